@@ -1,0 +1,72 @@
+//! Writing a file so that a reader never sees half of it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file could not be written; what stood there before is untouched.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}", path.display())]
+pub struct WriteError {
+    /// The file that was to be written.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Writes `content` to `path` whole or not at all: into a temporary file beside it, synced, renamed.
+///
+/// A path that exists and is not a regular file (`/dev/stdout`, `/dev/full`) is written directly,
+/// since renaming over it would replace a device by a file.
+///
+/// # Errors
+///
+/// When any step fails; the old content of `path` is then intact.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let attempt = || -> io::Result<()> {
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return fs::File::options().write(true).open(path)?.write_all(content);
+        }
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".muxbench-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder)?;
+        temporary.write_all(content)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map_err(|error| error.error)?;
+        // The rename itself is durable once the folder is synced.
+        fs::File::open(folder)?.sync_all()
+    };
+    attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_leaves_the_old_file_intact() {
+        let error = write_atomically(Path::new("/dev/full"), b"new").expect_err("always full");
+        assert!(error.to_string().contains("/dev/full"), "{error}");
+    }
+
+    #[test]
+    fn the_new_content_replaces_the_old_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("result.json");
+        write_atomically(&path, b"old").expect("written");
+        write_atomically(&path, b"new").expect("written");
+        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn an_unwritable_folder_is_named_in_the_error() {
+        let error = write_atomically(Path::new("/proc/nowhere/result.json"), b"x").expect_err("no folder");
+        assert!(error.to_string().contains("/proc/nowhere/result.json"), "{error}");
+    }
+}

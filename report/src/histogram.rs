@@ -1,0 +1,127 @@
+//! Histograms of durations: one set of bounds for the whole project, so that any two can be added.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+
+use crate::schema::Latency;
+
+/// A histogram of durations in nanoseconds.
+pub type Histogram = hdrhistogram::Histogram<u64>;
+
+/// The smallest duration told apart, in nanoseconds.
+pub const LOWEST_NS: u64 = 1;
+/// The largest duration recorded, in nanoseconds: one hour. Longer ones count as this.
+pub const HIGHEST_NS: u64 = 3_600_000_000_000;
+/// Significant decimal digits of a recorded value.
+pub const SIGNIFICANT_DIGITS: u8 = 3;
+/// Samples that must lie beyond a percentile for it to be reported.
+pub const SAMPLES_BEYOND: u64 = 100;
+
+/// Why a stored histogram could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The text is not base64.
+    #[error("the histogram is not base64")]
+    Base64(#[from] base64::DecodeError),
+    /// The bytes are not a V2 histogram.
+    #[error("the histogram is not HdrHistogram V2: {0}")]
+    Format(String),
+}
+
+/// An empty histogram with the project's bounds.
+pub fn empty() -> Histogram {
+    Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+        .expect("the project's bounds are valid")
+}
+
+/// The value at `quantile` (0 to 1), in nanoseconds, if at least [`SAMPLES_BEYOND`] samples lie beyond it.
+pub fn quantile_ns(histogram: &Histogram, quantile: f64) -> Option<u64> {
+    // Rounding guards against 0.01 * 10,000 coming out a hair below 100.
+    let beyond = ((1.0 - quantile) * histogram.len() as f64).round() as u64;
+    (beyond >= SAMPLES_BEYOND).then(|| histogram.value_at_quantile(quantile))
+}
+
+/// Encodes a histogram as V2 with DEFLATE, base64.
+pub fn encode(histogram: &Histogram) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("a histogram serialises into memory");
+    STANDARD.encode(bytes)
+}
+
+/// Decodes what [`encode`] wrote.
+///
+/// # Errors
+///
+/// When the text is not base64, or not a V2 histogram.
+pub fn decode(text: &str) -> Result<Histogram, DecodeError> {
+    let bytes = STANDARD.decode(text)?;
+    let mut decoded: Histogram = Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .map_err(|error| DecodeError::Format(format!("{error:?}")))?;
+    // The encoding carries the bounds, but a reader must be able to add any two.
+    let mut histogram = empty();
+    decoded.auto(true);
+    histogram.add(&decoded).map_err(|error| DecodeError::Format(error.to_string()))?;
+    Ok(histogram)
+}
+
+impl Latency {
+    /// Summarises a histogram and keeps the whole of it.
+    pub fn of(histogram: &Histogram) -> Self {
+        let some = !histogram.is_empty();
+        Self {
+            count: histogram.len(),
+            p50_ns: quantile_ns(histogram, 0.5),
+            p90_ns: quantile_ns(histogram, 0.9),
+            p99_ns: quantile_ns(histogram, 0.99),
+            p999_ns: quantile_ns(histogram, 0.999),
+            max_ns: some.then(|| histogram.max()),
+            mean_ns: some.then(|| histogram.mean()),
+            histogram: encode(histogram),
+        }
+    }
+
+    /// The histogram behind the summary.
+    ///
+    /// # Errors
+    ///
+    /// When the stored text is damaged.
+    pub fn histogram(&self) -> Result<Histogram, DecodeError> {
+        decode(&self.histogram)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_percentile_needs_a_hundred_samples_beyond_it() {
+        let mut histogram = empty();
+        histogram.record_n(5, 9_999).expect("in range");
+        assert_eq!(quantile_ns(&histogram, 0.99), Some(5));
+        assert_eq!(quantile_ns(&histogram, 0.999), None);
+        let mut few = empty();
+        few.record_n(5, 9_900).expect("in range");
+        assert_eq!(quantile_ns(&few, 0.99), None);
+        assert_eq!(quantile_ns(&few, 0.9), Some(5));
+    }
+
+    #[test]
+    fn damaged_text_is_an_error() {
+        assert!(decode("???").is_err());
+        assert!(decode("aGVsbG8=").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_histogram_survives_encoding(values in prop::collection::vec(1u64..HIGHEST_NS, 0..200)) {
+            let mut histogram = empty();
+            for value in values {
+                histogram.record(value).expect("in range");
+            }
+            prop_assert_eq!(decode(&encode(&histogram)).expect("decodes"), histogram);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What a muxbench result *is*: its schema, its histograms, its statistics, and what is drawn and
+//! written from it.
+//!
+//! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
+//! file gives the same bytes every time.
+
+pub mod files;
+pub mod histogram;
+pub mod schema;

@@ -1,0 +1,44 @@
+//! Micro-benchmarks: what `cargo bench` leaves in `results/bench/`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Environment, Latency};
+
+/// One group of micro-benchmarks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchGroup {
+    /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
+    pub schema_version: u32,
+    /// Its name: `wait`, `echo`.
+    pub group: String,
+    /// What one call is, for a reader.
+    pub what: String,
+    /// When it was measured, RFC 3339, UTC.
+    pub started: String,
+    /// The machine.
+    pub environment: Environment,
+    /// Its points.
+    pub points: Vec<BenchPoint>,
+}
+
+/// One mechanism at one size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchPoint {
+    /// The mechanism, by name.
+    pub mechanism: String,
+    /// Descriptors watched.
+    pub watched: u32,
+    /// Of those, the ones that are ready in each call.
+    pub ready: u32,
+    /// Batches measured: one mean wall time each.
+    pub batches: u32,
+    /// Median of the batch means, in nanoseconds a call.
+    pub median_ns: f64,
+    /// Lower end of the bootstrap 95 % interval of the median.
+    pub low_ns: f64,
+    /// Upper end of the bootstrap 95 % interval of the median.
+    pub high_ns: f64,
+    /// Single calls, each timed on its own in the same run (with the cost of reading the clock).
+    pub calls: Latency,
+}

@@ -1,0 +1,56 @@
+//! The machine that a result was measured on.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything about the machine that could explain a figure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Host name.
+    pub host: String,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// Processor model.
+    pub processor: String,
+    /// Processors that this process may run on.
+    pub processors: u32,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Hypervisor, where the processor reports one.
+    pub hypervisor: Option<String>,
+    /// Mitigations by vulnerability (/sys/devices/system/cpu/vulnerabilities).
+    pub mitigations: BTreeMap<String, String>,
+    /// Descriptor limits of the process.
+    pub limits: Limits,
+    /// Kernel settings that matter here, by sysctl name.
+    pub sysctls: BTreeMap<String, String>,
+    /// Clock source of the kernel.
+    pub clock_source: String,
+    /// Frequency governor, where there is one.
+    pub governor: Option<String>,
+    /// Share of processor time that the hypervisor gave to others since boot, 0 to 1.
+    pub steal_since_boot: f64,
+    /// Load average over one minute when the run began.
+    pub load_average: f64,
+    /// Processor that the server was pinned to.
+    pub server_cpu: Option<u32>,
+    /// Processor that the generator was pinned to.
+    pub generator_cpu: Option<u32>,
+    /// Version of muxbench.
+    pub muxbench_version: String,
+    /// Version of the compiler that built it.
+    pub rustc_version: String,
+    /// How it was built: `release` or `debug`.
+    pub profile: String,
+}
+
+/// Descriptor limits of the process (getrlimit(2), RLIMIT_NOFILE).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Soft limit: the highest descriptor number plus one, in each descriptor table.
+    pub nofile_soft: u64,
+    /// Hard limit: what the soft one may be raised to.
+    pub nofile_hard: u64,
+}

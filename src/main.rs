@@ -1,0 +1,3 @@
+//! The `muxbench` command.
+
+fn main() {}
