@@ -1,5 +1,7 @@
 //! What the generator and the servers ask of the machine: a processor, descriptors, their own use of it.
 
+pub mod usage;
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

@@ -1,0 +1,142 @@
+//! What processes, threads and the whole machine have used so far; differences of two readings cost a window.
+
+use std::fs;
+use std::io;
+
+use report::schema::{ProcessUsage, SystemUsage};
+
+/// What process `pid` has used since it started, all its living threads together.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub fn process(pid: u32) -> io::Result<ProcessUsage> {
+    let mut usage = ProcessUsage { cpu_s: cpu_s(pid)?, ..ProcessUsage::default() };
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end between the listing and the reading.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+        usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:");
+        usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
+    }
+    Ok(usage)
+}
+
+fn field(status: &str, name: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Processor time of a process to the nanosecond; /proc/PID/stat would give hundredths of a second.
+fn cpu_s(pid: u32) -> io::Result<f64> {
+    let mut clock: libc::clockid_t = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    #[allow(unsafe_code)]
+    // SAFETY: both out-pointers are live locals of the right type.
+    unsafe {
+        let error = libc::clock_getcpuclockid(pid as libc::pid_t, &mut clock);
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        if libc::clock_gettime(clock, &mut time) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+}
+
+/// What one thread of this process has used (/proc/PID/task/TID/schedstat).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ThreadUsage {
+    /// Time on a processor, in seconds.
+    pub cpu_s: f64,
+    /// Time ready to run without a processor, in seconds.
+    pub starved_s: f64,
+}
+
+/// What thread `id` of this process has used so far; zeroes where the kernel keeps no such account.
+pub fn thread(id: u64) -> ThreadUsage {
+    let Ok(text) = fs::read_to_string(format!("/proc/self/task/{id}/schedstat")) else {
+        return ThreadUsage::default();
+    };
+    let mut seconds = text.split_ascii_whitespace().map(|ns| ns.parse::<f64>().unwrap_or(0.0) / 1e9);
+    ThreadUsage { cpu_s: seconds.next().unwrap_or(0.0), starved_s: seconds.next().unwrap_or(0.0) }
+}
+
+/// What the machine has used since it started (/proc/stat, in ticks of usually 10 ms).
+///
+/// # Errors
+///
+/// When /proc is not mounted.
+pub fn system() -> io::Result<SystemUsage> {
+    let text = fs::read_to_string("/proc/stat")?;
+    parse_system(&text)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat is not as known"))
+}
+
+fn parse_system(text: &str) -> Option<SystemUsage> {
+    let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+    let total = text.lines().next()?.strip_prefix("cpu ")?;
+    let seconds: Vec<f64> = total
+        .split_ascii_whitespace()
+        .map_while(|ticks| ticks.parse::<f64>().ok())
+        .map(|ticks| ticks * tick_s)
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = seconds[..] else { return None };
+    Some(SystemUsage {
+        busy_s: user + nice + system + irq + softirq,
+        interrupts_s: irq + softirq,
+        steal_s: steal,
+        processors: text.lines().skip(1).take_while(|line| line.starts_with("cpu")).count() as u32,
+    })
+}
+
+/// What was used between two readings of one process.
+#[must_use]
+pub fn process_since(later: ProcessUsage, earlier: ProcessUsage) -> ProcessUsage {
+    ProcessUsage {
+        cpu_s: later.cpu_s - earlier.cpu_s,
+        voluntary_switches: later.voluntary_switches.saturating_sub(earlier.voluntary_switches),
+        involuntary_switches: later.involuntary_switches.saturating_sub(earlier.involuntary_switches),
+    }
+}
+
+/// What was used between two readings of the machine.
+#[must_use]
+pub fn system_since(later: SystemUsage, earlier: SystemUsage) -> SystemUsage {
+    SystemUsage {
+        busy_s: later.busy_s - earlier.busy_s,
+        interrupts_s: later.interrupts_s - earlier.interrupts_s,
+        steal_s: later.steal_s - earlier.steal_s,
+        processors: later.processors,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_account_of_the_machine_is_read_in_its_order() {
+        let text = "cpu  100 20 300 4000 50 6 70 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 1 2 3 4 5 6 7 8 0 0\nintr 5\n";
+        let usage = parse_system(text).expect("well-formed");
+        let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+        assert!((usage.busy_s - 496.0 * tick_s).abs() < 1e-9);
+        assert!((usage.steal_s - 8.0 * tick_s).abs() < 1e-9);
+        assert!((usage.interrupts_s - 76.0 * tick_s).abs() < 1e-9);
+        assert_eq!(usage.processors, 2);
+        assert_eq!(parse_system("cpu 1 2"), None);
+    }
+
+    #[test]
+    fn this_process_uses_processor_time() {
+        let earlier = process(std::process::id()).expect("alive");
+        let mut sum = 0_u64;
+        (0..2_000_000_u64).for_each(|number| sum = std::hint::black_box(sum ^ number));
+        let later = process(std::process::id()).expect("alive");
+        assert!(process_since(later, earlier).cpu_s > 0.0);
+        assert!(process(u32::MAX / 2).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! Which connections are active, and which worker's descriptor table holds each.
+
+/// Connections opened between two meetings of the workers.
+pub const ROUND: u32 = 1024;
+
+/// Descriptors that a worker needs besides its connections: standard streams, epoll, room for a few more.
+const DESCRIPTORS_RESERVED: u64 = 16;
+
+/// Who holds which connection.
+///
+/// Worker `t` of `workers` holds every `workers`-th active connection. Idle ones go round all tables; when
+/// the workers' tables are too small for all, further threads hold idle connections and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    conns: u32,
+    active: u32,
+    /// Threads that carry load.
+    pub workers: u32,
+    /// Threads in all, one descriptor table each.
+    pub tables: u32,
+}
+
+/// More connections than descriptor tables can hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the descriptor limit is {limit}: too low for even one connection a table; raise it with ulimit -n")]
+pub struct LimitTooLow {
+    limit: u64,
+}
+
+impl Placement {
+    /// Places `conns` connections, `active` of them active, on at least `workers` threads, where a
+    /// descriptor table holds `limit` descriptors.
+    ///
+    /// # Errors
+    ///
+    /// When a table holds no connection at all.
+    pub fn new(conns: u32, active: u32, workers: u32, limit: u64) -> Result<Self, LimitTooLow> {
+        let room = limit.saturating_sub(DESCRIPTORS_RESERVED).min(u64::from(u32::MAX)) as u32;
+        if room == 0 {
+            return Err(LimitTooLow { limit });
+        }
+        let workers = workers.min(active).max(active.div_ceil(room));
+        let idle = conns - active;
+        let workers_hold_all = active.div_ceil(workers).saturating_add(idle.div_ceil(workers)) <= room;
+        let holders = if workers_hold_all { 0 } else { idle.div_ceil(room) };
+        let tables = workers + holders;
+        Ok(Self { conns, active, workers, tables })
+    }
+
+    /// Whether connection `index` is active; the active ones are spread evenly over all.
+    #[inline]
+    pub fn is_active(&self, index: u32) -> bool {
+        self.actives_before(index + 1) > self.actives_before(index)
+    }
+
+    /// The table that holds connection `index`.
+    #[inline]
+    pub fn table(&self, index: u32) -> u32 {
+        let before = self.actives_before(index);
+        if self.is_active(index) {
+            return before % self.workers;
+        }
+        let idle_before = index - before;
+        match self.tables - self.workers {
+            0 => idle_before % self.tables,
+            holders => self.workers + idle_before % holders,
+        }
+    }
+
+    /// Rounds in which the connections are opened.
+    pub fn rounds(&self) -> u32 {
+        self.conns.div_ceil(ROUND)
+    }
+
+    fn actives_before(&self, index: u32) -> u32 {
+        (u64::from(index) * u64::from(self.active) / u64::from(self.conns)) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn held(placement: &Placement) -> Vec<u32> {
+        let mut held = vec![0; placement.tables as usize];
+        (0..placement.conns).for_each(|index| held[placement.table(index) as usize] += 1);
+        held
+    }
+
+    #[test]
+    fn what_fits_one_table_takes_one() {
+        let placement = Placement::new(10_000, 500, 1, 20_000).expect("room");
+        assert_eq!((placement.workers, placement.tables), (1, 1));
+    }
+
+    #[test]
+    fn a_low_limit_takes_more_tables_not_fewer_connections() {
+        let placement = Placement::new(5_000, 10, 1, 1_024).expect("room");
+        assert_eq!(placement.workers, 1);
+        assert!(held(&placement).iter().all(|&held| held <= 1_024 - 16));
+        assert!(Placement::new(10, 1, 1, 16).is_err());
+    }
+
+    #[test]
+    fn active_connections_are_spread_evenly() {
+        let placement = Placement::new(10_000, 10, 1, 20_000).expect("room");
+        let active: Vec<u32> = (0..10_000).filter(|&index| placement.is_active(index)).collect();
+        assert_eq!(active.len(), 10);
+        assert!(active.windows(2).all(|pair| pair[1] - pair[0] == 1_000));
+    }
+
+    proptest! {
+        #[test]
+        fn every_connection_has_a_table_with_room_for_it(
+            conns in 1u32..20_000, share in 0.0f64..1.0, workers in 1u32..6, limit in 17u64..6_000,
+        ) {
+            let active = ((f64::from(conns) * share) as u32).max(1);
+            let placement = Placement::new(conns, active, workers, limit).expect("room");
+            let held = held(&placement);
+            prop_assert_eq!(held.iter().sum::<u32>(), conns);
+            prop_assert!(held.iter().all(|&held| u64::from(held) <= limit - DESCRIPTORS_RESERVED));
+            prop_assert_eq!((0..conns).filter(|&index| placement.is_active(index)).count() as u32, active);
+            prop_assert!((0..conns).filter(|&i| placement.is_active(i)).all(|i| placement.table(i) < placement.workers));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! When requests fall due in open loop, and on which connection.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Exp};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use report::schema::Arrivals;
+
+/// The name of the random generator, as results state it.
+pub const GENERATOR: &str = "xoshiro256++";
+
+/// A random generator for one use of one worker: the same seed gives the same run, and no two uses share
+/// a sequence.
+pub fn random(seed: u64, stream: u32) -> Xoshiro256PlusPlus {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    for _ in 0..stream {
+        // Each jump skips 2^128 numbers: streams cannot overlap.
+        random.jump();
+    }
+    random
+}
+
+/// A request that falls due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Due {
+    /// When, in nanoseconds since the schedule began.
+    pub at_ns: u64,
+    /// On which connection, as an index into the worker's active ones.
+    pub connection: u32,
+}
+
+/// An endless sequence of requests at a constant mean rate.
+///
+/// Poisson: exponential gaps and a random connection each, which makes every single connection a Poisson
+/// process too. Uniform: equal gaps, connections in turn in a shuffled order, so that each connection
+/// has a constant period and no two share a phase.
+pub struct Schedule {
+    mean_gap_ns: f64,
+    gaps: Option<Exp<f64>>,
+    next_ns: f64,
+    random: Xoshiro256PlusPlus,
+    order: Vec<u32>,
+    turn: usize,
+}
+
+impl Schedule {
+    /// A schedule over `connections` connections with `rate_per_s` requests a second in all.
+    ///
+    /// # Panics
+    ///
+    /// When there is no connection, or the rate is not positive.
+    pub fn new(
+        arrivals: Arrivals,
+        rate_per_s: f64,
+        connections: u32,
+        mut random: Xoshiro256PlusPlus,
+    ) -> Self {
+        assert!(connections > 0 && rate_per_s > 0.0, "a schedule needs connections and a rate");
+        let mean_gap_ns = 1e9 / rate_per_s;
+        let mut order: Vec<u32> = (0..connections).collect();
+        order.shuffle(&mut random);
+        let gaps = match arrivals {
+            Arrivals::Poisson => Some(Exp::new(1.0).expect("one is positive")),
+            Arrivals::Uniform => None,
+        };
+        let mut schedule = Self { mean_gap_ns, gaps, next_ns: 0.0, random, order, turn: 0 };
+        // A random first instant keeps several workers from beating in step.
+        schedule.next_ns = schedule.random.random::<f64>() * mean_gap_ns;
+        schedule
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Due;
+
+    #[inline]
+    fn next(&mut self) -> Option<Due> {
+        let at_ns = self.next_ns as u64;
+        let (gap, slot) = match &self.gaps {
+            Some(exponential) => {
+                (exponential.sample(&mut self.random), self.random.random_range(0..self.order.len()))
+            }
+            None => {
+                self.turn = if self.turn + 1 == self.order.len() { 0 } else { self.turn + 1 };
+                (1.0, self.turn)
+            }
+        };
+        self.next_ns += gap * self.mean_gap_ns;
+        Some(Due { at_ns, connection: self.order[slot] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(arrivals: Arrivals, rate: f64, connections: u32, seed: u64) -> Schedule {
+        Schedule::new(arrivals, rate, connections, random(seed, 0))
+    }
+
+    fn gaps(schedule: Schedule, count: usize) -> Vec<f64> {
+        let instants: Vec<u64> = schedule.take(count + 1).map(|due| due.at_ns).collect();
+        instants.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect()
+    }
+
+    #[test]
+    fn poisson_gaps_are_exponential() {
+        // Kolmogorov-Smirnov against 1 - exp(-x/mean): at n = 20,000 the 0.1 % critical value is
+        // 1.95 / sqrt(n) = 0.0138. The seed is fixed, so this either holds or never does.
+        let mut gaps = gaps(schedule(Arrivals::Poisson, 10_000.0, 50, 1), 20_000);
+        gaps.sort_by(f64::total_cmp);
+        let count = gaps.len() as f64;
+        let distance = gaps
+            .iter()
+            .enumerate()
+            .map(|(rank, gap)| {
+                let expected = 1.0 - (-gap / 100_000.0).exp();
+                (expected - rank as f64 / count).abs().max((expected - (rank + 1) as f64 / count).abs())
+            })
+            .fold(0.0, f64::max);
+        assert!(distance < 0.0138, "distance {distance}");
+    }
+
+    #[test]
+    fn poisson_requests_fall_on_all_connections_alike() {
+        let mut hits = [0_u32; 20];
+        for due in schedule(Arrivals::Poisson, 1_000.0, 20, 2).take(20_000) {
+            hits[due.connection as usize] += 1;
+        }
+        // Chi-squared with 19 degrees of freedom: 43.8 is its 99.9th percentile.
+        let chi_squared: f64 = hits.iter().map(|&hits| (f64::from(hits) - 1_000.0).powi(2) / 1_000.0).sum();
+        assert!(chi_squared < 43.8, "{chi_squared}");
+    }
+
+    #[test]
+    fn uniform_requests_come_at_equal_gaps_and_each_connection_in_turn() {
+        assert!(
+            gaps(schedule(Arrivals::Uniform, 1_000.0, 7, 3), 100).iter().all(|gap| (gap - 1e6).abs() <= 1.0)
+        );
+        let mut first_round: Vec<u32> =
+            schedule(Arrivals::Uniform, 1_000.0, 7, 3).take(7).map(|due| due.connection).collect();
+        first_round.sort_unstable();
+        assert_eq!(first_round, [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_schedule_and_another_stream_another() {
+        let take = |stream| {
+            Schedule::new(Arrivals::Poisson, 1_000.0, 10, random(4, stream)).take(50).collect::<Vec<_>>()
+        };
+        assert_eq!(take(0), take(0));
+        assert_ne!(take(0), take(1));
+    }
+
+    #[test]
+    fn the_rate_is_kept_over_a_long_time() {
+        let last = schedule(Arrivals::Poisson, 50_000.0, 10, 5).nth(1_000_000).expect("endless");
+        // The sum of 10^6 exponential gaps has a standard deviation of 0.1 %.
+        assert!((last.at_ns as f64 / 20e9 - 1.0).abs() < 0.004, "{}", last.at_ns);
+    }
+}
