@@ -1,0 +1,126 @@
+//! epoll(7), edge-triggered.
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::time::Timespec;
+
+use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+
+/// Events taken with one wait.
+const EVENTS_A_WAIT: usize = 1024;
+
+/// Turns that one event may take before others have theirs.
+const TURNS_AN_EVENT: u32 = 16;
+
+/// Serves `listener` with epoll, edge-triggered, until it is shut down.
+///
+/// The kernel reports a connection once when something *becomes* ready, so each event is followed until
+/// nothing is left, with a budget: a connection that uses it up is carried over, and while any is, waits do
+/// not block. The listener is watched level-triggered, because one turn does not always empty its queue.
+/// Closing the only descriptor of a connection takes it out of the set (epoll(7), questions and answers).
+///
+/// The call issued is epoll_pwait(2) without a signal mask, which is what epoll_wait(2) is on newer
+/// architectures.
+///
+/// # Errors
+///
+/// When the kernel refuses the set itself, or a wait.
+pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
+    let mut connections = Connections::new(server);
+    let calls = &server.counters().other_calls;
+    let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(ServeError::call("epoll_create1"))?;
+    epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN)
+        .map_err(ServeError::call("epoll_ctl"))?;
+    calls.add(2);
+    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    let mut carried = Vec::new();
+    let mut unfinished = Vec::new();
+    loop {
+        events.clear();
+        let timeout = (!carried.is_empty()).then_some(&Timespec { tv_sec: 0, tv_nsec: 0 });
+        match epoll::wait(&epoll, spare_capacity(&mut events), timeout) {
+            Ok(_) | Err(Errno::INTR) => connections.woken(events.len()),
+            Err(errno) => return Err(ServeError::call("epoll_wait")(errno)),
+        }
+        for event in &events {
+            let fd = event.data.u64() as RawFd;
+            if fd == listener.as_raw_fd() {
+                loop {
+                    match listener.accept(&mut connections)? {
+                        Accepted::Connection(fd) => {
+                            calls.add(1);
+                            let flags = flags(Interest::Readable);
+                            if epoll::add(&epoll, connections.descriptor(fd), token(fd), flags).is_err() {
+                                connections.give_up(fd);
+                            }
+                        }
+                        Accepted::NoMore => break,
+                        Accepted::Stopped => return Ok(()),
+                    }
+                }
+            } else {
+                let flags = event.flags;
+                follow(&epoll, &mut connections, fd, flags.intersects(BEYOND_THE_BYTES), &mut unfinished)?;
+            }
+        }
+        for fd in carried.drain(..) {
+            follow(&epoll, &mut connections, fd, true, &mut unfinished)?;
+        }
+        // A connection may have been reported and carried over: one entry is enough.
+        unfinished.sort_unstable();
+        unfinished.dedup();
+        std::mem::swap(&mut carried, &mut unfinished);
+        connections.settle();
+    }
+}
+
+/// Gives the connection `fd` its turns until nothing is left to do, or enters it into `unfinished`.
+///
+/// A read that came short of the buffer has emptied the socket (epoll(7)), which saves the read that would
+/// block; bytes that arrive after it raise an event of their own. With `to_the_end`, only a read that would
+/// block, or the end of the stream, is believed.
+#[inline]
+fn follow(
+    epoll: &impl std::os::fd::AsFd,
+    connections: &mut Connections<'_>,
+    fd: RawFd,
+    to_the_end: bool,
+    unfinished: &mut Vec<RawFd>,
+) -> Result<(), ServeError> {
+    for _ in 0..TURNS_AN_EVENT {
+        match connections.turn(fd) {
+            Turn::More => {}
+            Turn::Short if to_the_end => {}
+            Turn::Short | Turn::Blocked | Turn::Closed => return Ok(()),
+            Turn::Await(interest) => {
+                // EPOLL_CTL_MOD looks at the socket anew, so an edge that came before it is not lost.
+                connections.counters().other_calls.add(1);
+                return epoll::modify(epoll, connections.descriptor(fd), token(fd), flags(interest))
+                    .map_err(ServeError::call("epoll_ctl"));
+            }
+        }
+    }
+    unfinished.push(fd);
+    Ok(())
+}
+
+/// What a short read does not rule out: the peer's end or an error behind the bytes, which raise no event
+/// again, and an urgent mark, at which a read stops short.
+const BEYOND_THE_BYTES: EventFlags =
+    EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
+
+/// What to be told of a connection.
+fn flags(interest: Interest) -> EventFlags {
+    match interest {
+        Interest::Readable => EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI | EventFlags::ET,
+        Interest::Writable => EventFlags::OUT | EventFlags::ET,
+    }
+}
+
+/// What an event is told apart by: the descriptor's number.
+fn token(fd: RawFd) -> EventData {
+    EventData::new_u64(fd as u64)
+}
