@@ -8,5 +8,6 @@ compile_error!(
     "muxbench measures Linux's own system calls (epoll, accept4, unshare): build it for a Linux target"
 );
 
+pub mod experiment;
 pub mod mechanisms;
 pub mod server;

@@ -58,6 +58,22 @@ pub struct Scenario {
     /// The points to measure at.
     #[serde(rename = "sweep")]
     pub sweeps: Vec<Sweep>,
+    /// What `--quick` measures instead.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quick: Option<Quick>,
+}
+
+/// A shorter form of a scenario, for a first look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quick {
+    /// How often each cell is repeated.
+    pub repeats: u32,
+    /// How long the phases of a cell last.
+    pub timing: Timing,
+    /// The points to measure at.
+    #[serde(rename = "sweep")]
+    pub sweeps: Vec<Sweep>,
 }
 
 /// The load that every cell is put under.

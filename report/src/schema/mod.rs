@@ -10,7 +10,7 @@ mod load;
 mod usage;
 
 pub use bench::{BenchGroup, BenchPoint};
-pub use campaign::{Campaign, Cell, CellStatus, Load, Phase, Plan, Point, Scenario, Sweep, Timing};
+pub use campaign::{Campaign, Cell, CellStatus, Load, Phase, Plan, Point, Quick, Scenario, Sweep, Timing};
 pub use environment::{Environment, Limits};
 pub use load::{Arrivals, Connections, Latency, LoadMode, LoadReport, LoadSettings, Protocol, WaitPolicy};
 pub use usage::{ProcessUsage, ServerCounters, SystemUsage, Usage};

@@ -1,0 +1,161 @@
+//! What is written down about the machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use load_gen::machine::{self, usage};
+use report::schema::{Environment, Limits};
+use rustix::process::Resource;
+
+/// Kernel settings that bear on the figures.
+const SYSCTLS: [&str; 12] = [
+    "fs.file-max",
+    "fs.nr_open",
+    "kernel.io_uring_disabled",
+    "kernel.sched_autogroup_enabled",
+    "net.core.netdev_max_backlog",
+    "net.core.somaxconn",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_max_syn_backlog",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+    "vm.overcommit_memory",
+];
+
+/// The processors that server and generator are pinned to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pinning {
+    /// The server's.
+    pub server: Option<u32>,
+    /// The generator's.
+    pub generator: Option<u32>,
+}
+
+impl Pinning {
+    /// Two processors on different cores; none where there is only one processor.
+    pub fn choose() -> Self {
+        let Ok(cpus) = machine::allowed_cpus() else { return Self::default() };
+        let [server, ref others @ ..] = cpus[..] else { return Self::default() };
+        let siblings = siblings(server);
+        // Two threads of one core share its execution units: each would slow the other down.
+        match others.iter().find(|cpu| !siblings.contains(cpu)).or(others.first()) {
+            Some(&generator) => Self { server: Some(server), generator: Some(generator) },
+            None => Self::default(),
+        }
+    }
+}
+
+/// The hardware threads of the core that `cpu` belongs to.
+fn siblings(cpu: u32) -> Vec<u32> {
+    let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+    let list = fs::read_to_string(path).unwrap_or_default();
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+    };
+    list.trim().split(',').filter_map(range).flatten().collect()
+}
+
+/// Writes down this machine, now.
+pub fn capture(pinning: Pinning) -> Environment {
+    let uname = rustix::system::uname();
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    Environment {
+        host: uname.nodename().to_string_lossy().into_owned(),
+        kernel: uname.release().to_string_lossy().into_owned(),
+        processor: labelled(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
+        processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len() as u32),
+        memory_bytes: memory_bytes(),
+        hypervisor: labelled(&cpuinfo, "flags")
+            .filter(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
+            .map(|_| read("/sys/class/dmi/id/sys_vendor").unwrap_or_else(|| "unknown".to_owned())),
+        mitigations: mitigations(),
+        limits: Limits {
+            nofile_soft: limit.current.unwrap_or(u64::MAX),
+            nofile_hard: limit.maximum.unwrap_or(u64::MAX),
+        },
+        sysctls: SYSCTLS
+            .into_iter()
+            .filter_map(|name| {
+                Some((name.to_owned(), read(&format!("/proc/sys/{}", name.replace('.', "/")))?))
+            })
+            .collect(),
+        clock_source: read("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+            .unwrap_or_else(|| "unknown".to_owned()),
+        governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        steal_since_boot: steal_since_boot(),
+        load_average: read("/proc/loadavg")
+            .and_then(|text| text.split(' ').next()?.parse().ok())
+            .unwrap_or_default(),
+        server_cpu: pinning.server,
+        generator_cpu: pinning.generator,
+        muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
+        rustc_version: env!("MUXBENCH_RUSTC").to_owned(),
+        profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+    }
+}
+
+/// The first value of `label` in the manner of /proc/cpuinfo.
+fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == label).then(|| value.trim())
+    })
+}
+
+fn memory_bytes() -> u64 {
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    labelled(&meminfo, "MemTotal")
+        .and_then(|value| value.trim_end_matches(" kB").trim().parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
+}
+
+fn mitigations() -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir("/sys/devices/system/cpu/vulnerabilities") else { return BTreeMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let state = fs::read_to_string(entry.path()).ok()?;
+            Some((entry.file_name().into_string().ok()?, state.trim().to_owned()))
+        })
+        .collect()
+}
+
+fn steal_since_boot() -> f64 {
+    let uptime_s = read("/proc/uptime")
+        .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
+        .unwrap_or(f64::INFINITY);
+    usage::system().map_or(0.0, |system| system.steal_s / (uptime_s * f64::from(system.processors.max(1))))
+}
+
+/// A small file of the kernel's, with its white space folded.
+fn read(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let folded = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    (!folded.is_empty()).then_some(folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_can_be_described() {
+        let environment = capture(Pinning::choose());
+        assert!(!environment.host.is_empty() && !environment.kernel.is_empty());
+        assert!(environment.memory_bytes > 0 && environment.processors > 0);
+        assert!(environment.limits.nofile_hard >= environment.limits.nofile_soft);
+        assert!(environment.sysctls.contains_key("net.core.somaxconn"));
+        assert!(environment.rustc_version.starts_with("rustc"));
+    }
+
+    #[test]
+    fn server_and_generator_never_share_a_processor() {
+        let pinning = Pinning::choose();
+        assert!(pinning.server.is_none() || pinning.server != pinning.generator);
+        assert_eq!(pinning.server.is_none(), pinning.generator.is_none());
+    }
+}

@@ -1,0 +1,204 @@
+//! Finished cells, kept at once.
+//!
+//! A journal is a file of JSON lines: first the campaign without cells, then a cell a line, each synced
+//! before the next cell begins. Whatever ends the campaign, every finished cell can be read back.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use report::schema::{Campaign, Cell};
+use serde::Serialize;
+
+/// The file's name in a campaign's folder.
+pub const FILE_NAME: &str = "journal.jsonl";
+
+/// A journal could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// It could not be written; what it held before is intact.
+    #[error("cannot write {}: {source}; every finished cell before that is kept", path.display())]
+    Write {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It could not be read.
+    #[error("cannot resume from {}: {reason}", path.display())]
+    Read {
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A journal that is being written.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines: what a failed write is cut back to.
+    length: u64,
+}
+
+impl Journal {
+    /// Begins the journal of `campaign` in `folder`, which must not have one yet.
+    ///
+    /// # Errors
+    ///
+    /// When the file exists or cannot be written.
+    pub fn begin(folder: &Path, campaign: &Campaign) -> Result<Self, JournalError> {
+        let path = folder.join(FILE_NAME);
+        let opened = OpenOptions::new().append(true).create_new(true).open(&path);
+        let file = opened.map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let mut journal = Self { path, file, length: 0 };
+        journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() })?;
+        Ok(journal)
+    }
+
+    /// Opens the journal in `folder` to go on with it; returns the campaign with the cells it has.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it was not written by this program.
+    pub fn resume(folder: &Path) -> Result<(Self, Campaign), JournalError> {
+        let path = folder.join(FILE_NAME);
+        let unreadable = |reason: String| JournalError::Read { path: path.clone(), reason };
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+        let (campaign, length) = parse(&text).map_err(unreadable)?;
+        let opened = OpenOptions::new().append(true).open(&path);
+        let file = opened.map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let journal = Self { path, file, length };
+        journal.cut_back();
+        Ok((journal, campaign))
+    }
+
+    /// Adds a finished cell and waits until it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written; the journal is then as before.
+    pub fn add(&mut self, cell: &Cell) -> Result<(), JournalError> {
+        self.append(cell)
+    }
+
+    fn append(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(value).expect("results have string keys only");
+        line.push(b'\n');
+        match self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            Ok(()) => {
+                self.length += line.len() as u64;
+                Ok(())
+            }
+            Err(source) => {
+                self.cut_back();
+                Err(JournalError::Write { path: self.path.clone(), source })
+            }
+        }
+    }
+
+    /// Removes half a line at the end, as a full disk or a power cut leaves it. A failure is harmless:
+    /// reading ignores such a line.
+    fn cut_back(&self) {
+        let _ = self.file.set_len(self.length);
+    }
+}
+
+/// Reads a journal; returns the length of its whole lines too.
+fn parse(text: &str) -> Result<(Campaign, u64), String> {
+    let mut lines = text.split_inclusive('\n');
+    let whole = |line: &&str| line.ends_with('\n');
+    let first = lines.next().filter(whole).ok_or("it is empty")?;
+    let mut campaign: Campaign =
+        serde_json::from_str(first).map_err(|error| format!("its first line is no campaign ({error})"))?;
+    let mut length = first.len();
+    for (number, line) in lines.filter(whole).enumerate() {
+        match serde_json::from_str(line) {
+            Ok(cell) => campaign.cells.push(cell),
+            Err(error) => return Err(format!("line {} is no cell ({error})", number + 2)),
+        }
+        length += line.len();
+    }
+    Ok((campaign, length as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{environment, scenario};
+    use report::schema::{CellStatus, Plan, Point, SCHEMA_VERSION};
+
+    fn campaign() -> Campaign {
+        let point = Point { sweep: "idle-scaling".into(), connections: 10, active: 10 };
+        Campaign {
+            schema_version: SCHEMA_VERSION,
+            muxbench_version: "0".into(),
+            started: "now".into(),
+            command: "muxbench run".into(),
+            quick: true,
+            complete: false,
+            environment: environment::capture(environment::Pinning::default()),
+            plan: Plan {
+                scenario: scenario::load(scenario::DEFAULT).expect("embedded"),
+                points: vec![point],
+                seed: 1,
+            },
+            cells: Vec::new(),
+        }
+    }
+
+    fn cell(repeat: u32) -> Cell {
+        Cell {
+            mechanism: "poll".into(),
+            point: Point { sweep: "idle-scaling".into(), connections: 10, active: 10 },
+            repeat,
+            attempt: 0,
+            status: CellStatus::Failed,
+            reasons: vec!["the server ended by signal 9".into()],
+            began_s: 1.5,
+            connections: None,
+            server_rss_growth_bytes: None,
+            capacity: None,
+            latency: None,
+        }
+    }
+
+    #[test]
+    fn what_was_added_is_read_back_and_more_can_be_added() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
+        journal.add(&cell(0)).expect("added");
+        drop(journal);
+        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        assert_eq!(read.cells, [cell(0)]);
+        journal.add(&cell(1)).expect("added");
+        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells, [cell(0), cell(1)]);
+    }
+
+    #[test]
+    fn a_torn_last_line_costs_that_cell_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
+        journal.add(&cell(0)).expect("added");
+        journal.file.write_all(b"{\"mechanism\":\"po").expect("torn");
+        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        assert_eq!(read.cells, [cell(0)]);
+        journal.add(&cell(1)).expect("added");
+        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells.len(), 2);
+    }
+
+    #[test]
+    fn a_second_campaign_does_not_overwrite_the_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Journal::begin(folder.path(), &campaign()).expect("begun");
+        assert!(Journal::begin(folder.path(), &campaign()).is_err());
+    }
+
+    #[test]
+    fn a_folder_without_a_journal_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Journal::resume(folder.path()).err().expect("none").to_string();
+        assert!(error.contains(FILE_NAME), "{error}");
+    }
+}

@@ -1,0 +1,10 @@
+//! From a scenario to a campaign: what is measured, in which order, on which machine, and how every
+//! finished cell is kept.
+
+pub mod cell;
+pub mod environment;
+pub mod journal;
+pub mod plan;
+pub mod run;
+pub mod scenario;
+pub mod server_child;
