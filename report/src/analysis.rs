@@ -201,8 +201,9 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// Writes `finding` for the mechanism furthest behind the best, by an interval that leaves 1 out.
-fn finding_at(at: &PointAnalysis, metric: Metric) -> String {
+/// The finding of one point by one metric: the best against the mechanism furthest behind it, by an
+/// interval that leaves 1 out.
+pub fn finding_at(at: &PointAnalysis, metric: Metric) -> String {
     let wherever = place(&at.point);
     let standing = |row: &'_ Row| row.measured(metric).standing.clone();
     let behind = at.rows.iter().filter_map(|row| match standing(row) {

@@ -38,8 +38,8 @@ fn table(analysis: &Analysis<'_>) -> Table {
         "capacity\nechoes/s",
         "server\nµs/echo",
         "p50 against\nthe best",
-        "p99",
-        "server\nµs/echo",
+        "p99\nagainst",
+        "server\nagainst",
     ]);
     for at in &analysis.points {
         // One table row a point, a line a mechanism: comfy-table rules off every row.
