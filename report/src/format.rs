@@ -1,0 +1,190 @@
+//! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
+
+use crate::statistics::{Ratio, Verdict};
+
+/// What stands where there is no figure.
+pub const ABSENT: &str = "–";
+
+/// A duration with three significant digits and a unit: `35.1 µs`, `1.21 ms`.
+pub fn duration_ns(ns: f64) -> String {
+    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    // A value that rounds up to 1,000 of its unit belongs to the next one.
+    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| ns / scale < 999.5).unwrap_or(UNITS[3]);
+    format!("{} {unit}", three_digits(ns / scale))
+}
+
+/// Three significant digits, never in exponential notation: `0.0612`, `1.21`, `35.1`, `902`.
+pub fn three_digits(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return if value == 0.0 { "0".to_owned() } else { ABSENT.to_owned() };
+    }
+    let exponent = format!("{:.2e}", value.abs())
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse::<i32>().ok())
+        .unwrap_or(0);
+    format!("{value:.*}", usize::try_from(2 - exponent).unwrap_or(0).min(9))
+}
+
+/// A count in short: `10`, `1k`, `10k`, `1M`, `1.5k`; counts that would lose digits stay whole.
+pub fn count(value: u64) -> String {
+    for (suffix, scale) in [("M", 1_000_000), ("k", 1_000)] {
+        if value >= scale && value.is_multiple_of(scale / 10) {
+            let tenths = value / (scale / 10);
+            return match tenths % 10 {
+                0 => format!("{}{suffix}", tenths / 10),
+                tenth => format!("{}.{tenth}{suffix}", tenths / 10),
+            };
+        }
+    }
+    value.to_string()
+}
+
+/// A count with its thousands apart: `10,000`.
+pub fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A rate with three significant digits: `950`, `12.1k`, `142k`, `1.21M`.
+pub fn rate(per_s: f64) -> String {
+    if per_s < 999.5 {
+        three_digits(per_s)
+    } else if per_s < 999_500.0 {
+        format!("{}k", three_digits(per_s / 1e3))
+    } else {
+        format!("{}M", three_digits(per_s / 1e6))
+    }
+}
+
+/// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
+pub fn bytes(value: u64) -> String {
+    const UNITS: [(&str, f64); 4] = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)];
+    if value < 1_000 {
+        return format!("{value} B");
+    }
+    let value = value as f64;
+    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| value / scale < 999.5).unwrap_or(UNITS[3]);
+    format!("{} {unit}", three_digits(value / scale))
+}
+
+/// A share as whole percent; below half a percent `<1%`.
+pub fn percent(share: f64) -> String {
+    let percent = (share * 100.0).round();
+    if percent < 1.0 && share > 0.0 { "<1%".to_owned() } else { format!("{percent}%") }
+}
+
+/// A number of things: `1 repeat`, `5 repeats`.
+pub fn plural(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// Several names as a phrase: `a`, `a and b`, `a, b and c`.
+pub fn and(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A ratio with its interval: `61× (58–64)`, `1.80× (1.72–1.91)`; with too few repeats for an
+/// interval, how many there were: `61× (2 repeats)`.
+pub fn ratio(ratio: &Ratio) -> String {
+    let Some(interval) = ratio.summary.interval else {
+        let median = ratio.summary.median;
+        let repeats = plural(ratio.summary.repeats, "repeat");
+        return format!("{median:.*}× ({repeats})", ratio_decimals(median));
+    };
+    let mut decimals = ratio_decimals(interval.median);
+    // An interval that leaves 1 out must not be printed as if it touched it.
+    let touches_one = |decimals: usize| {
+        [interval.low, interval.high].iter().any(|end| format!("{end:.decimals$}").parse() == Ok(1.0))
+    };
+    while ratio.verdict != Verdict::Tie && decimals < 4 && touches_one(decimals) {
+        decimals += 1;
+    }
+    format!("{:.decimals$}× ({:.decimals$}–{:.decimals$})", interval.median, interval.low, interval.high)
+}
+
+/// The ratio alone, where its interval does not fit: `61×`.
+pub fn ratio_alone(ratio: &Ratio) -> String {
+    format!("{:.*}×", ratio_decimals(ratio.summary.median), ratio.summary.median)
+}
+
+fn ratio_decimals(ratio: f64) -> usize {
+    match ratio {
+        ratio if ratio >= 10.0 => 0,
+        ratio if ratio >= 2.0 => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_choose_their_unit() {
+        let cases = [
+            (0.0, "0 ns"),
+            (999.0, "999 ns"),
+            (999.6, "1.00 µs"),
+            (35_100.0, "35.1 µs"),
+            (1.21e6, "1.21 ms"),
+        ];
+        for (ns, text) in cases {
+            assert_eq!(duration_ns(ns), text);
+        }
+        assert_eq!(duration_ns(3.6e12), "3600 s");
+    }
+
+    #[test]
+    fn three_digits_are_three_digits() {
+        let cases = [(0.0612, "0.0612"), (1.0, "1.00"), (9.999, "10.0"), (902.4, "902"), (12_345.0, "12345")];
+        for (value, text) in cases {
+            assert_eq!(three_digits(value), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_short_only_where_nothing_is_lost() {
+        let cases =
+            [(10, "10"), (1_000, "1k"), (1_500, "1.5k"), (1_024, "1024"), (10_000, "10k"), (1_000_000, "1M")];
+        for (value, text) in cases {
+            assert_eq!(count(value), text);
+        }
+        assert_eq!(thousands(1_014_900), "1,014,900");
+        assert_eq!(thousands(100), "100");
+    }
+
+    #[test]
+    fn rates_and_bytes_have_suffixes() {
+        assert_eq!(rate(142_345.0), "142k");
+        assert_eq!(rate(999.9), "1.00k");
+        assert_eq!(bytes(24_000_000_000), "24.0 GB");
+        assert_eq!(bytes(512), "512 B");
+    }
+
+    #[test]
+    fn a_ratio_that_excludes_one_is_never_printed_as_touching_it() {
+        let close = Ratio::of_pairs(&[(1.003, 1.0), (1.02, 1.0), (1.03, 1.0)]).expect("a ratio");
+        assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
+        let wide = Ratio::of_pairs(&[(58.0, 1.0), (61.0, 1.0), (64.0, 1.0)]).expect("a ratio");
+        assert_eq!(ratio(&wide), "61× (58–64)");
+        let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
+        assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    }
+
+    #[test]
+    fn names_become_a_phrase() {
+        assert_eq!(and(&["a"]), "a");
+        assert_eq!(and(&["a", "b", "c"]), "a, b and c");
+    }
+}

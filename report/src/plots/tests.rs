@@ -1,0 +1,167 @@
+use super::*;
+use crate::schema::{Campaign, CellStatus};
+use crate::testing::{self, Shape, point};
+
+fn drawings(campaign: &Campaign) -> Vec<Drawing> {
+    let analysis = Analysis::of(campaign).expect("sound histograms");
+    let drawings = draw(&analysis, &[]);
+    for drawing in &drawings {
+        assert_sound(drawing);
+    }
+    drawings
+}
+
+/// Well-formed, and free of positions that are no numbers.
+fn assert_sound(drawing: &Drawing) {
+    let document = resvg::usvg::roxmltree::Document::parse(&drawing.svg).expect("well-formed");
+    assert!(document.root_element().has_tag_name("svg"));
+    assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf"), "{}", drawing.svg);
+}
+
+fn names(drawings: &[Drawing]) -> Vec<&str> {
+    drawings.iter().map(|drawing| drawing.name.as_str()).collect()
+}
+
+#[test]
+fn a_full_campaign_gives_every_figure_with_the_finding_as_the_title_of_the_first() {
+    let drawings = draw(testing::analysis(), &[testing::bench()]);
+    drawings.iter().for_each(assert_sound);
+    assert_eq!(
+        names(&drawings),
+        ["idle-scaling", "percentile-spectrum", "cost", "active-scaling", "bench-wait"]
+    );
+    assert_eq!(drawings[0].title, testing::analysis().finding());
+}
+
+#[test]
+fn the_same_json_gives_the_same_bytes() {
+    let campaign = testing::realistic_of(&["poll", "epoll-lt"]);
+    let text = serde_json::to_string(&campaign).expect("serialises");
+    let again: Campaign = serde_json::from_str(&text).expect("reads");
+    assert_eq!(drawings(&campaign), drawings(&again));
+}
+
+#[test]
+fn every_figure_is_written_as_svg_and_as_png() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = draw_all(testing::analysis(), &[testing::bench()], folder.path()).expect("drawn");
+    assert_eq!(paths.len(), 10);
+    for path in paths {
+        let content = std::fs::read(&path).expect("written");
+        let start: &[u8] = if path.extension().is_some_and(|e| e == "png") { b"\x89PNG" } else { b"<svg" };
+        assert!(content.starts_with(start), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_caption_names_machine_seed_repeats_and_version() {
+    let svg = &draw(testing::analysis(), &[])[0].svg;
+    for expected in
+        ["bench-01", "Linux 6.8.0-45-generic", "AMD EPYC", "seed 42", "5 repeats", "muxbench 0.1.0"]
+    {
+        assert!(svg.contains(expected), "{expected}");
+    }
+    assert!(!svg.contains("quick run"));
+}
+
+#[test]
+fn a_quick_run_says_so_in_bold() {
+    let mut campaign = testing::realistic_of(&["poll"]);
+    campaign.quick = true;
+    let svg = &drawings(&campaign)[0].svg;
+    assert!(svg.contains("font-weight=\"bold\">quick run: wide intervals</text>"));
+}
+
+#[test]
+fn the_end_of_fd_setsize_is_marked_only_beside_select() {
+    let svg = |mechanism: &str| drawings(&testing::realistic_of(&[mechanism]))[0].svg.clone();
+    assert!(svg("select").contains("glibc's select stops"));
+    assert!(!svg("poll").contains("FD_SETSIZE"));
+}
+
+#[test]
+fn a_point_with_a_lost_repeat_is_hollow() {
+    let mut campaign = testing::realistic_of(&["poll"]);
+    assert!(!drawings(&campaign)[0].svg.contains("Hollow"));
+    testing::spoil(&mut campaign, 0, CellStatus::Invalid, "the generator was late");
+    let svg = &drawings(&campaign)[0].svg;
+    assert!(svg.contains("Hollow: not every repeat was valid there."));
+    assert!(svg.contains("fill=\"#ffffff\" stroke=\"#D55E00\""));
+}
+
+#[test]
+fn sparse_campaigns_draw_what_they_have() {
+    let nothing = testing::campaign(&[], &[], 0, |_, _, _| Shape::default());
+    assert!(drawings(&nothing).is_empty());
+
+    let mut unmeasured = testing::realistic_of(&["poll"]);
+    unmeasured.cells.clear();
+    assert!(drawings(&unmeasured).is_empty());
+
+    let single =
+        testing::campaign(&["poll"], &[point("idle-scaling", 10, 10)], 1, |_, _, _| Shape::default());
+    assert_eq!(names(&drawings(&single)), ["idle-scaling", "percentile-spectrum", "cost"]);
+
+    let few = testing::campaign(&["poll"], &[point("idle-scaling", 10, 10)], 1, |_, _, _| Shape {
+        samples: 150,
+        ..Shape::default()
+    });
+    assert_eq!(names(&drawings(&few)), ["cost"]);
+}
+
+#[test]
+fn figures_without_a_logarithm_are_left_out_rather_than_drawn_at_infinity() {
+    let campaign =
+        testing::campaign(&["poll", "io-uring"], &[point("idle-scaling", 10, 10)], 3, |name, _, _| Shape {
+            syscalls: if name == "poll" { 2.0 } else { 0.0 },
+            ..Shape::default()
+        });
+    assert_eq!(drawings(&campaign).len(), 3);
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let campaign =
+        testing::campaign(&["<b>&\"x"], &[point("idle-scaling", 10, 10)], 3, |_, _, _| Shape::default());
+    assert!(drawings(&campaign)[0].svg.contains("&lt;b&gt;&amp;&quot;x"));
+}
+
+/// For looking at: `FIGURES=/tmp/figures cargo test -p report leaves_figures -- --ignored`.
+#[test]
+#[ignore = "writes pictures for a person to look at"]
+fn leaves_figures_to_look_at() {
+    let folder = PathBuf::from(std::env::var_os("FIGURES").expect("FIGURES names a folder"));
+    let all = [
+        "threads",
+        "select",
+        "poll",
+        "epoll-lt",
+        "epoll-et",
+        "epoll-oneshot",
+        "io-uring-poll",
+        "io-uring",
+        "mio",
+        "polling",
+        "tokio",
+        "compio",
+    ];
+    let mut quick = testing::realistic();
+    quick.quick = true;
+    testing::spoil(&mut quick, 13, CellStatus::Invalid, "the generator was late");
+    let single = testing::campaign(&["poll", "epoll-lt"], &[point("idle-scaling", 10, 10)], 1, |_, _, _| {
+        Shape::default()
+    });
+    for (name, campaign) in [
+        ("four", testing::realistic()),
+        ("twelve", testing::realistic_of(&all)),
+        ("quick", quick),
+        ("single", single),
+    ] {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let analysis = Analysis::of(&campaign).expect("sound histograms");
+        draw_all(&analysis, &[testing::bench()], &folder).expect("drawn");
+        std::fs::write(folder.join("table.txt"), crate::table::render(&analysis)).expect("written");
+        std::fs::write(folder.join("report.md"), crate::markdown::render(&analysis, &[])).expect("written");
+    }
+}
