@@ -1,11 +1,11 @@
 //! What a person sees: the progress line while it runs, the table at the end.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use report::format::{ABSENT, duration_ns};
 use report::schema::{Latency, LoadMode, LoadReport};
 
 use crate::fleet::{Edge, Observer, Progress};
@@ -54,7 +54,9 @@ impl Observer for ProgressLine {
     fn progress(&mut self, progress: &Progress) {
         self.bar.set_position(progress.opened);
         let message = match (progress.p50_ns, progress.p99_ns) {
-            (Some(p50), Some(p99)) => format!("{}  p50 {}  p99 {}", self.phase, duration(p50), duration(p99)),
+            (Some(p50), Some(p99)) => {
+                format!("{}  p50 {}  p99 {}", self.phase, duration_ns(p50 as f64), duration_ns(p99 as f64))
+            }
             _ => self.phase.to_owned(),
         };
         self.bar.set_message(message);
@@ -123,7 +125,7 @@ fn table(report: &LoadReport) -> Table {
 
 fn row(name: &str, latency: &Latency) -> Vec<Cell> {
     let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    let value = |ns: Option<u64>| number(ns.map_or("-".to_owned(), duration));
+    let value = |ns: Option<u64>| number(ns.map_or(ABSENT.to_owned(), |ns| duration_ns(ns as f64)));
     vec![
         Cell::new(name),
         number(latency.count.to_string()),
@@ -143,31 +145,5 @@ fn mode(mode: &LoadMode) -> String {
         LoadMode::Open { rate_per_s, arrivals } => {
             format!("open loop at {rate_per_s:.0}/s ({})", format!("{arrivals:?}").to_lowercase())
         }
-    }
-}
-
-/// A duration with three digits and the unit that suits it.
-fn duration(ns: u64) -> String {
-    let (value, unit) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
-        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
-        _ => (Duration::from_nanos(ns).as_secs_f64(), "s"),
-    };
-    let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.decimals$} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_three_digits_and_a_unit() {
-        assert_eq!(duration(999), "999 ns");
-        assert_eq!(duration(1_234), "1.23 µs");
-        assert_eq!(duration(56_780), "56.8 µs");
-        assert_eq!(duration(123_456_789), "123 ms");
-        assert_eq!(duration(2_500_000_000), "2.50 s");
     }
 }

@@ -294,6 +294,7 @@ fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
             load: Load { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
             timing: Timing { warmup_s: 0.2, capacity_s: 1.0, latency_s: 1.0 },
             sweeps,
+            quick: None,
         },
         points: points.to_vec(),
         seed: 42,

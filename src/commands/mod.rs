@@ -2,6 +2,8 @@
 //! [`Command`], and its arm in [`Command::execute`].
 
 mod list;
+mod report;
+mod run;
 mod serve;
 
 use std::process::ExitCode;
@@ -13,6 +15,10 @@ use clap::error::ErrorKind;
 const FAILURE: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
+/// What was measured may not be used.
+const INVALID: u8 = 4;
+/// Ended by SIGINT: 128 + 2, as shells report it.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
 #[command(name = "muxbench", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
@@ -30,7 +36,9 @@ Examples:
 /// One subcommand with its arguments.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    Run(run::Run),
     Serve(serve::Serve),
+    Report(report::Report),
     List(list::List),
 }
 
@@ -38,7 +46,9 @@ impl Command {
     /// Does it.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Run(run) => run.execute(),
             Self::Serve(serve) => serve.execute(),
+            Self::Report(report) => report.execute(),
             Self::List(list) => list.execute(),
         }
     }
