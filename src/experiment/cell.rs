@@ -1,5 +1,6 @@
 //! One cell: one mechanism at one point, once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Setting<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
+    /// The program that serves: this one.
+    pub program: PathBuf,
     /// The processors.
     pub pinning: Pinning,
     /// The campaign's seed; every cell of a point and repeat draws the same schedule from it, so that
@@ -76,8 +79,9 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
 
 fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result<(), String> {
     let Scenario { load, timing, .. } = setting.scenario;
-    let mut server = ServerChild::start(&task.mechanism, load.protocol, setting.pinning.server)
-        .map_err(|error| error.to_string())?;
+    let mut server =
+        ServerChild::start(&setting.program, &task.mechanism, load.protocol, setting.pinning.server)
+            .map_err(|error| error.to_string())?;
     let resident_before = machine::resident_bytes(server.pid()).unwrap_or(0);
     let options = FleetOptions {
         target: server.address(),

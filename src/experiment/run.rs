@@ -25,6 +25,9 @@ pub const FILE_NAME: &str = "campaign.json";
 /// A campaign could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
+    /// The program that serves was not found.
+    #[error("cannot find the muxbench program to start servers with: {0}")]
+    Program(std::io::Error),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -56,6 +59,7 @@ pub fn run(
     let tasks = plan::tasks(&campaign.plan);
     let setting = Setting {
         scenario: &campaign.plan.scenario,
+        program: std::env::current_exe().map_err(CampaignError::Program)?,
         pinning: Pinning {
             server: campaign.environment.server_cpu,
             generator: campaign.environment.generator_cpu,

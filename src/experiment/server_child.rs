@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -41,13 +42,18 @@ struct Listening {
 }
 
 impl ServerChild {
-    /// Starts a server with one loop of `mechanism` on a free loopback port and waits until it listens.
+    /// Starts `program`, a `muxbench`, as a server with one loop of `mechanism` on a free loopback port and waits until it listens.
     ///
     /// # Errors
     ///
     /// When it does not come to listen; what it said is on standard error.
-    pub fn start(mechanism: &str, protocol: Protocol, cpu: Option<u32>) -> Result<Self, ServerError> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub fn start(
+        program: &Path,
+        mechanism: &str,
+        protocol: Protocol,
+        cpu: Option<u32>,
+    ) -> Result<Self, ServerError> {
+        let mut command = Command::new(program);
         command.args(["serve", "--mechanism", mechanism, "--listen", "127.0.0.1:0"]);
         command.args([
             "--reply",

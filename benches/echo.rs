@@ -1,0 +1,102 @@
+//! One round trip through each real loop, with few and with many idle connections beside it.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::Criterion;
+use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::machine;
+use muxbench::experiment::environment::Pinning;
+use muxbench::experiment::server_child::ServerChild;
+use muxbench::mechanisms;
+use report::schema::Protocol;
+
+use support::{Collector, timed};
+
+/// Connections held: one of them is used.
+const CONNECTIONS: [u32; 2] = [1, 1_000];
+const MESSAGE: [u8; 64] = *b"................ sixty-four bytes, there and back ..............\n";
+
+/// A server with idle connections, and one connection to use. Fields drop in order: clients first.
+struct Loop {
+    client: TcpStream,
+    _idle: Option<Fleet>,
+    _server: ServerChild,
+}
+
+impl Loop {
+    fn new(mechanism: &str, connections: u32, pinning: Pinning) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_muxbench"));
+        let server =
+            ServerChild::start(program, mechanism, Protocol::Echo, pinning.server).expect("a server starts");
+        let idle = (connections > 1).then(|| idle(server.address(), connections - 1));
+        let client = TcpStream::connect(server.address()).expect("the server listens");
+        client.set_nodelay(true).expect("a socket");
+        // Asking over and over spares the round trip the waking of this side.
+        client.set_nonblocking(true).expect("a socket");
+        Self { client, _idle: idle, _server: server }
+    }
+
+    /// Nanoseconds from the first byte sent to the last byte back.
+    fn round_trip(&mut self) -> u64 {
+        let client = &mut self.client;
+        let mut reply = [0; MESSAGE.len()];
+        let ((), taken_ns) = timed(|| {
+            client.write_all(&MESSAGE).expect("room for one message");
+            let mut received = 0;
+            while received < reply.len() {
+                match client.read(&mut reply[received..]) {
+                    Ok(0) => panic!("the server closed the connection"),
+                    Ok(length) => received += length,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        assert_eq!(reply, MESSAGE);
+        taken_ns
+    }
+}
+
+fn idle(target: SocketAddr, conns: u32) -> Fleet {
+    let options = FleetOptions {
+        target,
+        conns,
+        active: 1,
+        threads: 1,
+        connect_rate: None,
+        protocol: Protocol::Echo,
+        size_bytes: MESSAGE.len() as u32,
+        cpu: None,
+        timeout: Duration::from_secs(10),
+        seed: 1,
+        live_latencies: false,
+    };
+    let fleet = Fleet::open(options, Arc::default(), &mut ()).expect("the server takes connections");
+    assert_eq!(fleet.connections().opened, u64::from(conns));
+    fleet
+}
+
+fn main() {
+    let pinning = Pinning::choose();
+    if let Some(cpu) = pinning.generator {
+        machine::pin_to(cpu).expect("an allowed processor");
+    }
+    let mechanisms: Vec<_> = mechanisms::compiled().map(|mechanism| mechanism.name).collect();
+    let what = "one round trip of 64 bytes through the loop, on one of the watched connections";
+    let collector = Collector::new("echo", what, mechanisms.len() * CONNECTIONS.len());
+    let mut criterion = Criterion::default().configure_from_args();
+    for connections in CONNECTIONS {
+        for mechanism in &mechanisms {
+            let make = || Loop::new(mechanism, connections, pinning);
+            collector.point(&mut criterion, mechanism, connections, make, Loop::round_trip);
+        }
+    }
+    criterion.final_summary();
+    collector.write();
+}

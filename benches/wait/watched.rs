@@ -1,0 +1,109 @@
+//! TCP connections to watch, of which one at a time becomes ready.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::schedule;
+use rand::RngExt;
+use report::schema::Protocol;
+
+/// Connections whose other end is at hand to make them ready, spread evenly over all.
+const CANDIDATES: u32 = 50;
+/// Descriptors for everything but the watched connections.
+const RESERVED: u64 = 2 * CANDIDATES as u64 + 50;
+
+/// Accepted TCP connections in the order of their descriptors.
+pub struct Watched {
+    descriptors: Vec<RawFd>,
+    /// The candidates: this end, and the other.
+    candidates: Vec<(TcpStream, TcpStream)>,
+    ready: usize,
+    random: rand_xoshiro::Xoshiro256PlusPlus,
+    _others: Vec<TcpStream>,
+    /// The other ends of all but the candidates, in descriptor tables of their own.
+    _far_ends: Option<Fleet>,
+}
+
+impl Watched {
+    /// How many can be watched under a descriptor limit.
+    pub fn most(limit: u64) -> u32 {
+        u32::try_from(limit.saturating_sub(RESERVED)).unwrap_or(u32::MAX)
+    }
+
+    /// Opens `count` connections.
+    pub fn connect(count: u32) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let own = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let candidates_count = CANDIDATES.min(count);
+        let others_count = count - candidates_count;
+        let far_ends = (others_count > 0).then(|| {
+            let target = listener.local_addr().expect("bound");
+            std::thread::spawn(move || far_ends(target, others_count))
+        });
+        let (mut others, mut candidates, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        for index in 0..count {
+            let is_candidate = (index + 1) * candidates_count / count > index * candidates_count / count;
+            if is_candidate {
+                let far = TcpStream::connect(own.local_addr().expect("bound")).expect("listening");
+                far.set_nodelay(true).expect("a socket");
+                let (near, _) = own.accept().expect("connected");
+                descriptors.push(near.as_raw_fd());
+                candidates.push((near, far));
+            } else {
+                let (near, _) = listener.accept().expect("connected");
+                descriptors.push(near.as_raw_fd());
+                others.push(near);
+            }
+        }
+        let far_ends = far_ends.map(|thread| thread.join().expect("connected"));
+        Self {
+            descriptors,
+            candidates,
+            ready: 0,
+            random: schedule::random(1, 0),
+            _others: others,
+            _far_ends: far_ends,
+        }
+    }
+
+    /// What to watch.
+    pub fn descriptors(&self) -> &[RawFd] {
+        &self.descriptors
+    }
+
+    /// Makes a random candidate ready and returns it.
+    pub fn make_one_ready(&mut self) -> RawFd {
+        self.ready = self.random.random_range(0..self.candidates.len());
+        let (near, far) = &mut self.candidates[self.ready];
+        // On loopback the byte has arrived when write(2) returns.
+        far.write_all(b"!").expect("room for a byte");
+        near.as_raw_fd()
+    }
+
+    /// Takes the byte.
+    pub fn drain(&mut self) {
+        let (near, _) = &mut self.candidates[self.ready];
+        near.read_exact(&mut [0]).expect("the byte that was written");
+    }
+}
+
+fn far_ends(target: std::net::SocketAddr, conns: u32) -> Fleet {
+    let options = FleetOptions {
+        target,
+        conns,
+        active: 1,
+        threads: 1,
+        connect_rate: None,
+        protocol: Protocol::Echo,
+        size_bytes: 1,
+        cpu: None,
+        timeout: Duration::from_secs(30),
+        seed: 1,
+        live_latencies: false,
+    };
+    Fleet::open(options, Arc::default(), &mut ()).expect("the listener takes connections")
+}
