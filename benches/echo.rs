@@ -20,7 +20,7 @@ use support::{Collector, timed};
 
 /// Connections held: one of them is used.
 const CONNECTIONS: [u32; 2] = [1, 1_000];
-const MESSAGE: [u8; 64] = *b"................ sixty-four bytes, there and back ..............\n";
+const MESSAGE: [u8; 64] = *b"............... sixty-four bytes, there and back ..............\n";
 
 /// A server with idle connections, and one connection to use. Fields drop in order: clients first.
 struct Loop {
