@@ -1,6 +1,6 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
-use crate::statistics::{Ratio, Verdict};
+use crate::statistics::{self, Ratio, Verdict};
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -61,6 +61,18 @@ pub fn rate(per_s: f64) -> String {
     } else {
         format!("{}M", three_digits(per_s / 1e6))
     }
+}
+
+/// A rate as it was asked for: `20k`, `12.3k`.
+pub fn nominal_rate(per_s: f64) -> String {
+    let whole = per_s.round();
+    if whole == per_s && whole >= 0.0 { count(whole as u64) } else { rate(per_s) }
+}
+
+/// How sure an interval over few repeats can be, where that falls clearly short of the 95% it aims at.
+pub fn interval_caveat(repeats: usize) -> Option<String> {
+    let surest = statistics::coverage_of_range(repeats);
+    (surest < 0.9).then(|| format!("{repeats} repeats can bound it at {} at best", percent(surest)))
 }
 
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
@@ -168,6 +180,8 @@ mod tests {
     fn rates_and_bytes_have_suffixes() {
         assert_eq!(rate(142_345.0), "142k");
         assert_eq!(rate(999.9), "1.00k");
+        assert_eq!(nominal_rate(20_000.0), "20k");
+        assert_eq!(nominal_rate(0.5), "0.500");
         assert_eq!(bytes(24_000_000_000), "24.0 GB");
         assert_eq!(bytes(512), "512 B");
     }
@@ -180,6 +194,12 @@ mod tests {
         assert_eq!(ratio(&wide), "61× (58–64)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    }
+
+    #[test]
+    fn few_repeats_come_with_a_caveat() {
+        assert_eq!(interval_caveat(3).as_deref(), Some("3 repeats can bound it at 75% at best"));
+        assert_eq!(interval_caveat(5), None);
     }
 
     #[test]

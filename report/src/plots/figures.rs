@@ -30,7 +30,7 @@ pub fn idle_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
     let panels = on_one_scale(panels.into_iter().flatten().collect());
     let subtitle = format!(
         "Response time at {} requests/s over the connections held, of which {} are active; less is better",
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
         sweep.active,
     );
     figure(analysis, "idle-scaling", analysis.finding_of(&sweep.name, Metric::ResponseP50), subtitle, panels)
@@ -45,6 +45,9 @@ pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
     let at = largest(2).or_else(|| largest(1))?;
     let series: Vec<Series> =
         at.rows.iter().filter_map(|row| spectrum(&row.mechanism, &row.response)).collect();
+    if series.is_empty() {
+        return None;
+    }
     let beyond =
         |metric: Metric| at.rows.iter().filter(|row| row.measured(metric).summary.is_some()).count() > 1;
     let metric = if beyond(Metric::ResponseP99) { Metric::ResponseP99 } else { Metric::ResponseP50 };
@@ -62,7 +65,7 @@ pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
          {SAMPLES_BEYOND} samples lie beyond",
         format::thousands(at.point.connections.into()),
         format::thousands(at.point.active.into()),
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
     );
     let mut figure =
         figure(analysis, "percentile-spectrum", analysis::finding_at(at, metric), subtitle, vec![panel])?;
@@ -103,7 +106,7 @@ pub fn active_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
     ];
     let subtitle = format!(
         "All connections active: response time at {} requests/s, and cost in closed loop; less is better",
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
     );
     let panels = panels.into_iter().flatten().collect();
     figure(
@@ -165,7 +168,8 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
     (!panel.series.is_empty()).then(|| Figure {
         name: format!("bench-{name}"),
         title: format!("{}: {}", group.group, group.what),
-        subtitle: "Micro-benchmark, without a network peer's load; less is better".to_owned(),
+        subtitle: "Micro-benchmark: wall time of one call over the descriptors watched; less is better"
+            .to_owned(),
         panels: vec![panel],
         warnings: Vec::new(),
         caption,
@@ -192,7 +196,8 @@ fn figure(
     let mut reading = if repeats < REPEATS_FOR_INTERVAL {
         format!("Line: all repeats together. {}: too few for an interval.", format::plural(repeats, "repeat"))
     } else {
-        "Line: all repeats together. Band: bootstrap 95% interval of the repeats' median.".to_owned()
+        let caveat = format::interval_caveat(repeats).map(|text| format!(" ({text})")).unwrap_or_default();
+        format!("Line: all repeats together. Band: bootstrap 95% interval of the repeats' median{caveat}.")
     };
     let marked = |mark: Mark| {
         panels
@@ -354,9 +359,9 @@ fn on_one_scale(mut panels: Vec<Panel>) -> Vec<Panel> {
 }
 
 fn fd_setsize(series: &[Series]) -> Vec<(f64, &'static str)> {
-    let axis = x_axis(series);
     let shown = series.iter().any(|series| series.mechanism == "select");
-    let crossed = axis.low <= FD_SETSIZE && FD_SETSIZE <= axis.high;
+    let mut points = series.iter().flat_map(|series| &series.points);
+    let crossed = points.any(|point| point.x > FD_SETSIZE);
     if shown && crossed { vec![(FD_SETSIZE, "FD_SETSIZE 1024")] } else { Vec::new() }
 }
 
