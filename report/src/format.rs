@@ -115,14 +115,19 @@ pub fn ratio(ratio: &Ratio) -> String {
         return format!("{median:.*}× ({repeats})", ratio_decimals(median));
     };
     let mut decimals = ratio_decimals(interval.median);
+    let ends = |decimals: usize| [interval.low, interval.high].map(|end| format!("{end:.decimals$}"));
     // An interval that leaves 1 out must not be printed as if it touched it.
-    let touches_one = |decimals: usize| {
-        [interval.low, interval.high].iter().any(|end| format!("{end:.decimals$}").parse() == Ok(1.0))
-    };
+    let touches_one = |decimals| ends(decimals).iter().any(|end| end.parse() == Ok(1.0));
     while ratio.verdict != Verdict::Tie && decimals < 4 && touches_one(decimals) {
         decimals += 1;
     }
-    format!("{:.decimals$}× ({:.decimals$}–{:.decimals$})", interval.median, interval.low, interval.high)
+    // Nor one with a width as if it had none.
+    let collapses = |decimals| ends(decimals)[0] == ends(decimals)[1];
+    while interval.low < interval.high && decimals < 2 && collapses(decimals) {
+        decimals += 1;
+    }
+    let [low, high] = ends(decimals);
+    format!("{:.decimals$}× ({low}–{high})", interval.median)
 }
 
 /// The ratio alone, where its interval does not fit: `61×`.
@@ -192,6 +197,8 @@ mod tests {
         assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
         let wide = Ratio::of_pairs(&[(58.0, 1.0), (61.0, 1.0), (64.0, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&wide), "61× (58–64)");
+        let narrow = Ratio::of_pairs(&[(41.8, 1.0), (42.0, 1.0), (42.1, 1.0)]).expect("a ratio");
+        assert_eq!(ratio(&narrow), "42.0× (41.8–42.1)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
     }

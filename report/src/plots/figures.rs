@@ -5,7 +5,7 @@ use super::chart::{Figure, Mark, Panel, Series, SeriesPoint};
 use crate::analysis::{self, Analysis, Metric, PointAnalysis, Row};
 use crate::format;
 use crate::histogram::{Histogram, SAMPLES_BEYOND};
-use crate::schema::{BenchGroup, Environment, Sweep};
+use crate::schema::{BenchGroup, BenchPoint, Environment, Sweep};
 use crate::statistics::{REPEATS_FOR_INTERVAL, Summary};
 
 /// The first connection beyond what glibc's `fd_set` holds.
@@ -120,25 +120,36 @@ pub fn active_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
 
 /// One group of micro-benchmarks: wall time of a call over the descriptors watched.
 pub fn bench(group: &BenchGroup) -> Option<Figure> {
+    let series = bench_series(group);
+    let rules = fd_setsize(&series);
+    let mut caption = vec!["Line: median of batches. Band: its bootstrap 95% interval.".to_owned()];
+    caption.extend(fd_setsize_note(&rules));
+    caption.push(format!("{}; measured {}", machine(&group.environment), group.started));
+    let panel = Panel {
+        heading: "wall time of a call".to_owned(),
+        x_title: "descriptors watched (logarithmic)".to_owned(),
+        x: x_axis(&series),
+        y: axis_of(&series, Unit::Duration),
+        series,
+        rules,
+    };
+    // The name becomes a file's.
+    let name: String = group.group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    (!panel.series.is_empty()).then(|| Figure {
+        name: format!("bench-{name}"),
+        title: format!("{}: {}", group.group, group.what),
+        subtitle: "Micro-benchmark: wall time of one call over the descriptors watched; less is better"
+            .to_owned(),
+        panels: vec![panel],
+        warnings: Vec::new(),
+        caption,
+    })
+}
+
+fn bench_series(group: &BenchGroup) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
-    for point in &group.points {
-        let drawn = SeriesPoint {
-            x: f64::from(point.watched),
-            y: point.median_ns,
-            band: Some((point.low_ns, point.high_ns)),
-            mark: Mark::Solid,
-            hover: format!(
-                "{}, {} watched: {} ({} to {})",
-                point.mechanism,
-                format::count(point.watched.into()),
-                format::duration_ns(point.median_ns),
-                format::duration_ns(point.low_ns),
-                format::duration_ns(point.high_ns)
-            ),
-        };
-        if !drawable(drawn.x) || !drawable(drawn.y) {
-            continue;
-        }
+    for point in group.points.iter().filter(|point| drawable(point.median_ns) && point.watched > 0) {
+        let drawn = bench_point(point);
         match series.iter_mut().find(|series| series.mechanism == point.mechanism) {
             Some(series) => series.points.push(drawn),
             None => series.push(Series {
@@ -152,28 +163,20 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
         series.points.sort_by(|a, b| a.x.total_cmp(&b.x));
         series.label = label(&series.mechanism, series.points.last().map(|point| point.y), Unit::Duration);
     }
-    let rules = fd_setsize(&series);
-    let mut caption = vec!["Line: median of batches. Band: its bootstrap 95% interval.".to_owned()];
-    caption.extend(fd_setsize_note(&rules));
-    caption.push(format!("{}; measured {}", machine(&group.environment), group.started));
-    let panel = Panel {
-        heading: "wall time of a call".to_owned(),
-        x_title: "descriptors watched (logarithmic)".to_owned(),
-        x: x_axis(&series),
-        y: axis_of(&series, Unit::Duration),
-        series,
-        rules,
-    };
-    let name: String = group.group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    (!panel.series.is_empty()).then(|| Figure {
-        name: format!("bench-{name}"),
-        title: format!("{}: {}", group.group, group.what),
-        subtitle: "Micro-benchmark: wall time of one call over the descriptors watched; less is better"
-            .to_owned(),
-        panels: vec![panel],
-        warnings: Vec::new(),
-        caption,
-    })
+    series
+}
+
+fn bench_point(point: &BenchPoint) -> SeriesPoint {
+    let hover = format!(
+        "{}, {} watched: {} ({} to {})",
+        point.mechanism,
+        format::thousands(point.watched.into()),
+        format::duration_ns(point.median_ns),
+        format::duration_ns(point.low_ns),
+        format::duration_ns(point.high_ns)
+    );
+    let band = Some((point.low_ns, point.high_ns)).filter(|(low, high)| drawable(*low) && drawable(*high));
+    SeriesPoint { x: f64::from(point.watched), y: point.median_ns, band, mark: Mark::Solid, hover }
 }
 
 /// A figure of a campaign, unless there is nothing in it.
