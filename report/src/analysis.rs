@@ -241,7 +241,8 @@ pub fn finding_at(at: &PointAnalysis, metric: Metric) -> String {
     let ties = match tied.len() {
         0 => String::new(),
         1 => format!("; {} ties with it", tied[0]),
-        _ => format!("; {} tie with it", format::and(&tied)),
+        2 | 3 => format!("; {} tie with it", format::and(&tied)),
+        more => format!("; {more} others tie with it"),
     };
     format!("{wherever}, {best} {} {factor} {} than {} {interval}{ties}", claim.0, claim.1, slowest.mechanism)
 }

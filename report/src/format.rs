@@ -1,6 +1,6 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
-use crate::statistics::{Ratio, Verdict};
+use crate::statistics::{self, Ratio, Verdict};
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -63,6 +63,18 @@ pub fn rate(per_s: f64) -> String {
     }
 }
 
+/// A rate as it was asked for: `20k`, `12.3k`.
+pub fn nominal_rate(per_s: f64) -> String {
+    let whole = per_s.round();
+    if whole == per_s && whole >= 0.0 { count(whole as u64) } else { rate(per_s) }
+}
+
+/// How sure an interval over few repeats can be, where that falls clearly short of the 95% it aims at.
+pub fn interval_caveat(repeats: usize) -> Option<String> {
+    let surest = statistics::coverage_of_range(repeats);
+    (surest < 0.9).then(|| format!("{repeats} repeats can bound it at {} at best", percent(surest)))
+}
+
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
 pub fn bytes(value: u64) -> String {
     const UNITS: [(&str, f64); 4] = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)];
@@ -103,14 +115,19 @@ pub fn ratio(ratio: &Ratio) -> String {
         return format!("{median:.*}× ({repeats})", ratio_decimals(median));
     };
     let mut decimals = ratio_decimals(interval.median);
+    let ends = |decimals: usize| [interval.low, interval.high].map(|end| format!("{end:.decimals$}"));
     // An interval that leaves 1 out must not be printed as if it touched it.
-    let touches_one = |decimals: usize| {
-        [interval.low, interval.high].iter().any(|end| format!("{end:.decimals$}").parse() == Ok(1.0))
-    };
+    let touches_one = |decimals| ends(decimals).iter().any(|end| end.parse() == Ok(1.0));
     while ratio.verdict != Verdict::Tie && decimals < 4 && touches_one(decimals) {
         decimals += 1;
     }
-    format!("{:.decimals$}× ({:.decimals$}–{:.decimals$})", interval.median, interval.low, interval.high)
+    // Nor one with a width as if it had none.
+    let collapses = |decimals| ends(decimals)[0] == ends(decimals)[1];
+    while interval.low < interval.high && decimals < 2 && collapses(decimals) {
+        decimals += 1;
+    }
+    let [low, high] = ends(decimals);
+    format!("{:.decimals$}× ({low}–{high})", interval.median)
 }
 
 /// The ratio alone, where its interval does not fit: `61×`.
@@ -168,6 +185,8 @@ mod tests {
     fn rates_and_bytes_have_suffixes() {
         assert_eq!(rate(142_345.0), "142k");
         assert_eq!(rate(999.9), "1.00k");
+        assert_eq!(nominal_rate(20_000.0), "20k");
+        assert_eq!(nominal_rate(0.5), "0.500");
         assert_eq!(bytes(24_000_000_000), "24.0 GB");
         assert_eq!(bytes(512), "512 B");
     }
@@ -178,8 +197,16 @@ mod tests {
         assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
         let wide = Ratio::of_pairs(&[(58.0, 1.0), (61.0, 1.0), (64.0, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&wide), "61× (58–64)");
+        let narrow = Ratio::of_pairs(&[(41.8, 1.0), (42.0, 1.0), (42.1, 1.0)]).expect("a ratio");
+        assert_eq!(ratio(&narrow), "42.0× (41.8–42.1)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    }
+
+    #[test]
+    fn few_repeats_come_with_a_caveat() {
+        assert_eq!(interval_caveat(3).as_deref(), Some("3 repeats can bound it at 75% at best"));
+        assert_eq!(interval_caveat(5), None);
     }
 
     #[test]

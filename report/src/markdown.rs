@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::analysis::{Analysis, PointAnalysis, Row};
 use crate::format;
+use crate::schema::Point;
 use crate::statistics::Summary;
 use crate::table;
 
@@ -21,10 +22,7 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
         paragraph(&mut out, &format!("![{name}]({figure})"));
     }
     for at in &analysis.points {
-        paragraph(
-            &mut out,
-            &format!("## {}: {} connections active", at.point.sweep, table::place(&at.point)),
-        );
+        paragraph(&mut out, &heading(&at.point));
         paragraph(&mut out, &point_table(at));
     }
     paragraph(&mut out, &bullets(&table::legend(analysis)));
@@ -40,6 +38,12 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+fn heading(point: &Point) -> String {
+    let [connections, active] =
+        [point.connections, point.active].map(|count| format::thousands(count.into()));
+    format!("## {}: {connections} connections, {active} active", point.sweep)
 }
 
 fn paragraph(out: &mut String, text: &str) {
@@ -109,7 +113,10 @@ fn environment(analysis: &Analysis<'_>) -> String {
         machine.sysctls.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let limits = machine.limits;
     bullets(&[
-        format!("host {}, {} at {}", machine.host, campaign.muxbench_version_line(), campaign.started),
+        format!(
+            "host {}, muxbench {} ({} build, {}) at {}",
+            machine.host, campaign.muxbench_version, machine.profile, machine.rustc_version, campaign.started
+        ),
         format!(
             "{} processors of {}, {}",
             machine.processors,
@@ -130,17 +137,6 @@ fn environment(analysis: &Analysis<'_>) -> String {
         format!("settings: {}", sysctls.join("; ")),
         format!("seed {}", campaign.plan.seed),
     ])
-}
-
-impl crate::schema::Campaign {
-    /// What measured, in one phrase.
-    fn muxbench_version_line(&self) -> String {
-        let environment = &self.environment;
-        format!(
-            "muxbench {} ({} build, {})",
-            self.muxbench_version, environment.profile, environment.rustc_version
-        )
-    }
 }
 
 #[cfg(test)]
@@ -167,7 +163,8 @@ mod tests {
         assert!(page.ends_with("```sh\nmuxbench run --seed 42\n```\n"), "{page}");
         assert!(page.contains("![idle-scaling](plots/idle-scaling.svg)"));
         assert!(!page.contains(".png"));
-        assert!(page.contains("host bench-01"));
+        assert!(page.contains("host bench-01, muxbench 0.1.0 (release build"));
+        assert!(page.contains("## idle-scaling: 10,000 connections, 10 active"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use crate::analysis::{Analysis, Capacity, Measured, PointAnalysis, Row, Standing};
 use crate::format;
 use crate::schema::{Cell, CellStatus, Point};
-use crate::statistics::{self, REPEATS_FOR_INTERVAL};
+use crate::statistics::REPEATS_FOR_INTERVAL;
 
 /// The table, and below it what a reader must know: cells that do not count, how the figures came
 /// about, and the machine. Ends with a newline.
@@ -131,20 +131,12 @@ pub(crate) fn legend(analysis: &Analysis<'_>) -> Vec<String> {
     }
     lines.push(format!(
         "response at {} requests/s (open loop, from the intended instant); capacity and server processor time in closed loop",
-        format::rate(load.rate_per_s),
+        format::nominal_rate(load.rate_per_s),
     ));
     lines.push(if repeats < REPEATS_FOR_INTERVAL {
         format!("{}: too few for intervals, so nothing is called a winner or a tie", format::plural(repeats, "repeat"))
     } else {
-        let surest = statistics::coverage_of_range(repeats);
-        let caveat = if surest < 0.95 {
-            format!(
-                " ({repeats} repeats bound it at {} confidence: six are needed for 95%)",
-                format::percent(surest)
-            )
-        } else {
-            String::new()
-        };
+        let caveat = format::interval_caveat(repeats).map(|text| format!(" ({text})")).unwrap_or_default();
         format!("intervals: bootstrap 95% of the median of {repeats} repeats{caveat}; tie: the interval of the ratio covers 1")
     });
     lines

@@ -55,29 +55,36 @@ impl Axis {
         (value / self.low).log10() / (self.high / self.low).log10()
     }
 
-    /// The ticks, labelled as densely as `length` pixels allow at `room` pixels a label.
+    /// The ticks, labelled as densely as `length` pixels allow at `room` pixels a label: at 1, 2 and 5,
+    /// at whole decades where those would collide, at every digit where those would be too few.
     pub fn ticks(&self, length: f64, room: f64) -> Vec<Tick> {
         let per_decade = length / (self.high / self.low).log10();
-        // The narrowest gap is from 1 to 2 (and from 5 to 10).
-        let every_step = per_decade * 2f64.log10() >= room;
+        let fits = |gap: f64| per_decade * gap.log10() >= room;
+        let few = self.steps(&[1, 2, 5]).count() < 4;
+        if few && fits(10.0 / 9.0) {
+            return self.labelled(&[1, 2, 3, 4, 5, 6, 7, 8, 9], |_, _| true);
+        }
         let apart = (room / per_decade).ceil().max(1.0) as i32;
-        let ones = self.steps().filter(|(_, digit)| *digit == 1).count();
         // An axis without two labels would give no scale.
-        let label_all = every_step || ones < 2;
-        self.steps()
+        let label_all = fits(2.0) || self.steps(&[1]).count() < 2;
+        self.labelled(&[1, 2, 5], |exponent, digit| label_all || (digit == 1 && exponent % apart == 0))
+    }
+
+    fn labelled(&self, digits: &[u32], is_labelled: impl Fn(i32, u32) -> bool) -> Vec<Tick> {
+        self.steps(digits)
             .map(|(exponent, digit)| {
                 let value = f64::from(digit) * power_of_ten(exponent);
-                let labelled = label_all || (digit == 1 && exponent % apart == 0);
-                Tick { value, label: labelled.then(|| self.label(value)) }
+                Tick { value, label: is_labelled(exponent, digit).then(|| self.label(value)) }
             })
             .collect()
     }
 
-    fn steps(&self) -> impl Iterator<Item = (i32, u32)> {
+    /// The digits of each decade that lie on the axis.
+    fn steps(&self, digits: &[u32]) -> impl Iterator<Item = (i32, u32)> {
         let (low, high) = (self.low * (1.0 - 1e-9), self.high * (1.0 + 1e-9));
         let first = low.log10().floor() as i32;
         let last = high.log10().ceil() as i32;
-        (first..=last).flat_map(|exponent| [1, 2, 5].map(|digit| (exponent, digit))).filter(
+        (first..=last).flat_map(move |exponent| digits.iter().map(move |digit| (exponent, *digit))).filter(
             move |(exponent, digit)| {
                 let value = f64::from(*digit) * power_of_ten(*exponent);
                 low <= value && value <= high
@@ -164,6 +171,12 @@ mod tests {
     fn percentiles_are_labelled_as_such() {
         let axis = Axis { low: 1.0, high: 10_000.0, unit: Unit::Percentile };
         assert_eq!(labels(&axis, 200.0), ["0%", "90%", "99%", "99.9%", "99.99%"]);
+    }
+
+    #[test]
+    fn a_narrow_axis_is_labelled_at_every_digit() {
+        let axis = Axis::holding([2.1, 3.0], Unit::Count);
+        assert_eq!(labels(&axis, 400.0), ["2", "3", "4", "5"]);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Figure {
 impl Panel {
     fn draw(&self, svg: &mut Svg, slot: Area) {
         svg.text((slot.left, slot.top + TEXT_SIZE), Text::new(&self.heading, TEXT_SIZE).bold());
-        let rule_row = if self.rules.is_empty() { 8.0 } else { SMALL_SIZE * LINE + 6.0 };
+        let rule_row = if self.rules.is_empty() { 14.0 } else { SMALL_SIZE * LINE + 6.0 };
         let (top, bottom) = (slot.top + TEXT_SIZE + rule_row, slot.bottom - 2.0 * SMALL_SIZE * LINE - 8.0);
         let y_ticks = self.y.ticks(bottom - top, SMALL_SIZE * LINE);
         let widest = |texts: &mut dyn Iterator<Item = &String>, size: f64| {
@@ -245,6 +245,13 @@ impl Panel {
             outline.extend(lower.collect::<Vec<_>>().into_iter().rev());
             svg.polygon(&outline, &format!("fill=\"{}\" fill-opacity=\"0.18\"", style.colour));
         }
+        if let Some((x, (low, high))) = banded().next().filter(|_| banded().count() == 1) {
+            svg.segment(
+                at(x, low),
+                at(x, high),
+                &format!("stroke=\"{}\" stroke-width=\"1.5\"", style.colour),
+            );
+        }
         let positions: Vec<(f64, f64)> = series.points.iter().map(|point| at(point.x, point.y)).collect();
         if positions.len() > 1 {
             svg.polyline(&positions, &style.stroke());
@@ -254,7 +261,9 @@ impl Panel {
         {
             svg.open_group("class=\"point\"");
             svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-            style.draw_marker(svg, position, MARKER_RADIUS, point.mark == Mark::Hollow);
+            // A hollow marker is the larger one, so that another on the same spot does not hide it.
+            let hollow = point.mark == Mark::Hollow;
+            style.draw_marker(svg, position, MARKER_RADIUS + if hollow { 2.0 } else { 0.0 }, hollow);
             svg.close_group();
         }
     }

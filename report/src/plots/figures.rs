@@ -5,7 +5,7 @@ use super::chart::{Figure, Mark, Panel, Series, SeriesPoint};
 use crate::analysis::{self, Analysis, Metric, PointAnalysis, Row};
 use crate::format;
 use crate::histogram::{Histogram, SAMPLES_BEYOND};
-use crate::schema::{BenchGroup, Environment, Sweep};
+use crate::schema::{BenchGroup, BenchPoint, Environment, Sweep};
 use crate::statistics::{REPEATS_FOR_INTERVAL, Summary};
 
 /// The first connection beyond what glibc's `fd_set` holds.
@@ -30,7 +30,7 @@ pub fn idle_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
     let panels = on_one_scale(panels.into_iter().flatten().collect());
     let subtitle = format!(
         "Response time at {} requests/s over the connections held, of which {} are active; less is better",
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
         sweep.active,
     );
     figure(analysis, "idle-scaling", analysis.finding_of(&sweep.name, Metric::ResponseP50), subtitle, panels)
@@ -45,6 +45,9 @@ pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
     let at = largest(2).or_else(|| largest(1))?;
     let series: Vec<Series> =
         at.rows.iter().filter_map(|row| spectrum(&row.mechanism, &row.response)).collect();
+    if series.is_empty() {
+        return None;
+    }
     let beyond =
         |metric: Metric| at.rows.iter().filter(|row| row.measured(metric).summary.is_some()).count() > 1;
     let metric = if beyond(Metric::ResponseP99) { Metric::ResponseP99 } else { Metric::ResponseP50 };
@@ -62,7 +65,7 @@ pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
          {SAMPLES_BEYOND} samples lie beyond",
         format::thousands(at.point.connections.into()),
         format::thousands(at.point.active.into()),
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
     );
     let mut figure =
         figure(analysis, "percentile-spectrum", analysis::finding_at(at, metric), subtitle, vec![panel])?;
@@ -103,7 +106,7 @@ pub fn active_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
     ];
     let subtitle = format!(
         "All connections active: response time at {} requests/s, and cost in closed loop; less is better",
-        format::rate(analysis.campaign.plan.scenario.load.rate_per_s),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
     );
     let panels = panels.into_iter().flatten().collect();
     figure(
@@ -117,25 +120,36 @@ pub fn active_scaling(analysis: &Analysis<'_>) -> Option<Figure> {
 
 /// One group of micro-benchmarks: wall time of a call over the descriptors watched.
 pub fn bench(group: &BenchGroup) -> Option<Figure> {
+    let series = bench_series(group);
+    let rules = fd_setsize(&series);
+    let mut caption = vec!["Line: median of batches. Band: its bootstrap 95% interval.".to_owned()];
+    caption.extend(fd_setsize_note(&rules));
+    caption.push(format!("{}; measured {}", machine(&group.environment), group.started));
+    let panel = Panel {
+        heading: "wall time of a call".to_owned(),
+        x_title: "descriptors watched (logarithmic)".to_owned(),
+        x: x_axis(&series),
+        y: axis_of(&series, Unit::Duration),
+        series,
+        rules,
+    };
+    // The name becomes a file's.
+    let name: String = group.group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    (!panel.series.is_empty()).then(|| Figure {
+        name: format!("bench-{name}"),
+        title: format!("{}: {}", group.group, group.what),
+        subtitle: "Micro-benchmark: wall time of one call over the descriptors watched; less is better"
+            .to_owned(),
+        panels: vec![panel],
+        warnings: Vec::new(),
+        caption,
+    })
+}
+
+fn bench_series(group: &BenchGroup) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
-    for point in &group.points {
-        let drawn = SeriesPoint {
-            x: f64::from(point.watched),
-            y: point.median_ns,
-            band: Some((point.low_ns, point.high_ns)),
-            mark: Mark::Solid,
-            hover: format!(
-                "{}, {} watched: {} ({} to {})",
-                point.mechanism,
-                format::count(point.watched.into()),
-                format::duration_ns(point.median_ns),
-                format::duration_ns(point.low_ns),
-                format::duration_ns(point.high_ns)
-            ),
-        };
-        if !drawable(drawn.x) || !drawable(drawn.y) {
-            continue;
-        }
+    for point in group.points.iter().filter(|point| drawable(point.median_ns) && point.watched > 0) {
+        let drawn = bench_point(point);
         match series.iter_mut().find(|series| series.mechanism == point.mechanism) {
             Some(series) => series.points.push(drawn),
             None => series.push(Series {
@@ -149,27 +163,20 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
         series.points.sort_by(|a, b| a.x.total_cmp(&b.x));
         series.label = label(&series.mechanism, series.points.last().map(|point| point.y), Unit::Duration);
     }
-    let rules = fd_setsize(&series);
-    let mut caption = vec!["Line: median of batches. Band: its bootstrap 95% interval.".to_owned()];
-    caption.extend(fd_setsize_note(&rules));
-    caption.push(format!("{}; measured {}", machine(&group.environment), group.started));
-    let panel = Panel {
-        heading: "wall time of a call".to_owned(),
-        x_title: "descriptors watched (logarithmic)".to_owned(),
-        x: x_axis(&series),
-        y: axis_of(&series, Unit::Duration),
-        series,
-        rules,
-    };
-    let name: String = group.group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    (!panel.series.is_empty()).then(|| Figure {
-        name: format!("bench-{name}"),
-        title: format!("{}: {}", group.group, group.what),
-        subtitle: "Micro-benchmark, without a network peer's load; less is better".to_owned(),
-        panels: vec![panel],
-        warnings: Vec::new(),
-        caption,
-    })
+    series
+}
+
+fn bench_point(point: &BenchPoint) -> SeriesPoint {
+    let hover = format!(
+        "{}, {} watched: {} ({} to {})",
+        point.mechanism,
+        format::thousands(point.watched.into()),
+        format::duration_ns(point.median_ns),
+        format::duration_ns(point.low_ns),
+        format::duration_ns(point.high_ns)
+    );
+    let band = Some((point.low_ns, point.high_ns)).filter(|(low, high)| drawable(*low) && drawable(*high));
+    SeriesPoint { x: f64::from(point.watched), y: point.median_ns, band, mark: Mark::Solid, hover }
 }
 
 /// A figure of a campaign, unless there is nothing in it.
@@ -192,7 +199,8 @@ fn figure(
     let mut reading = if repeats < REPEATS_FOR_INTERVAL {
         format!("Line: all repeats together. {}: too few for an interval.", format::plural(repeats, "repeat"))
     } else {
-        "Line: all repeats together. Band: bootstrap 95% interval of the repeats' median.".to_owned()
+        let caveat = format::interval_caveat(repeats).map(|text| format!(" ({text})")).unwrap_or_default();
+        format!("Line: all repeats together. Band: bootstrap 95% interval of the repeats' median{caveat}.")
     };
     let marked = |mark: Mark| {
         panels
@@ -354,9 +362,9 @@ fn on_one_scale(mut panels: Vec<Panel>) -> Vec<Panel> {
 }
 
 fn fd_setsize(series: &[Series]) -> Vec<(f64, &'static str)> {
-    let axis = x_axis(series);
     let shown = series.iter().any(|series| series.mechanism == "select");
-    let crossed = axis.low <= FD_SETSIZE && FD_SETSIZE <= axis.high;
+    let mut points = series.iter().flat_map(|series| &series.points);
+    let crossed = points.any(|point| point.x > FD_SETSIZE);
     if shown && crossed { vec![(FD_SETSIZE, "FD_SETSIZE 1024")] } else { Vec::new() }
 }
 

@@ -59,17 +59,18 @@ pub fn draw(analysis: &Analysis<'_>, benches: &[BenchGroup]) -> Vec<Drawing> {
         .collect()
 }
 
-/// Draws every figure into `folder`, each as `NAME.svg` and `NAME.png`, and returns the paths, the main
+/// Draws every figure into `folder`, which is made if need be, each as `NAME.svg` and `NAME.png`, and returns the paths, the main
 /// figure first.
 ///
 /// # Errors
 ///
-/// When a picture cannot be rendered, or a file cannot be written.
+/// When a picture cannot be rendered, or the folder or a file cannot be written.
 pub fn draw_all(
     analysis: &Analysis<'_>,
     benches: &[BenchGroup],
     folder: &Path,
 ) -> Result<Vec<PathBuf>, DrawError> {
+    std::fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
     let written: Result<Vec<[PathBuf; 2]>, DrawError> =
         draw(analysis, benches).par_iter().map(|drawing| write(drawing, folder)).collect();
     Ok(written?.into_iter().flatten().collect())

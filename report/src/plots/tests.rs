@@ -85,7 +85,7 @@ fn a_point_with_a_lost_repeat_is_hollow() {
     assert!(!drawings(&campaign)[0].svg.contains("Hollow"));
     testing::spoil(&mut campaign, 0, CellStatus::Invalid, "the generator was late");
     let svg = &drawings(&campaign)[0].svg;
-    assert!(svg.contains("Hollow: not every repeat was valid there."));
+    assert!(svg.contains("Hollow:"));
     assert!(svg.contains("fill=\"#ffffff\" stroke=\"#D55E00\""));
 }
 
