@@ -152,6 +152,7 @@ fn without_the_log_nothing_is_written_for_a_connection() {
             round_trip(&mut server.connect(), b"quiet");
         }
         server.await_stats("all are closed", |stats| stats.closed == 3);
+        server.await_stderr("until end of input");
         assert_eq!(server.stderr().lines().count(), 1, "{}", server.stderr());
     });
 }

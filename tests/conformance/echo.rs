@@ -87,12 +87,7 @@ fn an_acknowledgement_counts_the_bytes_of_each_read() {
         let mut answer = [0; 12];
         client.read_exact(&mut answer).expect("answered");
         assert_eq!(&answer, b"get bytes 5\n");
-        let message = pattern(300_000);
-        let mut sender = client.try_clone().expect("a clone");
-        thread::scope(|scope| {
-            scope.spawn(|| sender.write_all(&message).expect("sent"));
-            assert_eq!(acknowledged(&mut client, message.len(), ""), message.len());
-        });
+        acknowledge(&client, &pattern(300_000));
     });
 }
 
@@ -194,6 +189,34 @@ fn a_peer_that_streams_without_a_pause_starves_no_one() {
             let mut client = server.connect();
             (0..200).for_each(|_| round_trip(&mut client, b"me too"));
         });
+    });
+}
+
+#[test]
+fn more_than_one_turn_s_budget_that_waits_at_once_is_answered_to_the_end() {
+    for_every_mechanism_with(&["--reply", "ack"], |server| {
+        let client = server.connect();
+        // The kernel lets the receive buffer grow only for a reader that keeps up (tcp(7), tcp_rmem).
+        acknowledge(&client, &vec![1; 64 << 20]);
+        let waiting = server.while_stopped(|| {
+            client.set_nonblocking(true).expect("non-blocking");
+            let block = vec![1; 1 << 16];
+            let mut written = 0;
+            while let Ok(count) = (&client).write(&block) {
+                written += count;
+            }
+            written
+        });
+        client.set_nonblocking(false).expect("blocking");
+        assert_eq!(acknowledged(&mut &client, waiting, ""), waiting);
+    });
+}
+
+/// Sends `message` from a thread while it reads the acknowledgements.
+fn acknowledge(client: &TcpStream, message: &[u8]) {
+    thread::scope(|scope| {
+        scope.spawn(|| (&*client).write_all(message).expect("sent"));
+        assert_eq!(acknowledged(&mut &*client, message.len(), ""), message.len());
     });
 }
 

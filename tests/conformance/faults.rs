@@ -29,7 +29,10 @@ fn write_until_it_blocks(server: &Server, mut client: &TcpStream) -> usize {
     let mut written = 0;
     loop {
         match client.write(endless.from(written)) {
-            Ok(count) => written += count,
+            Ok(count) => {
+                written += count;
+                assert!(written < 1 << 30, "nothing holds the peer back");
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if reads_of_others(server, &mut witness, || ()) == 0 && is_full(client) {
                     break;
@@ -190,26 +193,48 @@ fn peers_that_never_read_cost_bounded_memory_and_no_processor_time() {
     });
 }
 
+/// Writes small messages, each read before the next, until the server reads no more because its replies
+/// have no room; returns how many bytes were written, of which hardly any wait before the server.
+fn write_until_held_back(server: &Server, mut client: &TcpStream, message_bytes: usize) -> usize {
+    let endless = Endless::new();
+    let mut witness = server.connect();
+    let mut written = 0;
+    let mut write = || {
+        client.write_all(&endless.from(written)[..message_bytes]).expect("sent");
+        written += message_bytes;
+        assert!(written < 1 << 30, "nothing holds the peer back");
+    };
+    while reads_of_others(server, &mut witness, &mut write) > 0 {
+        (0..200).for_each(|_| write());
+    }
+    written
+}
+
 #[test]
 fn a_peer_that_never_reads_its_acknowledgements_is_held_back_too() {
     for_every_mechanism_with(&["--reply", "ack"], |server| {
         let client = server.connect();
-        let mut witness = server.connect();
-        // Acknowledgements fill the buffers only where there are many: small messages, read one by one.
         rustix::net::sockopt::set_socket_recv_buffer_size(&client, 1).expect("the smallest buffer");
-        let mut written = 0;
-        let mut held_back = false;
-        while !held_back {
-            (0..1000).for_each(|_| (&client).write_all(b".").expect("sent"));
-            let one_more = || (&client).write_all(b".").expect("sent");
-            held_back = reads_of_others(server, &mut witness, one_more) == 0;
-            written += 1001;
-            assert!(written < 1_000_000, "nothing holds the peer back");
-        }
+        let written = write_until_held_back(server, &client, 1);
         server.assert_quiet_and_serving();
         client.shutdown(Shutdown::Write).expect("shut down");
+        server.assert_quiet_and_serving();
+        // Through the smallest buffer the rest would come in sips.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&client, 1 << 20).expect("a large buffer");
         assert_eq!(acknowledged(&mut &client, written, ""), written);
         assert_eq!(rest_of(&mut &client), b"");
+    });
+}
+
+#[test]
+fn an_end_of_stream_that_waits_for_a_blocked_reply_costs_nothing() {
+    for_every_mechanism(|server| {
+        let client = server.connect();
+        let written = write_until_held_back(server, &client, 1000);
+        // The server's kernel has room for the end, so it is there to be reported.
+        client.shutdown(Shutdown::Write).expect("shut down");
+        server.assert_quiet_and_serving();
+        assert_pattern_of(&client, written);
     });
 }
 
