@@ -31,14 +31,13 @@ fn round_trip(client: &mut TcpStream) {
     assert_eq!(&echo, b"echo");
 }
 
-/// The kernel's identifier of the thread that runs the loop.
-fn loop_thread() -> libc::pid_t {
+/// The kernel's identifiers of the threads that run loops.
+fn loop_threads() -> Vec<libc::pid_t> {
+    let tasks = fs::read_dir("/proc/self/task").expect("this process").flatten();
     let is_loop = |task: &fs::DirEntry| {
         fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("loop-"))
     };
-    let tasks = fs::read_dir("/proc/self/task").expect("this process");
-    let task = tasks.flatten().find(is_loop).expect("a loop runs");
-    task.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number")
+    tasks.filter(is_loop).filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Interrupts the thread `id` of this process.
@@ -57,7 +56,7 @@ fn a_storm_of_signals_interrupts_waits_and_loses_nothing() {
     signal_hook::flag::register(libc::SIGUSR1, std::sync::Arc::clone(&arrived)).expect("a handler");
     for mechanism in mechanisms::compiled() {
         let server = serve(mechanism);
-        let thread = loop_thread();
+        let thread = loop_threads()[0];
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -84,9 +83,9 @@ fn a_storm_of_signals_interrupts_waits_and_loses_nothing() {
 #[test]
 fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
     let _alone = ONE_AT_A_TIME.lock();
-    let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).expect("this process").count();
+    let descriptors = || fs::read_dir("/proc/self/fd").expect("this process").count();
     for mechanism in mechanisms::compiled() {
-        let before = (count("fd"), count("task"));
+        let before = descriptors();
         for _ in 0..5 {
             let server = serve(mechanism);
             let address = server.control().address();
@@ -96,6 +95,12 @@ fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
             assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "the connection has ended");
             assert!(TcpStream::connect(address).is_err(), "nobody listens");
         }
-        assert_eq!((count("fd"), count("task")), before, "{}", mechanism.name);
+        assert_eq!(descriptors(), before, "{}", mechanism.name);
+        // A thread that has been joined is listed for a moment more.
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while !loop_threads().is_empty() {
+            assert!(std::time::Instant::now() < deadline, "{}", mechanism.name);
+            std::thread::yield_now();
+        }
     }
 }
