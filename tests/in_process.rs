@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use muxbench::mechanisms::{self, Mechanism};
-use muxbench::server::{Options, Running, start};
+use muxbench::server::{Listener, Options, Running, Server, listen, start};
+
+/// How long to wait for what must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// These tests look at the whole process: one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -18,9 +21,9 @@ fn serve(mechanism: &Mechanism) -> Running {
     start(mechanism.serve.expect("compiled"), &options).expect("a server")
 }
 
-fn connect(server: &Running) -> TcpStream {
-    let client = TcpStream::connect(server.control().address()).expect("accepted");
-    client.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+fn connect(address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).expect("accepted");
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     client
 }
 
@@ -49,35 +52,78 @@ fn interrupt(id: libc::pid_t) {
     }
 }
 
+/// Does something when it goes out of scope, by a panic too.
+struct AtTheEnd<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtTheEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Asserts that a loop of `mechanism` whose waits are interrupted again and again answers every request.
+///
+/// The loops that `start` runs block every signal, so this one runs on a thread of the test's own.
+fn survives_interruptions(mechanism: &Mechanism) {
+    let serve = mechanism.serve.expect("compiled");
+    let (address, mut sockets) = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1).expect("a listener");
+    let socket = sockets.remove(0);
+    let stop = TcpListener::from(socket.try_clone().expect("a clone"));
+    let server = Server::new(&Options::default());
+    let (sender, thread) = mpsc::channel();
+    let over = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let end = AtTheEnd(|| {
+            over.store(true, Ordering::Relaxed);
+            rustix::net::shutdown(&stop, rustix::net::Shutdown::Both).expect("it listens");
+        });
+        let serving = scope.spawn(|| {
+            sender.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("the test waits");
+            serve(Listener::new(socket, &server)?, &server)
+        });
+        let thread = thread.recv().expect("the loop's thread");
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                interrupt(thread);
+                std::thread::yield_now();
+            }
+        });
+        let mut client = connect(address);
+        // An interrupted wait counts as empty.
+        let interrupted = || server.counters().read().empty_wakeups > 20;
+        let deadline = Instant::now() + PATIENCE;
+        while !interrupted() && Instant::now() < deadline && !serving.is_finished() {
+            (0..100).for_each(|_| round_trip(&mut client));
+        }
+        drop(end);
+        let ended = serving.join().expect("no panic");
+        assert!(ended.is_ok(), "{}: {ended:?}", mechanism.name);
+        assert!(server.counters().read().empty_wakeups > 20, "{}: {server:?}", mechanism.name);
+    });
+}
+
 #[test]
 fn a_storm_of_signals_interrupts_waits_and_loses_nothing() {
     let _alone = ONE_AT_A_TIME.lock();
-    let arrived = std::sync::Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(libc::SIGUSR1, std::sync::Arc::clone(&arrived)).expect("a handler");
-    for mechanism in mechanisms::compiled() {
-        let server = serve(mechanism);
-        let thread = loop_threads()[0];
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    interrupt(thread);
-                    std::thread::yield_now();
-                }
-            });
-            let mut client = connect(&server);
-            // As long as it takes until waits were interrupted, each of which counts as empty.
-            let interrupted = || server.control().counters().empty_wakeups > 20;
-            let deadline = std::time::Instant::now() + Duration::from_secs(30);
-            while !interrupted() && std::time::Instant::now() < deadline {
-                (0..100).for_each(|_| round_trip(&mut client));
-            }
-            over.store(true, Ordering::Relaxed);
-            assert!(interrupted(), "{}: {:?}", mechanism.name, server.control().counters());
-        });
-        server.stop().unwrap_or_else(|error| panic!("{}: {error}", mechanism.name));
-    }
+    let arrived = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(libc::SIGUSR1, Arc::clone(&arrived)).expect("a handler");
+    mechanisms::compiled().for_each(survives_interruptions);
     assert!(arrived.load(Ordering::Relaxed));
+}
+
+#[test]
+fn no_signal_handler_runs_on_a_loop() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let Some(mechanism) = mechanisms::compiled().next() else { return };
+    let server = serve(mechanism);
+    let status =
+        fs::read_to_string(format!("/proc/self/task/{}/status", loop_threads()[0])).expect("it runs");
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("a mask");
+    let blocked = u64::from_str_radix(blocked.trim(), 16).expect("a mask");
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+        assert!(blocked & 1 << (signal - 1) != 0, "signal {signal} is not blocked: {blocked:x}");
+    }
+    server.stop().expect("an orderly end");
 }
 
 #[test]
@@ -89,7 +135,7 @@ fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
         for _ in 0..5 {
             let server = serve(mechanism);
             let address = server.control().address();
-            let mut client = connect(&server);
+            let mut client = connect(address);
             round_trip(&mut client);
             server.stop().expect("an orderly end");
             assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "the connection has ended");
@@ -97,9 +143,9 @@ fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
         }
         assert_eq!(descriptors(), before, "{}", mechanism.name);
         // A thread that has been joined is listed for a moment more.
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while !loop_threads().is_empty() {
-            assert!(std::time::Instant::now() < deadline, "{}", mechanism.name);
+            assert!(Instant::now() < deadline, "{}", mechanism.name);
             std::thread::yield_now();
         }
     }
