@@ -71,10 +71,8 @@ fn survives_interruptions(mechanism: &Mechanism) {
     let stop = TcpListener::from(socket.try_clone().expect("a clone"));
     let server = Server::new(&Options::default());
     let (sender, thread) = mpsc::channel();
-    let over = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         let end = AtTheEnd(|| {
-            over.store(true, Ordering::Relaxed);
             rustix::net::shutdown(&stop, rustix::net::Shutdown::Both).expect("it listens");
         });
         let serving = scope.spawn(|| {
@@ -82,18 +80,15 @@ fn survives_interruptions(mechanism: &Mechanism) {
             serve(Listener::new(socket, &server)?, &server)
         });
         let thread = thread.recv().expect("the loop's thread");
-        scope.spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                interrupt(thread);
-                std::thread::yield_now();
-            }
-        });
         let mut client = connect(address);
         // An interrupted wait counts as empty.
         let interrupted = || server.counters().read().empty_wakeups > 20;
         let deadline = Instant::now() + PATIENCE;
         while !interrupted() && Instant::now() < deadline && !serving.is_finished() {
-            (0..100).for_each(|_| round_trip(&mut client));
+            round_trip(&mut client);
+            // The loop is asleep by now, or soon: the next attempt finds it so.
+            std::thread::yield_now();
+            interrupt(thread);
         }
         drop(end);
         let ended = serving.join().expect("no panic");
