@@ -101,6 +101,11 @@ impl Serve {
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
         let running = server::start(serve, &options).map_err(|error| advise(error, &self.listen))?;
         let control = running.control();
+        eprintln!(
+            "muxbench: {} on {}, until end of input, SIGTERM or Ctrl-C",
+            mechanism.name,
+            control.address()
+        );
         announce(&Listening {
             event: "listening",
             address: control.address(),
@@ -266,7 +271,6 @@ fn drive(
     control: &Control,
     happenings: &mpsc::Receiver<Happened>,
 ) -> anyhow::Result<()> {
-    eprintln!("muxbench: {} serves {}; it ends at end of input or Ctrl-C", mechanism.name, control.address());
     for happened in happenings {
         match happened {
             Happened::Line(line) => match line.trim() {

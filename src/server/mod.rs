@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use connections::{Connections, Interest, READ_BUFFER_BYTES, REFUSAL, Turn};
 pub use counters::{Counter, Counters};
-pub use listener::{Accepted, Listener};
+pub use listener::{Accepted, Listener, listen};
 pub use running::{Control, Running, StartError, start};
 
 /// What a connection is answered with.
@@ -66,6 +66,17 @@ struct Common {
     open: AtomicU64,
 }
 
+impl Common {
+    fn new(options: &Options) -> Self {
+        Self {
+            reply: options.reply,
+            log: options.log,
+            max_connections: options.max_connections.unwrap_or(u64::MAX),
+            open: AtomicU64::new(0),
+        }
+    }
+}
+
 /// One loop's view of its server: what it has to know, and the counters that only it writes.
 #[derive(Debug)]
 pub struct Server {
@@ -74,14 +85,15 @@ pub struct Server {
 }
 
 impl Server {
+    /// The view of a single loop, for a caller that runs it on a thread of its own; `options.threads` and
+    /// `options.cpus` are for [`start`].
+    pub fn new(options: &Options) -> Self {
+        Self { common: Arc::new(Common::new(options)), counters: Counters::default() }
+    }
+
     /// The views of `options.threads` loops.
     fn for_loops(options: &Options) -> Vec<Arc<Self>> {
-        let common = Arc::new(Common {
-            reply: options.reply,
-            log: options.log,
-            max_connections: options.max_connections.unwrap_or(u64::MAX),
-            open: AtomicU64::new(0),
-        });
+        let common = Arc::new(Common::new(options));
         let one = || Arc::new(Self { common: Arc::clone(&common), counters: Counters::default() });
         (0..options.threads).map(|_| one()).collect()
     }

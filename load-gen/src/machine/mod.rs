@@ -55,13 +55,15 @@ pub fn raise_descriptor_limit() -> u64 {
 /// Descriptors opened before by other threads live on in *their* table: the caller's copy is separate,
 /// and the original of `keep` must still be closed by its owner.
 ///
-/// Must be called before the thread owns any descriptor of its own: those would be closed.
+/// Must be called before the thread owns any descriptor of its own: those would be closed. From then on
+/// the thread blocks every signal: see [`block_signals`].
 ///
 /// # Errors
 ///
 /// When the kernel is short of memory for the table.
 pub fn own_descriptor_table(keep: Option<BorrowedFd<'_>>) -> io::Result<Option<OwnedFd>> {
     let kept = keep.map(|fd| fd.as_raw_fd());
+    block_signals();
     #[allow(unsafe_code)]
     // SAFETY: the caller owns no descriptor yet, so nothing that it holds changes meaning; the table of
     // every other thread is untouched (unshare(2), CLONE_FILES).
@@ -83,6 +85,26 @@ pub fn own_descriptor_table(keep: Option<BorrowedFd<'_>>) -> io::Result<Option<O
     // SAFETY: `fd` is open in this thread's new table and nobody else owns it there.
     let owned = kept.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     Ok(owned)
+}
+
+/// Keeps signal handlers off the calling thread.
+///
+/// The kernel runs the handler of a process's signal on any thread that does not block it (signal(7)). On
+/// a thread with a descriptor table of its own, a handler that writes to a descriptor, as those that wake
+/// another thread do, would write to whatever has that number *there*: a connection, say.
+fn block_signals() {
+    let mut all = std::mem::MaybeUninit::uninit();
+    #[allow(unsafe_code)]
+    // SAFETY: the pointer is to room for one set, which sigfillset(3) makes whole.
+    let all = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        all.assume_init()
+    };
+    #[allow(unsafe_code)]
+    // SAFETY: the set is whole, and the old mask is not asked for.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
 }
 
 /// Closes the descriptors from `first` to `last`, both included (close_range(2), Linux 5.9).
