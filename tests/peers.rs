@@ -39,7 +39,8 @@ fn redis_benchmark_drives_every_mechanism() {
             .args(["-p", &port, "-c", "20", "-n", "5000", "-P", "4", "-q", "ECHO", "hello"])
             .output()
             .expect("it starts");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         assert!(said.contains("requests per second"), "{said}");
         let stats = server.await_stats("all clients gone", |stats| stats.closed == stats.accepted);

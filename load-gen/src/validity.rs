@@ -4,14 +4,15 @@ use report::histogram::Histogram;
 
 use crate::fault::Faults;
 
-/// Lateness that never matters: a few system calls' time.
-const LATENESS_FLOOR_NS: u64 = 50_000;
-/// Largest share of a response percentile that the generator's own lateness may make up.
-const LATENESS_SHARE: f64 = 0.1;
+/// What the generator may add to a response percentile in any case: a few system calls' time.
+const ADDED_FLOOR_NS: u64 = 20_000;
+/// Largest share of a response percentile that the generator's own lateness may make up. The tail of a shared
+/// machine is the machine's on both sides, hence the wider bound there.
+const ADDED_SHARE: [(f64, f64); 2] = [(0.5, 0.1), (0.99, 0.25)];
 /// Largest share of the window in which a worker wanted a processor and had none.
 const STARVED_SHARE: f64 = 0.05;
 /// Largest share of the machine's time that the hypervisor may take.
-const STEAL_SHARE: f64 = 0.02;
+const STEAL_SHARE: f64 = 0.05;
 /// Largest share of the scheduled requests that may leave after the window.
 const MISSED_RATE: f64 = 0.01;
 
@@ -33,10 +34,10 @@ pub struct Facts {
     pub failed: Faults,
     /// Of those, unanswered.
     pub outstanding: u64,
-    /// Intended to actual send.
-    pub lateness: Histogram,
     /// Intended send to reply.
     pub response: Histogram,
+    /// Actual send to reply.
+    pub service: Histogram,
     /// Share of the window in which the worst worker had no processor.
     pub starved: f64,
     /// Share of the machine's time taken by the hypervisor.
@@ -100,17 +101,19 @@ fn missed_rate(facts: &Facts) -> Option<String> {
     })
 }
 
-/// Response times include lateness, so they stay honest; but they are no longer the server's.
+/// Response times include the generator's lateness, which keeps them honest; but where that is a good part of
+/// a percentile, the percentile is no longer the server's. Service times start at the actual send: the
+/// difference is what the generator added.
 fn lateness(facts: &Facts) -> Option<String> {
-    [0.5, 0.99].into_iter().find_map(|quantile| {
-        let late = facts.lateness.value_at_quantile(quantile);
-        let allowed = LATENESS_SHARE * facts.response.value_at_quantile(quantile) as f64;
-        (late > LATENESS_FLOOR_NS.max(allowed as u64)).then(|| {
+    ADDED_SHARE.into_iter().find_map(|(quantile, share)| {
+        let response = facts.response.value_at_quantile(quantile);
+        let added = response.saturating_sub(facts.service.value_at_quantile(quantile));
+        (added > ADDED_FLOOR_NS.max((share * response as f64) as u64)).then(|| {
             format!(
-                "the generator was late: its lateness p{:.0} of {:.0} us is {:.0} % of the response: give it a processor of its own, or more --threads",
+                "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): give it a processor of its own, or more --threads",
+                added as f64 / 1e3,
                 quantile * 100.0,
-                late as f64 / 1e3,
-                late as f64 / facts.response.value_at_quantile(quantile).max(1) as f64 * 100.0
+                added as f64 / response as f64 * 100.0
             )
         })
     })
@@ -143,8 +146,8 @@ mod tests {
             sent_in_time: 10_000,
             failed: Faults::default(),
             outstanding: 0,
-            lateness: all_of(1_000),
             response: all_of(40_000),
+            service: all_of(39_000),
             starved: 0.0,
             steal: 0.0,
             interrupted: false,
@@ -171,14 +174,17 @@ mod tests {
         one(judge(|facts| facts.outstanding = 3), "3 requests");
         one(judge(|facts| facts.sent_in_time = 9_899), "rate was missed");
         one(judge(|facts| facts.starved = 0.2), "--cpu");
-        one(judge(|facts| facts.steal = 0.05), "hypervisor");
+        one(judge(|facts| facts.steal = 0.1), "hypervisor");
         one(judge(|facts| facts.interrupted = true), "interrupted");
-        one(judge(|facts| facts.lateness = all_of(400_000)), "late");
+        one(judge(|facts| facts.response = all_of(400_000)), "late");
         one(judge(|facts| (facts.scheduled, facts.sent_in_time) = (0, 0)), "no request");
     }
 
     #[test]
     fn a_stalled_server_is_not_the_generators_fault() {
-        assert_eq!(judge(|facts| facts.response = all_of(500_000_000)), Vec::<String>::new());
+        assert_eq!(
+            judge(|facts| (facts.response, facts.service) = (all_of(500_000_000), all_of(499_999_000))),
+            Vec::<String>::new()
+        );
     }
 }

@@ -108,7 +108,10 @@ impl Watch {
         });
         let starved = worst(&|begin, end| (end.account.starved_s - begin.account.starved_s) / window_s);
         let system = usage::system_since(end.system, begin.system);
-        let steal = system.steal_s / (window_s * f64::from(system.processors.max(1)));
+        // Counted in ticks, so that one of them says nothing about a short window.
+        let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+        let steal_s = (system.steal_s - tick_s).max(0.0);
+        let steal = steal_s / (window_s * f64::from(system.processors.max(1)));
         Judgement { busy: busy.clamp(0.0, 1.0), starved, steal }
     }
 }

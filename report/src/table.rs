@@ -20,7 +20,7 @@ pub fn render(analysis: &Analysis<'_>) -> String {
         let table = table(analysis);
         out.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
     }
-    for line in legend(analysis).into_iter().chain(problems(analysis)).chain(provenance(analysis)) {
+    for line in legend(analysis).into_iter().chain(problems_in_short(analysis)).chain(provenance(analysis)) {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "{line}");
     }
@@ -142,20 +142,47 @@ pub(crate) fn legend(analysis: &Analysis<'_>) -> Vec<String> {
     lines
 }
 
+/// The cells that do not count, a line for each reason: where many cells fail they fail for the same few.
+fn problems_in_short(analysis: &Analysis<'_>) -> Vec<String> {
+    let cells = &analysis.campaign.cells;
+    let mut reasons: Vec<(String, usize, String)> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.status != CellStatus::Valid) {
+        for reason in &cell.reasons {
+            // Two reasons that differ in their figures are the same reason.
+            let kind: String = reason.chars().filter(|character| !character.is_ascii_digit()).collect();
+            match reasons.iter_mut().find(|(known, ..)| *known == kind) {
+                Some((_, count, _)) => *count += 1,
+                None => reasons.push((kind, 1, problem(cell, reason, cells))),
+            }
+        }
+    }
+    reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    let lines = reasons.into_iter().map(|(_, count, first)| match count {
+        1 => first,
+        _ => format!("{first} (and {} more like this)", count - 1),
+    });
+    let invalid = cells.iter().filter(|cell| cell.status != CellStatus::Valid).count();
+    let heading = (invalid > 0).then(|| format!("{invalid} of {} cells do not count:", cells.len()));
+    heading.into_iter().chain(lines).collect()
+}
+
 /// The cells that do not count, a line each.
 pub(crate) fn problems(analysis: &Analysis<'_>) -> Vec<String> {
     let cells = &analysis.campaign.cells;
-    cells.iter().filter(|cell| cell.status != CellStatus::Valid).map(|cell| problem(cell, cells)).collect()
+    cells
+        .iter()
+        .filter(|cell| cell.status != CellStatus::Valid)
+        .map(|cell| problem(cell, &cell.reasons.join("; "), cells))
+        .collect()
 }
 
-fn problem(cell: &Cell, all: &[Cell]) -> String {
+fn problem(cell: &Cell, reason: &str, all: &[Cell]) -> String {
     let word = if cell.status == CellStatus::Failed { "failed" } else { "invalid" };
     let same = |other: &&Cell| {
         (&other.mechanism, &other.point, other.repeat) == (&cell.mechanism, &cell.point, cell.repeat)
     };
     let replaced = all.iter().filter(same).any(|other| other.status == CellStatus::Valid);
-    let reasons =
-        if cell.reasons.is_empty() { "no reason given".to_owned() } else { cell.reasons.join("; ") };
+    let reason = if reason.is_empty() { "no reason given" } else { reason };
     format!(
         "{word}: {} at {} ({}), repeat {}, attempt {}: {}{}",
         cell.mechanism,
@@ -164,7 +191,7 @@ fn problem(cell: &Cell, all: &[Cell]) -> String {
         cell.repeat + 1,
         cell.attempt + 1,
         // A reason with a line break in it would no longer be one line.
-        reasons.replace('\n', " "),
+        reason.replace('\n', " "),
         if replaced { " (measured again, valid)" } else { "" },
     )
 }

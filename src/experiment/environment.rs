@@ -70,7 +70,7 @@ pub fn capture(pinning: Pinning) -> Environment {
         memory_bytes: memory_bytes(),
         hypervisor: labelled(&cpuinfo, "flags")
             .filter(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
-            .map(|_| read("/sys/class/dmi/id/sys_vendor").unwrap_or_else(|| "unknown".to_owned())),
+            .map(|_| read("/sys/class/dmi/id/sys_vendor").unwrap_or_else(|| "a virtual machine".to_owned())),
         mitigations: mitigations(),
         limits: Limits {
             nofile_soft: limit.current.unwrap_or(u64::MAX),

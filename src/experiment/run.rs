@@ -17,7 +17,7 @@ use super::plan;
 const ATTEMPTS: u32 = 3;
 /// Further attempts in the whole campaign, as a share of its cells: a machine that is never quiet must not
 /// make a campaign endless.
-const FURTHER_ATTEMPTS_SHARE: f64 = 0.2;
+const FURTHER_ATTEMPTS_SHARE: f64 = 0.1;
 
 /// The campaign's file in its folder.
 pub const FILE_NAME: &str = "campaign.json";

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_typo_is_named_with_its_line() {
         let text =
-            include_str!("../../scenarios/many-idle-few-active.toml").replace("repeats = 5", "repeat = 5");
+            include_str!("../../scenarios/many-idle-few-active.toml").replace("repeats = 6", "repeat = 6");
         let reason = parse(&text).expect_err("a typo");
         assert!(reason.starts_with("line ") && reason.contains("repeat"), "{reason}");
     }
