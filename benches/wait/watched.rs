@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::schedule;
+use muxbench::experiment::environment::Pinning;
 use rand::RngExt;
 use report::schema::Protocol;
 
@@ -36,25 +37,24 @@ impl Watched {
 
     /// Opens `count` connections.
     pub fn connect(count: u32) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let own = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let (for_others, for_candidates) = (listener(), listener());
         let candidates_count = CANDIDATES.min(count);
         let others_count = count - candidates_count;
         let far_ends = (others_count > 0).then(|| {
-            let target = listener.local_addr().expect("bound");
+            let target = for_others.local_addr().expect("bound");
             std::thread::spawn(move || far_ends(target, others_count))
         });
         let (mut others, mut candidates, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..count {
             let is_candidate = (index + 1) * candidates_count / count > index * candidates_count / count;
             if is_candidate {
-                let far = TcpStream::connect(own.local_addr().expect("bound")).expect("listening");
+                let far = TcpStream::connect(for_candidates.local_addr().expect("bound")).expect("listening");
                 far.set_nodelay(true).expect("a socket");
-                let (near, _) = own.accept().expect("connected");
+                let (near, _) = for_candidates.accept().expect("connected");
                 descriptors.push(near.as_raw_fd());
                 candidates.push((near, far));
             } else {
-                let (near, _) = listener.accept().expect("connected");
+                let (near, _) = for_others.accept().expect("connected");
                 descriptors.push(near.as_raw_fd());
                 others.push(near);
             }
@@ -91,16 +91,29 @@ impl Watched {
     }
 }
 
+/// A listener whose queue is as long as can be: a connection that overflows it looks established to its other
+/// end and is never accepted here (tcp(7), syncookies). Waiting for one that does not come is an error.
+fn listener() -> TcpListener {
+    const LONGEST_QUEUE: i32 = 4096;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    rustix::net::listen(&listener, LONGEST_QUEUE).expect("a bound socket");
+    let patience = Some(Duration::from_secs(30));
+    rustix::net::sockopt::set_socket_timeout(&listener, rustix::net::sockopt::Timeout::Recv, patience)
+        .expect("a socket");
+    listener
+}
+
 fn far_ends(target: std::net::SocketAddr, conns: u32) -> Fleet {
     let options = FleetOptions {
         target,
         conns,
         active: 1,
         threads: 1,
-        connect_rate: None,
+        // Slower than this thread accepts, even where both share a processor.
+        connect_rate: Some(10_000.0),
         protocol: Protocol::Echo,
         size_bytes: 1,
-        cpu: None,
+        cpu: Pinning::choose().generator,
         timeout: Duration::from_secs(30),
         seed: 1,
         live_latencies: false,

@@ -23,7 +23,7 @@ Exit status: 0 ok, 1 failure, 2 usage, 4 the run is not valid (the reasons are p
 
 /// Opens many TCP connections, puts load on some of them, verifies every reply and times it honestly.
 #[derive(Debug, Parser)]
-#[command(name = "load-gen", version, after_help = EXAMPLES)]
+#[command(name = "load-gen", version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
     /// The server's address
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777", value_parser = address)]

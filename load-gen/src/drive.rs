@@ -7,7 +7,7 @@ use report::schema::{LoadMode, WaitPolicy};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use crate::clock::now_ns;
+use crate::clock::{self, now_ns};
 use crate::exchange::Exchange;
 use crate::live::{self, Live};
 use crate::measure::{Recorder, Window};
@@ -49,6 +49,9 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<Recorder, Errno> {
     let books = Recorder::new(order.window, matches!(order.mode, LoadMode::Open { .. }), Arc::clone(live));
+    // All workers begin together, and nothing is sent before the load begins: without warm-up the window begins
+    // with it.
+    clock::sleep_until(order.start_ns);
     let mut run = Run { exchange, order, live, stop, books, events: Vec::with_capacity(EVENTS_A_WAIT) };
     match order.mode {
         LoadMode::Open { rate_per_s, arrivals } => {

@@ -4,13 +4,12 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
 use report::histogram::Histogram;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 
-use crate::clock::now_ns;
+use crate::clock::{self, now_ns};
 use crate::connect::{Connector, close_with_reset};
 use crate::drive::{self, Order};
 use crate::exchange::Exchange;
@@ -140,7 +139,7 @@ impl<'a> Worker<'a> {
                     continue;
                 }
                 if let Some(rate) = options.connect_rate {
-                    sleep_until(began_ns + (f64::from(index) / rate * 1e9) as u64);
+                    clock::sleep_until(began_ns + (f64::from(index) / rate * 1e9) as u64);
                 }
                 if let Some(socket) = connector.start(index) {
                     self.keep(index, socket, &mut connector.failed);
@@ -229,11 +228,4 @@ fn is_useless(failed: &Faults, opened: u64) -> bool {
     (opened == 0 && nobody_there > 0)
         || nobody_there >= ENOUGH.max(opened)
         || failed.count(Fault::OutOfDescriptors) + failed.count(Fault::OutOfPorts) >= ENOUGH
-}
-
-fn sleep_until(instant_ns: u64) {
-    let left_ns = instant_ns.saturating_sub(now_ns());
-    if left_ns > 0 {
-        std::thread::sleep(Duration::from_nanos(left_ns));
-    }
 }

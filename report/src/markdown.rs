@@ -40,6 +40,29 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
     out
 }
 
+/// One table of all points, for a page that gives the result in short. Ends with a newline.
+pub fn summary(analysis: &Analysis<'_>) -> String {
+    let mut out = "| connections | active | mechanism | response p50 | response p99 | capacity, echoes/s \
+                   | server, µs/echo | p50 against the best |\n| ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n"
+        .to_owned();
+    for at in &analysis.points {
+        for row in &at.rows {
+            let columns = [
+                format::thousands(at.point.connections.into()),
+                format::thousands(at.point.active.into()),
+                escaped(&row.mechanism),
+                table::duration(&row.p50),
+                table::duration(&row.p99),
+                table::capacity(row.capacity.as_ref()),
+                table::microseconds(&row.cpu),
+                table::standing(&row.p50.standing),
+            ];
+            let _ = writeln!(out, "| {} |", columns.join(" | "));
+        }
+    }
+    out
+}
+
 fn heading(point: &Point) -> String {
     let [connections, active] =
         [point.connections, point.active].map(|count| format::thousands(count.into()));

@@ -22,18 +22,29 @@ pub struct Report {
     /// Folder for the figures
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Print the table as Markdown, and write nothing
+    #[arg(long)]
+    table: bool,
 }
 
 impl Report {
     /// The report of the campaign in `folder`, figures in their usual place.
     pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), plots: None }
+        Self { folder: folder.to_owned(), plots: None, table: false }
     }
 
     /// Reads the result and reports it.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let campaign = campaign::read(&self.folder.join(FILE_NAME))?;
-        self.write(&campaign, true)?;
+        if self.table {
+            let table = report::markdown::summary(&Analysis::of(&campaign)?);
+            std::io::stdout()
+                .lock()
+                .write_all(table.as_bytes())
+                .context("cannot write to standard output")?;
+        } else {
+            self.write(&campaign, true)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 

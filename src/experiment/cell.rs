@@ -140,6 +140,15 @@ fn phase(fleet: &mut Fleet, server: &mut ServerChild, load: &Load) -> Result<Pha
     let is_capacity =
         report.response.is_none() && usage.server_busy() >= FULL && report.generator_busy < FULL;
     let mut report = report;
+    // A connection that overflowed the listener's queue looks established to the generator (tcp(7)).
+    if end.counters.accepted < report.connections.opened {
+        let reason = format!(
+            "the server accepted only {} of {} connections: its listener's queue overflowed",
+            end.counters.accepted, report.connections.opened
+        );
+        report.valid = false;
+        report.invalid_reasons.push(reason);
+    }
     // The campaign keeps the connect times once, not with every phase.
     report.connect = report.connect.filter(|_| report.response.is_none());
     Ok(Phase { load: report, usage, is_capacity })

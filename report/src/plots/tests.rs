@@ -126,11 +126,11 @@ fn hostile_names_stay_text() {
     assert!(drawings(&campaign)[0].svg.contains("&lt;b&gt;&amp;&quot;x"));
 }
 
-/// For looking at: `FIGURES=/tmp/figures cargo test -p report leaves_figures -- --ignored`.
+/// With FIGURES set to a folder, the figures stay there for a person to look at.
 #[test]
-#[ignore = "writes pictures for a person to look at"]
-fn leaves_figures_to_look_at() {
-    let folder = PathBuf::from(std::env::var_os("FIGURES").expect("FIGURES names a folder"));
+fn campaigns_of_every_shape_are_drawn_in_both_formats() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = std::env::var_os("FIGURES").map_or(temporary.path().to_owned(), PathBuf::from);
     let all = [
         "threads",
         "select",
@@ -160,7 +160,9 @@ fn leaves_figures_to_look_at() {
         let folder = folder.join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let analysis = Analysis::of(&campaign).expect("sound histograms");
-        draw_all(&analysis, &[testing::bench()], &folder).expect("drawn");
+        let written = draw_all(&analysis, &[testing::bench()], &folder).expect("drawn");
+        assert!(written.len() >= 4 && written.len().is_multiple_of(2), "{name}: {written:?}");
+        assert!(written.iter().all(|path| path.metadata().is_ok_and(|file| file.len() > 2_000)), "{name}");
         std::fs::write(folder.join("table.txt"), crate::table::render(&analysis)).expect("written");
         std::fs::write(folder.join("report.md"), crate::markdown::render(&analysis, &[])).expect("written");
     }
