@@ -108,7 +108,7 @@ impl ServerChild {
         self.child.try_wait().ok().flatten().map(describe)
     }
 
-    /// Ends it: end of input, and if that does not help within [`PATIENCE`], SIGKILL.
+    /// Ends it: end of input, and if that does not help within ten seconds, SIGKILL.
     pub fn stop(mut self) {
         drop(self.input.take());
         // Its standard output ends when it does. If it does not, dropping kills it.

@@ -56,7 +56,7 @@ pub fn raise_descriptor_limit() -> u64 {
 /// and the original of `keep` must still be closed by its owner.
 ///
 /// Must be called before the thread owns any descriptor of its own: those would be closed. From then on
-/// the thread blocks every signal: see [`block_signals`].
+/// the thread blocks every signal, since a handler that runs on it would write to other descriptors than it means.
 ///
 /// # Errors
 ///
