@@ -84,12 +84,12 @@ fn idle(target: SocketAddr, conns: u32) -> Fleet {
 
 fn main() {
     let pinning = Pinning::choose();
-    if let Some(cpu) = pinning.generator {
-        machine::pin_to(cpu).expect("an allowed processor");
-    }
     let mechanisms: Vec<_> = mechanisms::compiled().map(|mechanism| mechanism.name).collect();
     let what = "one round trip of 64 bytes through the loop, on one of the watched connections";
     let collector = Collector::new("echo", what, mechanisms.len() * CONNECTIONS.len());
+    if let Some(cpu) = pinning.generator {
+        machine::pin_to(cpu).expect("an allowed processor");
+    }
     let mut criterion = Criterion::default().configure_from_args();
     for connections in CONNECTIONS {
         for mechanism in &mechanisms {

@@ -203,7 +203,7 @@ fn a_full_disk_is_a_clear_error_and_keeps_the_cells_before_it() {
     if !said.contains("status") {
         return eprintln!("skipped: no mount namespace for this user: {}", stderr(&output));
     }
-    assert!(said.contains("status 1"), "{said} {}", stderr(&output));
+    assert!(said.contains("status 1\n"), "{said} {}", stderr(&output));
     assert!(stderr(&output).contains("cannot write"), "{}", stderr(&output));
     assert!(said.contains('{') && !said.contains("campaign.json"), "whole lines only: {said}");
 }

@@ -9,7 +9,7 @@ use criterion::{BenchmarkGroup, Criterion};
 use load_gen::clock::now_ns;
 use muxbench::experiment::environment::{self, Pinning};
 use report::histogram::{self, Histogram};
-use report::schema::{BenchGroup, BenchPoint, Latency, ResultFile, SCHEMA_VERSION};
+use report::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use report::statistics;
 
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -27,6 +27,7 @@ pub struct Collector {
     what: &'static str,
     started: SystemTime,
     planned: usize,
+    environment: Environment,
     points: RefCell<Vec<BenchPoint>>,
 }
 
@@ -57,9 +58,10 @@ impl Calls {
 }
 
 impl Collector {
-    /// A collector of `planned` points.
+    /// A collector of `planned` points; made before anything is pinned, since it describes the machine.
     pub fn new(group: &'static str, what: &'static str, planned: usize) -> Self {
-        Self { group, what, started: SystemTime::now(), planned, points: RefCell::default() }
+        let environment = environment::capture(Pinning::choose());
+        Self { group, what, started: SystemTime::now(), planned, environment, points: RefCell::default() }
     }
 
     /// Measures one point under criterion; `make` sets it up, and only if a filter does not leave it out.
@@ -118,7 +120,7 @@ impl Collector {
             group: self.group.to_owned(),
             what: self.what.to_owned(),
             started: humantime::format_rfc3339_seconds(self.started).to_string(),
-            environment: environment::capture(Pinning::choose()),
+            environment: self.environment,
             points,
         });
         let written = std::fs::create_dir_all("results/bench")

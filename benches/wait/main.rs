@@ -23,8 +23,8 @@ struct Point {
 }
 
 impl Point {
-    fn new(mechanism: &str, size: u32) -> Self {
-        let watched = Watched::connect(size);
+    fn new(mechanism: &str, size: u32, pinning: Pinning) -> Self {
+        let watched = Watched::connect(size, pinning.generator);
         let waiter: Box<dyn Wait> = match mechanism {
             "select" => Box::new(Select::new(watched.descriptors())),
             "poll" => Box::new(Poll::new(watched.descriptors())),
@@ -45,19 +45,20 @@ impl Point {
 }
 
 fn main() {
-    if let Some(cpu) = Pinning::choose().server {
-        machine::pin_to(cpu).expect("an allowed processor");
-    }
+    let pinning = Pinning::choose();
     let room = Watched::most(machine::raise_descriptor_limit());
     let mut sizes: Vec<u32> = SIZES.into_iter().map(|size| size.min(room)).collect();
     sizes.dedup();
     let mechanisms = ["select", "poll", "epoll-lt", "epoll-et"];
     let what = "one wait without time limit, one of the watched TCP connections ready";
     let collector = Collector::new("wait", what, mechanisms.len() * sizes.len());
+    if let Some(cpu) = pinning.server {
+        machine::pin_to(cpu).expect("an allowed processor");
+    }
     let mut criterion = Criterion::default().configure_from_args();
     for size in sizes {
         for mechanism in mechanisms {
-            let make = || Point::new(mechanism, size);
+            let make = || Point::new(mechanism, size, pinning);
             collector.point(&mut criterion, mechanism, size, make, Point::wait);
         }
     }

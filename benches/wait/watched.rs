@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::schedule;
-use muxbench::experiment::environment::Pinning;
 use rand::RngExt;
 use report::schema::Protocol;
 
@@ -35,14 +34,14 @@ impl Watched {
         u32::try_from(limit.saturating_sub(RESERVED)).unwrap_or(u32::MAX)
     }
 
-    /// Opens `count` connections.
-    pub fn connect(count: u32) -> Self {
+    /// Opens `count` connections; the thread that holds their far ends runs on `far_cpu`.
+    pub fn connect(count: u32, far_cpu: Option<u32>) -> Self {
         let (for_others, for_candidates) = (listener(), listener());
         let candidates_count = CANDIDATES.min(count);
         let others_count = count - candidates_count;
         let far_ends = (others_count > 0).then(|| {
             let target = for_others.local_addr().expect("bound");
-            std::thread::spawn(move || far_ends(target, others_count))
+            std::thread::spawn(move || far_ends(target, others_count, far_cpu))
         });
         let (mut others, mut candidates, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..count {
@@ -103,7 +102,7 @@ fn listener() -> TcpListener {
     listener
 }
 
-fn far_ends(target: std::net::SocketAddr, conns: u32) -> Fleet {
+fn far_ends(target: std::net::SocketAddr, conns: u32, cpu: Option<u32>) -> Fleet {
     let options = FleetOptions {
         target,
         conns,
@@ -113,7 +112,7 @@ fn far_ends(target: std::net::SocketAddr, conns: u32) -> Fleet {
         connect_rate: Some(10_000.0),
         protocol: Protocol::Echo,
         size_bytes: 1,
-        cpu: Pinning::choose().generator,
+        cpu,
         timeout: Duration::from_secs(30),
         seed: 1,
         live_latencies: false,

@@ -58,7 +58,7 @@ pub struct Cli {
     pub size: u32,
 
     /// Closed loop: requests under way on each active connection
-    #[arg(long, value_name = "N", default_value = "1", value_parser = units::positive_count, conflicts_with = "rate")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = pipeline, conflicts_with = "rate")]
     pub pipeline: u32,
 
     /// Worker threads, each with a descriptor table of its own (more are started where the limit demands it)
@@ -158,7 +158,11 @@ impl Cli {
         };
         let spin = match self.wait {
             Some(wait) => wait == WaitArg::Spin,
-            None => self.rate.is_some() && (self.threads as usize) < processors,
+            None => {
+                // Workers that are pinned share one processor.
+                let theirs = if self.cpu.is_some() { 1 } else { processors.saturating_sub(1) };
+                self.rate.is_some() && processors > 1 && self.threads as usize <= theirs
+            }
         };
         let wait = if spin { WaitPolicy::Spin } else { WaitPolicy::Sleep };
         Load { mode, wait, warmup: self.warmup, duration: self.duration }
@@ -170,6 +174,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .ok()
         .and_then(|mut addresses| addresses.next())
         .ok_or_else(|| format!("'{text}' is not an address: write HOST:PORT, for example 127.0.0.1:7777"))
+}
+
+fn pipeline(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 10_000;
+    match units::positive_count(text)? {
+        depth @ ..=MOST => Ok(depth),
+        _ => Err(format!("at most {MOST} requests can be under way on a connection")),
+    }
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {

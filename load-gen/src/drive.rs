@@ -54,6 +54,8 @@ pub fn run(
     clock::sleep_until(order.start_ns);
     let mut run = Run { exchange, order, live, stop, books, events: Vec::with_capacity(EVENTS_A_WAIT) };
     match order.mode {
+        // None of this worker's active connections could be opened.
+        _ if run.exchange.alive == 0 => drop(run.is_over(now_ns())),
         LoadMode::Open { rate_per_s, arrivals } => {
             let random = schedule::random(order.seed, order.stream);
             let connections = run.exchange.len() as u32;
@@ -81,6 +83,7 @@ impl Run<'_> {
         loop {
             now = self.send_due(&mut schedule, &mut due, now);
             if self.is_over(now) {
+                self.count_unsent(&mut schedule, due);
                 return Ok(());
             }
             let before = now;
@@ -100,6 +103,14 @@ impl Run<'_> {
             if self.events.is_empty() {
                 live::add(&self.live.idle_ns, now - before);
             }
+        }
+    }
+
+    /// Enters requests that fell due and were never sent, because this worker fell behind: they are in the count.
+    fn count_unsent(&mut self, schedule: &mut Schedule, mut due: Due) {
+        while due.at_ns < self.books.window.end_ns {
+            self.books.due(due.at_ns);
+            due = self.next_due(schedule);
         }
     }
 

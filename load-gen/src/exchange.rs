@@ -60,8 +60,6 @@ pub struct Exchange {
     pub alive: usize,
     /// Connections that failed, by fault.
     pub failed: Faults,
-    /// Requests answered since the connections opened.
-    pub answered: u64,
 }
 
 impl Exchange {
@@ -82,7 +80,6 @@ impl Exchange {
             pending: 0,
             alive: 0,
             failed: Faults::default(),
-            answered: 0,
         })
     }
 
@@ -288,7 +285,6 @@ impl Exchange {
             let times = self.pop(index);
             books.completed(times, now_ns);
         }
-        self.answered += answered;
         (answered, now_ns)
     }
 

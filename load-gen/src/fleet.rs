@@ -1,6 +1,7 @@
 //! All connections of a run, held by worker threads, and the windows of load that are put on them.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Barrier};
@@ -73,7 +74,7 @@ pub enum OpenError {
     Nothing {
         /// The server.
         target: SocketAddr,
-        /// Names and counts of what went wrong.
+        /// Names of what went wrong.
         names: String,
     },
     /// The limit of descriptors is too low for anything.
@@ -191,6 +192,7 @@ impl Fleet {
                 Ok(Answer::Opened(opened)) => {
                     self.connect.add(&opened.durations).expect("all histograms have the project's bounds");
                     failed.merge(&opened.failed);
+                    self.connections.opened += opened.opened;
                     last_ns = last_ns.max(opened.last_ns);
                     awaited -= 1;
                 }
@@ -202,7 +204,6 @@ impl Fleet {
                 }
             }
         }
-        self.connections.opened = self.connect.len();
         self.connections.ramp_s = (last_ns - began_ns) as f64 / 1e9;
         self.connections.errors = failed.by_name();
         let target = self.shared.options.target;
@@ -423,7 +424,14 @@ impl WorkerHandle {
         let (commands, orders) = mpsc::channel();
         let thread = std::thread::Builder::new().name(format!("load-gen-{table}")).spawn({
             let (shared, live) = (Arc::clone(shared), Arc::clone(&live));
-            move || worker::live(table, &shared, &live, &orders, &answers)
+            move || {
+                let life = || worker::live(table, &shared, &live, &orders, &answers);
+                if catch_unwind(AssertUnwindSafe(life)).is_err() {
+                    let panicked = std::io::Error::other("it panicked; the message is above");
+                    // A fleet that is gone needs no answer.
+                    let _ = answers.send(Answer::Unable(panicked));
+                }
+            }
         })?;
         Ok(Self { live, commands: Some(commands), thread: Some(thread) })
     }

@@ -65,7 +65,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let number = plain_number(number).ok_or_else(wrong)?;
-    Duration::try_from_secs_f64(number * unit_s).map_err(|_| wrong())
+    const LONGEST_S: f64 = 30.0 * 24.0 * 3600.0;
+    match number * unit_s {
+        seconds if seconds <= LONGEST_S => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("'{text}' is too long: at most 720h")),
+    }
 }
 
 /// Parses a size in bytes: `64`, `4k` (4096), `1M`.

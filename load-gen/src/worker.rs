@@ -50,6 +50,8 @@ pub struct Opened {
     pub durations: Histogram,
     /// Connections that could not be opened.
     pub failed: Faults,
+    /// Connections that are open and, if active, watched.
+    pub opened: u64,
     /// When the last one was established.
     pub last_ns: u64,
 }
@@ -156,7 +158,7 @@ impl<'a> Worker<'a> {
             live::add(&self.live.opened, self.opened() - self.live.opened.load(Relaxed));
             round.wait();
         }
-        Opened { durations: connector.durations, failed: connector.failed, last_ns }
+        Opened { durations: connector.durations, failed: connector.failed, opened: self.opened(), last_ns }
     }
 
     fn opened(&self) -> u64 {

@@ -7,14 +7,15 @@ use std::thread;
 
 use serde_json::Value;
 
-/// Serves every connection with `serve`, each on a thread of its own, until the process ends.
-fn server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
+/// Serves every connection with `serve`, which is told the how many-th it is, each on a thread of its own, until
+/// the process ends.
+fn server(serve: impl Fn(TcpStream, usize) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("bound");
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
+        for (index, stream) in listener.incoming().flatten().enumerate() {
             let serve = serve.clone();
-            thread::spawn(move || serve(stream));
+            thread::spawn(move || serve(stream, index));
         }
     });
     address
@@ -22,7 +23,7 @@ fn server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
 
 /// Hands each read to `reply`; what that returns is written, and nothing ends the connection.
 fn replying(reply: impl Fn(&[u8], u64) -> Option<Vec<u8>> + Clone + Send + 'static) -> SocketAddr {
-    server(move |mut stream| {
+    server(move |mut stream, _| {
         let mut buffer = vec![0; 1 << 16];
         for turn in 0.. {
             match stream.read(&mut buffer) {
@@ -131,7 +132,7 @@ fn a_reply_that_comes_twice_is_surplus_or_wrong() {
 
 #[test]
 fn a_server_that_closes_in_the_middle_of_a_reply_is_named_short() {
-    let target = server(|mut stream| {
+    let target = server(|mut stream, _| {
         let mut buffer = [0; 64];
         let _ = stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer[..10]));
     });
@@ -145,7 +146,7 @@ fn a_server_that_closes_in_the_middle_of_a_reply_is_named_short() {
 
 #[test]
 fn a_server_that_never_answers_leaves_everything_outstanding_and_the_run_ends() {
-    let target = server(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())));
+    let target = server(|mut stream, _| drop(std::io::copy(&mut stream, &mut std::io::sink())));
     let output = run(target, &["--conns", "2", "--rate", "200", "--timeout", "300ms"]);
     assert_eq!(output.status.code(), Some(4));
     let report = json(&output);
@@ -156,7 +157,7 @@ fn a_server_that_never_answers_leaves_everything_outstanding_and_the_run_ends() 
 
 #[test]
 fn a_server_that_stops_reading_delays_requests_and_loses_none() {
-    let target = server(|stream| {
+    let target = server(|stream, _| {
         // Holds the connection without reading until the peer gives up.
         let mut stream = stream;
         while !matches!(stream.peek(&mut [0; 1 << 16]), Ok(0) | Err(_)) {
@@ -173,7 +174,7 @@ fn a_server_that_stops_reading_delays_requests_and_loses_none() {
 
 #[test]
 fn a_full_server_is_named() {
-    let target = server(|mut stream| {
+    let target = server(|mut stream, _| {
         let _ = stream.write_all(b"server is full, try again later\n");
         // The refusal is read before the request can reset the connection.
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -185,10 +186,9 @@ fn a_full_server_is_named() {
 
 #[test]
 fn an_idle_connection_that_the_server_closes_makes_the_run_invalid() {
-    let first = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let target = server(move |mut stream| {
-        // The first connection is the idle one: one of two is active, and it is the second.
-        if !first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+    let target = server(|mut stream, index| {
+        // The first connection is the idle one: of two, one is active, and it is the second.
+        if index > 0 {
             let (mut reader, mut writer) = (stream.try_clone().expect("a socket"), &mut stream);
             let _ = std::io::copy(&mut reader, &mut writer);
         }
@@ -257,7 +257,9 @@ fn an_interrupted_run_prints_what_it_measured() {
             })
         })
     };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !is_loading() {
+        assert!(std::time::Instant::now() < deadline, "it does not come to run");
         thread::yield_now();
     }
     let pid = rustix::process::Pid::from_child(&child);

@@ -49,9 +49,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_leaves_the_old_file_intact() {
+    fn a_full_device_is_an_error_that_names_it() {
         let error = write_atomically(Path::new("/dev/full"), b"new").expect_err("always full");
         assert!(error.to_string().contains("/dev/full"), "{error}");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_intact() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("result.json");
+        write_atomically(&path, b"old").expect("written");
+        // A folder in the place of the target's parent's name makes the rename fail, after everything was written.
+        let target = path.join("below a file");
+        write_atomically(&target, b"new").expect_err("a file has nothing below it");
+        assert_eq!(fs::read(&path).expect("read"), b"old");
     }
 
     #[test]

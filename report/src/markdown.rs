@@ -42,12 +42,13 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
 
 /// One table of all points, for a page that gives the result in short. Ends with a newline.
 pub fn summary(analysis: &Analysis<'_>) -> String {
-    let mut out = "| connections | active | mechanism | response p50 | response p99 | capacity, echoes/s \
-                   | server, µs/echo | p50 against the best |\n| ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n"
+    let mut out = "| sweep | connections | active | mechanism | response p50 | response p99 | capacity, echoes/s \
+                   | server, µs/echo | p50 against the best |\n| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n"
         .to_owned();
     for at in &analysis.points {
         for row in &at.rows {
             let columns = [
+                escaped(&at.point.sweep),
                 format::thousands(at.point.connections.into()),
                 format::thousands(at.point.active.into()),
                 escaped(&row.mechanism),

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use muxbench::experiment::scenario;
 use muxbench::mechanisms;
 
-/// List the mechanisms: what they are, the system calls they issue, and where they end
+/// List the mechanisms (what they are, the system calls they issue, where they end) and the scenarios
 #[derive(clap::Args)]
 pub struct List {}
 
@@ -27,6 +28,12 @@ impl List {
                 "\n {}: {}\n   limit: {}\n",
                 mechanism.name, mechanism.about, mechanism.limit
             ));
+        }
+        text.push_str("\nscenarios, for `muxbench run NAME`:\n");
+        for (name, _) in scenario::embedded() {
+            let default = if name == scenario::DEFAULT { " (the default)" } else { "" };
+            let analysis = scenario::load(name)?.analysis;
+            text.push_str(&format!("\n {name}{default}: {}\n", analysis.trim().replace('\n', "\n   ")));
         }
         std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
         Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use report::schema::Campaign;
 
 /// Draw a campaign's figures and print its table, from its result alone
 ///
-/// Writes report.md into DIR, and figures as SVG and PNG: into plots/NAME for a campaign in results/NAME,
+/// Micro-benchmarks in DIR/bench, or else in bench beside DIR, are drawn with it. Writes report.md into DIR, and figures as SVG and PNG: into plots/NAME for a campaign in results/NAME,
 /// into DIR/plots otherwise. The same result gives the same SVG and Markdown, byte for byte.
 #[derive(clap::Args)]
 pub struct Report {
@@ -112,7 +112,11 @@ fn benches(folder: &Path) -> anyhow::Result<Vec<report::schema::BenchGroup>> {
         .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
         .collect();
     paths.sort();
-    Ok(paths.iter().map(|path| campaign::read_bench(path)).collect::<Result<_, _>>()?)
+    // A file that cannot be read costs its figure, not the campaign's.
+    let readable = paths.iter().filter_map(|path| {
+        campaign::read_bench(path).map_err(|error| eprintln!("muxbench: left out: {error}")).ok()
+    });
+    Ok(readable.collect())
 }
 
 /// `path` as a page in `folder` links to it: up to the closest common folder, and down again.

@@ -169,6 +169,10 @@ fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
         there.processor
     );
     anyhow::ensure!(
+        (here.server_cpu, here.generator_cpu) == (there.server_cpu, there.generator_cpu),
+        "this campaign was pinned to other processors than this process may use now: resume it without taskset"
+    );
+    anyhow::ensure!(
         campaign.muxbench_version == env!("CARGO_PKG_VERSION"),
         "this campaign was begun with muxbench {}: complete it with that version, or begin a new one",
         campaign.muxbench_version
@@ -217,12 +221,9 @@ impl Watcher {
             .expect("the template is valid");
         let bar = ProgressBar::with_draw_target(Some(planned), target).with_style(style);
         if bar.is_hidden() {
-            let seconds = planned as f64 * expected_cell_s(campaign);
-            eprintln!(
-                "muxbench: {} cells, about {}",
-                planned - campaign.cells.len() as u64,
-                minutes(Duration::from_secs_f64(seconds))
-            );
+            let left = planned.saturating_sub(run::finished(campaign).len() as u64);
+            let seconds = left as f64 * expected_cell_s(campaign);
+            eprintln!("muxbench: {left} cells, about {}", minutes(Duration::from_secs_f64(seconds)));
         }
         Self { bar, began: Instant::now(), measured: 0 }
     }

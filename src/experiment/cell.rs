@@ -34,8 +34,10 @@ pub struct Setting<'a> {
     pub seed: u64,
     /// Set when the campaign should end.
     pub stop: Arc<AtomicBool>,
-    /// When the campaign began.
+    /// When this part of the campaign began, and how long after the campaign's own beginning its cells count.
     pub began: Instant,
+    /// Seconds on the campaign's clock at that instant: more than zero when it is resumed.
+    pub began_s: f64,
 }
 
 /// What was found before something failed.
@@ -49,7 +51,7 @@ struct Found {
 
 /// Measures `task`; nothing when the campaign is to stop, since half a cell is no cell.
 pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell> {
-    let began_s = setting.began.elapsed().as_secs_f64();
+    let began_s = setting.began_s + setting.began.elapsed().as_secs_f64();
     let mut found = Found::default();
     let outcome = attempt_cell(task, setting, &mut found);
     if setting.stop.load(Relaxed) {
@@ -93,7 +95,8 @@ fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result
         size_bytes: load.size_bytes,
         cpu: setting.pinning.generator,
         timeout: TIMEOUT,
-        seed: setting.seed ^ u64::from(task.repeat),
+        // Far apart for neighbouring seeds: the repeats of one campaign are not those of another.
+        seed: setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(task.repeat.into()),
         live_latencies: false,
     };
     let mut fleet = Fleet::open(options, Arc::clone(&setting.stop), &mut ())
@@ -133,7 +136,13 @@ fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result
 fn await_accepted(server: &mut ServerChild, opened: u64) -> Result<(), String> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        let accepted = server.counters().map_err(|error| error.to_string())?.accepted;
+        let ServerCounters { accepted, refused, .. } =
+            server.counters().map_err(|error| error.to_string())?;
+        if refused > 0 {
+            return Err(format!(
+                "the server refused {refused} of {opened} connections: its descriptor limit is too low; raise it with ulimit -n"
+            ));
+        }
         if accepted >= opened {
             return Ok(());
         }

@@ -24,6 +24,12 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder has a campaign already.
+    #[error("{0} holds a campaign already: complete it with --resume {0}, or choose another folder with --out", folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It could not be read.
     #[error("cannot resume from {}: {reason}", path.display())]
     Read {
@@ -51,10 +57,17 @@ impl Journal {
     pub fn begin(folder: &Path, campaign: &Campaign) -> Result<Self, JournalError> {
         let path = folder.join(FILE_NAME);
         let opened = OpenOptions::new().append(true).create_new(true).open(&path);
-        let file = opened.map_err(|source| JournalError::Write { path: path.clone(), source })?;
+        let file = opened.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => JournalError::Taken { folder: folder.to_owned() },
+            _ => JournalError::Write { path: path.clone(), source },
+        })?;
         let mut journal = Self { path, file, length: 0 };
-        journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() })?;
-        Ok(journal)
+        let begun = journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() });
+        if begun.is_err() {
+            // An empty journal would only stand in the way of the next campaign.
+            let _ = std::fs::remove_file(&journal.path);
+        }
+        begun.map(|()| journal)
     }
 
     /// Opens the journal in `folder` to go on with it; returns the campaign with the cells it has.

@@ -67,16 +67,21 @@ pub fn run(
         seed: campaign.plan.seed,
         stop: Arc::clone(stop),
         began: Instant::now(),
+        began_s: campaign.cells.last().map_or(0.0, |cell| cell.began_s),
     };
-    let finished: HashSet<_> = campaign.cells.iter().map(task_of).collect();
-    let mut further = (tasks.len() as f64 * FURTHER_ATTEMPTS_SHARE) as u32;
+    let finished = finished(campaign);
+    let tried: HashSet<_> = campaign.cells.iter().map(task_of).collect();
+    let spent = (campaign.cells.len() - tried.len()) as u32;
+    let mut further = ((tasks.len() as f64 * FURTHER_ATTEMPTS_SHARE) as u32).saturating_sub(spent);
     let mut cells = std::mem::take(&mut campaign.cells);
     let mut outcome = Ok(());
     'tasks: for (number, task) in tasks.iter().enumerate() {
-        if finished.contains(&(task.mechanism.as_str().into(), task.point.clone(), task.repeat)) {
+        let key = (task.mechanism.as_str().into(), task.point.clone(), task.repeat);
+        if finished.contains(&key) {
             continue;
         }
-        for attempt in 0..ATTEMPTS {
+        let first = cells.iter().filter(|cell| task_of(cell) == key).count() as u32;
+        for attempt in first..ATTEMPTS {
             let Some(cell) = cell::measure(task, attempt, &setting) else { break 'tasks };
             audience.cell(&cell, number + 1, tasks.len());
             outcome = journal.add(&cell);
@@ -99,8 +104,23 @@ pub fn run(
     Ok(())
 }
 
+/// The tasks that need no further attempt: measured, or tried as often as may be.
+pub fn finished(campaign: &Campaign) -> HashSet<TaskKey> {
+    let tried = |key: &TaskKey| campaign.cells.iter().filter(|cell| task_of(cell) == *key).count();
+    campaign
+        .cells
+        .iter()
+        .map(|cell| (cell.status, task_of(cell)))
+        .filter(|(status, key)| *status == CellStatus::Valid || tried(key) >= ATTEMPTS as usize)
+        .map(|(_, key)| key)
+        .collect()
+}
+
+/// A mechanism, a point and a repeat.
+type TaskKey = (Box<str>, report::schema::Point, u32);
+
 /// Which task a cell belongs to.
-fn task_of(cell: &Cell) -> (Box<str>, report::schema::Point, u32) {
+fn task_of(cell: &Cell) -> TaskKey {
     (cell.mechanism.as_str().into(), cell.point.clone(), cell.repeat)
 }
 

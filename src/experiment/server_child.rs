@@ -6,6 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use report::schema::{Protocol, ServerCounters};
@@ -33,6 +34,8 @@ pub struct ServerChild {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
+    /// The last line that it wrote to standard error.
+    last_words: Arc<Mutex<String>>,
     address: SocketAddr,
 }
 
@@ -46,7 +49,7 @@ impl ServerChild {
     ///
     /// # Errors
     ///
-    /// When it does not come to listen; what it said is on standard error.
+    /// When it does not come to listen, with the last line that it wrote to standard error.
     pub fn start(
         program: &Path,
         mechanism: &str,
@@ -67,15 +70,24 @@ impl ServerChild {
         }
         // A group of its own: Ctrl-C is for the campaign, which ends the server in its own time. Should the
         // campaign be killed, the server's standard input ends, and the server with it.
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or(ServerError::Silent)?;
+        let errors = child.stderr.take().ok_or(ServerError::Silent)?;
+        let last_words = Arc::new(Mutex::new(String::new()));
+        let words = Arc::clone(&last_words);
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                *words.lock().unwrap_or_else(PoisonError::into_inner) = line;
+            }
+        });
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             BufReader::new(output).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
         });
-        let mut server = Self { child, input, lines, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let mut server =
+            Self { child, input, lines, last_words, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
         server.address = server.read::<Listening>()?.address;
         Ok(server)
     }
@@ -130,7 +142,10 @@ impl ServerChild {
             Ok(line) => serde_json::from_str(&line).map_err(|_| ServerError::Silent),
             Err(mpsc::RecvTimeoutError::Timeout) => Err(ServerError::Silent),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(ServerError::Ended(match self.child.wait() {
-                Ok(status) => describe(status),
+                Ok(status) => {
+                    let said = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+                    format!("{} ({said})", describe(status))
+                }
                 Err(error) => error.to_string(),
             })),
         }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::net::SendFlags;
@@ -174,22 +175,34 @@ fn descriptors_above_1023_are_served() {
 
 #[test]
 fn a_peer_that_streams_without_a_pause_starves_no_one() {
-    const STREAMED: usize = 32 << 20;
     for_every_mechanism(|server| {
         let stream = server.connect();
         let block = vec![9; 1 << 20];
+        // The stream ends when the other client has been served: a loop that never leaves it runs into the
+        // patience of that client.
+        let served = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                (0..STREAMED / block.len()).for_each(|_| (&stream).write_all(&block).expect("sent"))
+                while !served.load(Ordering::Relaxed) {
+                    (&stream).write_all(&block).expect("sent");
+                }
+                stream.shutdown(Shutdown::Write).expect("connected");
             });
-            scope.spawn(|| {
-                let mut sink = vec![0; 1 << 20];
-                (0..STREAMED / sink.len()).for_each(|_| (&stream).read_exact(&mut sink).expect("echoed"));
-            });
+            scope.spawn(|| rest_of(&mut &stream));
+            let _stop = OnDrop(|| served.store(true, Ordering::Relaxed));
             let mut client = server.connect();
             (0..200).for_each(|_| round_trip(&mut client, b"me too"));
         });
     });
+}
+
+/// Runs a closure when it goes out of scope, a failed assertion included.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 #[test]
