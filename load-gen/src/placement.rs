@@ -8,8 +8,8 @@ const DESCRIPTORS_RESERVED: u64 = 16;
 
 /// Who holds which connection.
 ///
-/// Worker `t` of `workers` holds every `workers`-th active connection. Idle ones go round all tables; when
-/// the workers' tables are too small for all, further threads hold idle connections and nothing else.
+/// Worker `t` of `workers` holds every `workers`-th active connection. Idle ones go round the
+/// workers' tables too; when those are too small for all, further threads hold the idle connections and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     conns: u32,

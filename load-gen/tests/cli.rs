@@ -173,6 +173,23 @@ fn a_server_that_stops_reading_delays_requests_and_loses_none() {
 }
 
 #[test]
+fn requests_that_the_generator_never_came_to_send_are_in_the_count() {
+    let output = run(echo(), &["--conns", "2", "--rate", "5M", "-d", "200ms", "--timeout", "200ms"]);
+    assert_eq!(output.status.code(), Some(4));
+    let report = json(&output);
+    let scheduled = report["scheduled"].as_u64().expect("a count");
+    // A million on average, with a standard deviation of a thousand.
+    assert!((990_000..1_010_000).contains(&scheduled), "{scheduled}");
+    assert!(report["outstanding"].as_u64() > Some(0));
+    assert!(
+        report["invalid_reasons"].to_string().contains("rate was missed"),
+        "{}",
+        report["invalid_reasons"]
+    );
+    assert_books_balance(&report);
+}
+
+#[test]
 fn a_full_server_is_named() {
     let target = server(|mut stream, _| {
         let _ = stream.write_all(b"server is full, try again later\n");
