@@ -14,8 +14,9 @@ use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::run::{self, Audience};
 use muxbench::experiment::scenario::{self, Overrides, ScenarioError};
+use muxbench::mechanisms;
 use report::format;
-use report::schema::{Campaign, Cell, CellStatus, Plan, ResultFile, SCHEMA_VERSION};
+use report::schema::{Campaign, Cell, CellStatus, Plan, ResultFile, SCHEMA_VERSION, Scenario};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::report::Report;
@@ -100,7 +101,10 @@ impl Run {
             repeats: self.repeats,
         };
         let usage = |error: ScenarioError| UsageError(error.to_string());
-        let scenario = scenario::load(&self.scenario).map_err(usage)?;
+        let mut scenario = scenario::load(&self.scenario).map_err(usage)?;
+        if self.mechanisms.is_none() {
+            leave_out_what_is_not_built(&mut scenario);
+        }
         let (scenario, points) = overrides.apply(scenario).map_err(usage)?;
         let environment = environment::capture(Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -152,6 +156,16 @@ impl Run {
         }
         words.push(format!("--seed {}", self.seed));
         words.join(" ")
+    }
+}
+
+/// A build with some of the mechanisms measures those; which are left out is said.
+fn leave_out_what_is_not_built(scenario: &mut Scenario) {
+    let is_built = |name: &String| mechanisms::find(name).is_none_or(|mechanism| mechanism.is_compiled());
+    let (built, missing): (Vec<_>, Vec<_>) = scenario.mechanisms.iter().cloned().partition(is_built);
+    if !missing.is_empty() && !built.is_empty() {
+        eprintln!("muxbench: not in this build, left out: {}", missing.join(", "));
+        scenario.mechanisms = built;
     }
 }
 
