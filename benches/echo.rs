@@ -6,15 +6,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use criterion::Criterion;
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::machine;
 use muxbench::experiment::environment::Pinning;
-use muxbench::experiment::server_child::ServerChild;
+use muxbench::experiment::server::Own;
 use muxbench::mechanisms;
-use report::schema::Protocol;
+use report::schema::{Point, Protocol};
 
 use support::{Collector, timed};
 
@@ -26,14 +25,15 @@ const MESSAGE: [u8; 64] = *b"............... sixty-four bytes, there and back ..
 struct Loop {
     client: TcpStream,
     _idle: Option<Fleet>,
-    _server: ServerChild,
+    _server: Own,
 }
 
 impl Loop {
-    fn new(mechanism: &str, connections: u32, pinning: Pinning) -> Self {
+    fn new(mechanism: &str, connections: u32, pinning: &Pinning) -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_muxbench"));
-        let server =
-            ServerChild::start(program, mechanism, Protocol::Echo, pinning.server).expect("a server starts");
+        let point = Point::new("echo", connections, 1);
+        let cpus = pinning.of_server(1);
+        let server = Own::start(program, mechanism, &point, Protocol::Echo, &cpus).expect("a server starts");
         let idle = (connections > 1).then(|| idle(server.address(), connections - 1));
         let client = TcpStream::connect(server.address()).expect("the server listens");
         client.set_nodelay(true).expect("a socket");
@@ -64,19 +64,7 @@ impl Loop {
 }
 
 fn idle(target: SocketAddr, conns: u32) -> Fleet {
-    let options = FleetOptions {
-        target,
-        conns,
-        active: 1,
-        threads: 1,
-        connect_rate: None,
-        protocol: Protocol::Echo,
-        size_bytes: MESSAGE.len() as u32,
-        cpu: None,
-        timeout: Duration::from_secs(10),
-        seed: 1,
-        live_latencies: false,
-    };
+    let options = FleetOptions::new(target, conns, 1);
     let fleet = Fleet::open(options, Arc::default(), &mut ()).expect("the server takes connections");
     assert_eq!(fleet.connections().opened, u64::from(conns));
     fleet
@@ -88,12 +76,12 @@ fn main() {
     let what = "one round trip of 64 bytes through the loop, on one of the watched connections";
     let collector = Collector::new("echo", what, mechanisms.len() * CONNECTIONS.len());
     if let Some(cpu) = pinning.generator {
-        machine::pin_to(cpu).expect("an allowed processor");
+        machine::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     for connections in CONNECTIONS {
         for mechanism in &mechanisms {
-            let make = || Loop::new(mechanism, connections, pinning);
+            let make = || Loop::new(mechanism, connections, &pinning);
             collector.point(&mut criterion, mechanism, connections, make, Loop::round_trip);
         }
     }

@@ -2,12 +2,17 @@
 //!
 //! [`mechanisms`] holds one file a mechanism, with its system calls in plain sight; [`server`] holds what
 //! they share, so that the difference between two of those files is the difference between the mechanisms.
+//! [`reproductions`] measures again what others have published;
+//! [`doctor`] asks whether a machine is fit to measure on; [`semantics`] observes what the kernel reports through each of them.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
     "muxbench measures Linux's own system calls (epoll, accept4, unshare): build it for a Linux target"
 );
 
+pub mod doctor;
 pub mod experiment;
 pub mod mechanisms;
+pub mod reproductions;
+pub mod semantics;
 pub mod server;

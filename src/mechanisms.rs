@@ -1,18 +1,54 @@
 //! The registry of mechanisms: everything that names one comes from here.
 
+#[cfg(feature = "compio")]
+pub mod compio;
 #[cfg(feature = "epoll-et")]
 pub mod epoll_et;
 #[cfg(feature = "epoll-lt")]
 pub mod epoll_lt;
+#[cfg(feature = "epoll-oneshot")]
+pub mod epoll_oneshot;
+#[cfg(feature = "io-uring")]
+pub mod io_uring;
+#[cfg(feature = "io-uring-poll")]
+pub mod io_uring_poll;
+#[cfg(feature = "mio")]
+pub mod mio;
 #[cfg(feature = "poll")]
 pub mod poll;
+#[cfg(feature = "polling")]
+pub mod polling;
 #[cfg(feature = "select")]
 pub mod select;
+#[cfg(feature = "threads")]
+pub mod threads;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
+use std::sync::Arc;
+
+use crate::server::AcceptMode::{self, Exclusive, Reuseport, Shared};
+#[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
+use crate::server::uring;
 use crate::server::{Listener, ServeError, Server};
 
 /// Serves a listener on the calling thread until it is shut down.
-pub type Serve = fn(Listener, &Server) -> Result<(), ServeError>;
+pub type ServeLoop = fn(Listener, &Server) -> Result<(), ServeError>;
+
+/// Serves a listener, with a thread for each view of the server, until it is shut down.
+pub type ServePool = fn(Listener, &[Arc<Server>]) -> Result<(), ServeError>;
+
+/// Asks this kernel for what a mechanism needs: what it has to do without, one line each, or why it cannot run.
+pub type Probe = fn() -> Result<Vec<&'static str>, String>;
+
+/// How a mechanism is run.
+#[derive(Debug, Clone, Copy)]
+pub enum Serve {
+    /// Loops that share nothing, each on a thread with a descriptor table of its own.
+    Loop(ServeLoop),
+    /// Threads that serve the same connections, in one descriptor table.
+    Pool(ServePool),
+}
 
 /// One mechanism.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +59,22 @@ pub struct Mechanism {
     pub family: &'static str,
     /// Its loop; absent from a build without its feature.
     pub serve: Option<Serve>,
+    /// How its loops may meet the connections; the first is what they do unless told otherwise.
+    pub accept: &'static [AcceptMode],
     /// One line about it.
     pub about: &'static str,
-    /// The system calls that its loop issues, as strace(1) names them on x86-64 and AArch64.
-    pub system_calls: &'static str,
+    /// The system calls with which its loop waits and echoes, as strace(1) names them.
+    pub echo_calls: &'static [&'static str],
+    /// Those that a connection costs besides, when it comes, when it has to wait for room, and when it goes.
+    pub connection_calls: &'static [&'static str],
+    /// Whether it can count them: a runtime that hides its calls cannot.
+    pub counts_calls: bool,
     /// Where it ends.
     pub limit: &'static str,
+    /// How many connections one process of it can serve here, where something else than descriptors bounds them.
+    pub most_connections: Option<fn() -> u64>,
+    /// Whether this kernel has what it needs.
+    pub probe: Probe,
 }
 
 impl Mechanism {
@@ -36,11 +82,20 @@ impl Mechanism {
     pub fn is_compiled(&self) -> bool {
         self.serve.is_some()
     }
+
+    /// Why it cannot run, in this build or on this kernel; nothing if it can.
+    pub fn obstacle(&self) -> Option<String> {
+        let name = self.name;
+        if !self.is_compiled() {
+            return Some(format!("this build does not have {name}; build it with --features {name}"));
+        }
+        (self.probe)().err().map(|reason| format!("{name} cannot run here: {reason}"))
+    }
 }
 
 /// The loop of a mechanism, if its feature is on.
 macro_rules! compiled {
-    ($feature:literal, $serve:path) => {{
+    ($feature:literal, $serve:expr) => {{
         #[cfg(feature = $feature)]
         let serve: Option<Serve> = Some($serve);
         #[cfg(not(feature = $feature))]
@@ -49,38 +104,201 @@ macro_rules! compiled {
     }};
 }
 
+/// The probe of a mechanism, if its feature is on.
+macro_rules! probed {
+    ($feature:literal, $probe:path) => {{
+        #[cfg(feature = $feature)]
+        let probe: Probe = $probe;
+        #[cfg(not(feature = $feature))]
+        let probe: Probe = always;
+        probe
+    }};
+}
+
+/// For what every kernel has that muxbench runs on.
+fn always() -> Result<Vec<&'static str>, String> {
+    Ok(Vec::new())
+}
+
+/// What glibc's poll(3) calls: newer architectures have ppoll(2) only.
+const POLL: &str = if cfg!(target_arch = "x86_64") { "poll" } else { "ppoll" };
+
+/// What the C library's epoll_wait(3) calls: newer architectures have epoll_pwait(2) only, and musl calls no other.
+const EPOLL_WAIT: &str =
+    if cfg!(all(target_arch = "x86_64", not(target_env = "musl"))) { "epoll_wait" } else { "epoll_pwait" };
+
+/// What the C library's select(3) calls: glibc pselect6(2) everywhere, musl the older call where there is one.
+const SELECT: &str =
+    if cfg!(all(target_arch = "x86_64", target_env = "musl")) { "select" } else { "pselect6" };
+
+/// What the C library begins a thread with.
+const CLONE: &str = if cfg!(target_env = "musl") { "clone" } else { "clone3" };
+
+/// What bounds a thread a connection.
+#[cfg(feature = "threads")]
+const MOST_THREADS: Option<fn() -> u64> = Some(threads::most_threads);
+#[cfg(not(feature = "threads"))]
+const MOST_THREADS: Option<fn() -> u64> = None;
+
 static ALL: &[Mechanism] = &[
+    Mechanism {
+        name: "threads",
+        family: "blocking",
+        serve: compiled!("threads", Serve::Loop(threads::serve)),
+        accept: &[Reuseport, Shared],
+        about: "a thread for each connection, asleep in a read of its own: what multiplexing replaced",
+        echo_calls: &["recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", CLONE, "close"],
+        counts_calls: true,
+        limit: "threads: kernel.threads-max, pid_max, a control group's pids.max, and vm.max_map_count (four \
+                mappings each, of which muxbench uses three quarters: 12,285 connections by default); 14 KB \
+                of memory each, and a stack of 16 KiB in the kernel",
+        most_connections: MOST_THREADS,
+        probe: always,
+    },
     Mechanism {
         name: "select",
         family: "readiness",
-        serve: compiled!("select", select::serve),
+        serve: compiled!("select", Serve::Loop(select::serve)),
+        accept: &[Reuseport, Shared],
         about: "a bitmap of descriptors, copied to the kernel and back on every wait",
-        system_calls: "pselect6 recvfrom sendto",
+        echo_calls: &[SELECT, "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "close"],
+        counts_calls: true,
         limit: "glibc's FD_SETSIZE ends at descriptor 1023; the kernel does not, and muxbench's own bitmaps go on",
+        most_connections: None,
+        probe: always,
     },
     Mechanism {
         name: "poll",
         family: "readiness",
-        serve: compiled!("poll", poll::serve),
+        serve: compiled!("poll", Serve::Loop(poll::serve)),
+        accept: &[Reuseport, Shared],
         about: "an array of descriptors, read by the kernel on every wait",
-        system_calls: "poll (ppoll on AArch64) recvfrom sendto",
+        echo_calls: &[POLL, "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "close"],
+        counts_calls: true,
         limit: "the soft descriptor limit (RLIMIT_NOFILE), which also bounds the array",
+        most_connections: None,
+        probe: always,
     },
     Mechanism {
         name: "epoll-lt",
         family: "readiness",
-        serve: compiled!("epoll-lt", epoll_lt::serve),
+        serve: compiled!("epoll-lt", Serve::Loop(epoll_lt::serve)),
+        accept: &[Reuseport, Shared, Exclusive],
         about: "a set kept in the kernel, which reports what is ready for as long as it is",
-        system_calls: "epoll_pwait epoll_ctl recvfrom sendto",
+        echo_calls: &["epoll_pwait", "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "close"],
+        counts_calls: true,
         limit: "the descriptor limit, and /proc/sys/fs/epoll/max_user_watches",
+        most_connections: None,
+        probe: always,
     },
     Mechanism {
         name: "epoll-et",
         family: "readiness",
-        serve: compiled!("epoll-et", epoll_et::serve),
+        serve: compiled!("epoll-et", Serve::Loop(epoll_et::serve)),
+        accept: &[Reuseport, Shared, Exclusive],
         about: "the same set, which reports once that something has become ready",
-        system_calls: "epoll_pwait epoll_ctl recvfrom sendto",
+        echo_calls: &["epoll_pwait", "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "close"],
+        counts_calls: true,
         limit: "the descriptor limit, and /proc/sys/fs/epoll/max_user_watches",
+        most_connections: None,
+        probe: always,
+    },
+    Mechanism {
+        name: "epoll-oneshot",
+        family: "readiness",
+        serve: compiled!("epoll-oneshot", Serve::Pool(epoll_oneshot::serve)),
+        accept: &[Shared],
+        about: "one set for all threads; what is reported is disarmed until its thread arms it again",
+        echo_calls: &["epoll_pwait", "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "shutdown", "close"],
+        counts_calls: true,
+        limit: "one descriptor table for all threads: its limit, and /proc/sys/fs/epoll/max_user_watches",
+        most_connections: None,
+        probe: always,
+    },
+    Mechanism {
+        name: "io-uring-poll",
+        family: "readiness",
+        serve: compiled!("io-uring-poll", Serve::Loop(io_uring_poll::serve)),
+        accept: &[Reuseport, Shared],
+        about: "readiness told through io_uring, then recv and send as above",
+        echo_calls: &["io_uring_enter", "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "close"],
+        counts_calls: true,
+        limit: "the descriptor limit",
+        most_connections: None,
+        probe: probed!("io-uring-poll", uring::probe_readiness),
+    },
+    Mechanism {
+        name: "io-uring",
+        family: "completion",
+        serve: compiled!("io-uring", Serve::Loop(io_uring::serve)),
+        accept: &[Reuseport, Shared],
+        about: "operations given to the kernel, which says when they are done",
+        echo_calls: &["io_uring_enter"],
+        connection_calls: &["setsockopt", "close"],
+        counts_calls: true,
+        limit: "the descriptor limit; a connection that sends faster than it reads waits for a provided buffer",
+        most_connections: None,
+        probe: probed!("io-uring", uring::probe_completion),
+    },
+    Mechanism {
+        name: "mio",
+        family: "library",
+        serve: compiled!("mio", Serve::Loop(mio::serve)),
+        accept: &[Reuseport, Shared],
+        about: "mio 1: epoll, edge-triggered, read until it would block as its users are told to",
+        echo_calls: &[EPOLL_WAIT, "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "close"],
+        counts_calls: true,
+        limit: "the descriptor limit, and /proc/sys/fs/epoll/max_user_watches",
+        most_connections: None,
+        probe: always,
+    },
+    Mechanism {
+        name: "polling",
+        family: "library",
+        serve: compiled!("polling", Serve::Loop(polling::serve)),
+        accept: &[Reuseport, Shared],
+        about: "polling 3, as in smol: epoll, oneshot, interest modified after each event",
+        echo_calls: &["epoll_pwait", "timerfd_settime", "read", "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "close"],
+        counts_calls: true,
+        limit: "the descriptor limit, and /proc/sys/fs/epoll/max_user_watches",
+        most_connections: None,
+        probe: always,
+    },
+    Mechanism {
+        name: "tokio",
+        family: "library",
+        serve: compiled!("tokio", Serve::Pool(tokio::serve)),
+        accept: &[Shared],
+        about: "tokio 1: a task a connection, on the current-thread or the multi-thread runtime",
+        echo_calls: &[EPOLL_WAIT, "recvfrom", "sendto"],
+        connection_calls: &["accept4", "setsockopt", "epoll_ctl", "write", "close"],
+        counts_calls: false,
+        limit: "the descriptor limit, one table for all workers; 5 KB of memory a connection; bytes behind an \
+                urgent mark (MSG_OOB) wait for more to come, since tokio takes a short read for the last",
+        most_connections: None,
+        probe: always,
+    },
+    Mechanism {
+        name: "compio",
+        family: "library",
+        serve: compiled!("compio", Serve::Loop(compio::serve)),
+        accept: &[Reuseport, Shared],
+        about: "compio 0.18: io_uring, a runtime and a ring a loop, a task and a buffer a connection",
+        echo_calls: &["io_uring_enter"],
+        connection_calls: &["setsockopt", "close"],
+        counts_calls: false,
+        limit: "the descriptor limit; a kernel that grants io_uring; 5 KB of memory a connection",
+        most_connections: None,
+        probe: probed!("compio", compio::probe),
     },
 ];
 

@@ -48,7 +48,7 @@ impl Place {
 
     fn run(&self) -> Command {
         let mut command = muxbench();
-        command.arg("run").arg(self.scenario()).arg("--out").arg(self.out());
+        command.arg("run").arg("--no-doctor").arg(self.scenario()).arg("--out").arg(self.out());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -68,7 +68,7 @@ impl Place {
     }
 
     fn await_finished(&self, cells: usize) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + *PATIENCE;
         while self.finished() < cells {
             assert!(Instant::now() < deadline, "no further cell is finished");
             std::thread::yield_now();
@@ -111,7 +111,7 @@ fn a_campaign_measures_every_cell_and_says_how_to_repeat_it() {
     assert!(campaign.command.contains("--seed 1"), "{}", campaign.command);
     let cell = &campaign.cells[0];
     let capacity = cell.capacity.as_ref().expect("measured");
-    let counters = capacity.usage.counters.expect("our own server");
+    let counters = capacity.usage.counters.and_then(|counters| counters.calls).expect("our own server");
     assert!(counters.recv > 0 && counters.send > 0 && counters.waits > 0, "{counters:?}");
     assert!(capacity.usage.server.cpu_s > 0.0);
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -124,7 +124,7 @@ fn a_server_that_is_killed_fails_its_cell_and_the_campaign_goes_on() {
     let place = Place::new();
     let campaign = place.run().spawn().expect("muxbench starts");
     place.await_finished(1);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + *PATIENCE;
     // The server of some cell, in the middle of it: one that has taken connections.
     let server = loop {
         assert!(Instant::now() < deadline, "no server is started");
@@ -169,6 +169,20 @@ fn an_interrupted_campaign_keeps_its_cells_and_can_be_completed() {
     assert!(completed.complete);
     assert_eq!(tasks(&completed), 8);
     assert_eq!(completed.cells[..kept.cells.len()], kept.cells[..], "what was kept is untouched");
+}
+
+#[test]
+fn a_campaign_that_still_runs_is_not_resumed_by_a_second_process() {
+    let place = Place::new();
+    let campaign = place.run().spawn().expect("muxbench starts");
+    place.await_finished(1);
+    let second = place.resume();
+    assert_eq!(second.status.code(), Some(1), "{}", stderr(&second));
+    assert!(stderr(&second).contains("another muxbench is measuring"), "{}", stderr(&second));
+    assert_eq!(stderr(&second).lines().count(), 1, "{}", stderr(&second));
+    let output = campaign.wait_with_output().expect("it ends");
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
+    assert_eq!(tasks(&place.campaign()), 8, "the first is undisturbed");
 }
 
 #[test]
@@ -242,4 +256,140 @@ fn a_second_campaign_in_the_same_folder_is_refused() {
     let output = place.run().output().expect("muxbench starts");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(fs::read(Path::new(&place.out()).join("journal.jsonl")).expect("read"), b"precious");
+}
+
+/// Everything that a scenario can vary, on the smallest scale: what is measured is of no interest.
+const VARIED: &str = r#"
+name = "varied"
+analysis = "Does every point get what it asks for?"
+mechanisms = ["poll", "epoll-lt"]
+control = "epoll-lt"
+repeats = 3
+stop = { ratio_half_width = 0.001, repeats_at_most = 4 }
+load = { size_bytes = 64, rate_per_s = 1000, protocol = "echo" }
+timing = { warmup_s = 0.0, capacity_s = 0.05, latency_s = 0.05 }
+[[exclude]]
+mechanism = "poll"
+sweep = "threads"
+above_connections = 30
+reason = "so that something is left out"
+[[sweep]]
+name = "threads"
+connections = ["20", "40"]
+active = "10"
+threads = [2]
+accept = ["shared", "exclusive"]
+churn = ["100"]
+[[sweep]]
+name = "sizes"
+connections = ["10"]
+active = ["1", "100%"]
+sizes = ["1", "16k"]
+rates = ["500"]
+"#;
+
+/// Cells of the first repeat: two thread points with poll left out of the larger and of `exclusive` everywhere, with the
+/// control; four points of sizes.
+const VARIED_CELLS: usize = (3 + 2 + 2 + 2) + 4 * 3;
+
+#[test]
+fn a_campaign_varies_all_that_its_scenario_lists_and_repeats_until_its_rule_ends_it() {
+    let place = Place::new();
+    fs::write(place.scenario(), VARIED).expect("written");
+    let output = place.run().output().expect("muxbench starts");
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("left out: poll in threads above 30 connections"), "{said}");
+    assert!(said.contains("left out: poll with --accept exclusive"), "{said}");
+
+    let campaign = place.campaign();
+    assert!(campaign.complete);
+    let stopped = campaign.stopped.as_ref().expect("a rule ended it");
+    assert!(matches!(stopped.repeats, 3 | 4), "{stopped:?}");
+    assert_eq!(said.contains("one more"), stopped.repeats == 4, "{said}");
+    assert_eq!(tasks(&campaign), VARIED_CELLS * stopped.repeats as usize);
+    assert!(campaign.cells.iter().any(|cell| cell.mechanism == "epoll-lt again"));
+    let mode = |cell: &&report::schema::Cell| cell.point.accept.as_deref() == Some("exclusive");
+    assert!(campaign.cells.iter().filter(mode).all(|cell| cell.mechanism.starts_with("epoll-lt")));
+    for cell in campaign.cells.iter().filter(|cell| cell.status != CellStatus::Failed) {
+        let latency = cell.latency.as_ref().expect("measured");
+        let settings = &latency.load.settings;
+        assert_eq!(settings.size_bytes, cell.point.size_bytes.unwrap_or(64));
+        assert_eq!(settings.workload.churn_per_s, cell.point.churn_per_s.map(f64::from));
+        let rate_per_s = f64::from(cell.point.rate_per_s.unwrap_or(1000));
+        assert!(
+            matches!(settings.mode, report::schema::LoadMode::Open { rate_per_s: rate, .. } if rate == rate_per_s)
+        );
+        let setup = cell.setup.as_ref().and_then(|setup| setup.counters).expect("our own server");
+        assert_eq!(setup.accepted, u64::from(cell.point.connections));
+        assert!(cell.slab.is_some() && cell.teardown.is_some());
+    }
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("2 threads") && table.contains("16,384 B"), "{table}");
+    assert!(table.contains("stopped after"), "{table}");
+    // Below the rows there may be cells of it that do not count.
+    assert!(table.lines().all(|line| !line.starts_with('│') || !line.contains("epoll-lt again")), "{table}");
+}
+
+#[test]
+fn several_scenarios_are_measured_one_after_the_other_into_folders_of_their_own() {
+    let place = Place::new();
+    let second = place.0.path().join("second.toml");
+    let text = SCENARIO.replace("\"short\"", "\"second\"").replace("repeats = 2", "repeats = 1");
+    fs::write(&second, text).expect("written");
+    let output = place.run().arg(&second).output().expect("muxbench starts");
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
+    assert!(stderr(&output).contains("2 scenarios, about"), "{}", stderr(&output));
+    for (name, cells) in [("short", 8), ("second", 4)] {
+        let campaign = campaign::read(&place.out().join(name).join("campaign.json")).expect("a campaign");
+        assert_eq!((campaign.plan.scenario.name.as_str(), tasks(&campaign)), (name, cells));
+    }
+}
+
+#[test]
+fn what_was_not_begun_when_a_run_is_interrupted_can_be_measured_later() {
+    let place = Place::new();
+    let second = place.0.path().join("second.toml");
+    fs::write(&second, SCENARIO.replace("\"short\"", "\"second\"")).expect("written");
+    let mut command = place.run();
+    let campaign = command.arg(&second).spawn().expect("muxbench starts");
+    let deadline = Instant::now() + *PATIENCE;
+    while !place.out().join("second/journal.jsonl").exists() {
+        assert!(Instant::now() < deadline, "nothing is begun");
+        std::thread::yield_now();
+    }
+    signal(&campaign, Signal::INT);
+    let output = campaign.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("second was not begun"), "{}", stderr(&output));
+    let folder = place.out().join("second");
+    let output = muxbench().args(["run", "--resume"]).arg(&folder).output().expect("muxbench starts");
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
+    assert_eq!(tasks(&campaign::read(&folder.join("campaign.json")).expect("a campaign")), 8);
+}
+
+#[test]
+fn one_scenario_that_cannot_be_run_keeps_all_from_beginning() {
+    let place = Place::new();
+    let bad = place.0.path().join("bad.toml");
+    fs::write(&bad, SCENARIO.replace("repeats", "repeat").replace("\"10\", \"100\"", "\"10\", \"lots\""))
+        .expect("written");
+    let output = place.run().arg(&bad).output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("bad.toml: line 5: there is no 'repeat'; did you mean 'repeats'?"), "{said}");
+    assert!(said.contains("bad.toml: line 10: sweep[0].connections: 'lots'"), "{said}");
+    assert!(!place.out().exists(), "nothing was begun");
+}
+
+#[test]
+fn the_list_of_scenarios_says_what_each_asks_and_how_long_it_takes() {
+    let output = muxbench().args(["run", "--list"]).output().expect("muxbench starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in muxbench::experiment::scenario::embedded() {
+        assert!(list.contains(name), "{name}: {list}");
+    }
+    assert!(list.contains(" min") && list.contains("--quick"), "{list}");
 }

@@ -1,29 +1,32 @@
 //! The loops as the benches use them: in the caller's own process.
 
+mod support;
+
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use muxbench::mechanisms::{self, Mechanism};
-use muxbench::server::{Listener, Options, Running, Server, listen, start};
-
-/// How long to wait for what must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+use muxbench::mechanisms::{self, Mechanism, Serve};
+use muxbench::server::{Admitted, Listener, Options, Running, ServeError, Server, listen, start};
+use rustix::io::Errno;
+use support::{AtTheEnd, PATIENCE};
 
 /// These tests look at the whole process: one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn serve(mechanism: &Mechanism) -> Running {
-    let options = Options { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Options::default() };
-    start(mechanism.serve.expect("compiled"), &options).expect("a server")
+fn serve(mechanism: &'static Mechanism) -> Running {
+    let options = Options { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Options::default() };
+    start(mechanism, &options).expect("a server")
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).expect("accepted");
-    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    client.set_read_timeout(Some(*PATIENCE)).expect("a timeout");
     client
 }
 
@@ -43,6 +46,38 @@ fn loop_threads() -> Vec<libc::pid_t> {
     tasks.filter(is_loop).filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// The threads of this process.
+fn threads() -> HashSet<libc::pid_t> {
+    let tasks = fs::read_dir("/proc/self/task").expect("this process").flatten();
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether thread `id` of this process waits in the kernel.
+fn waits(id: libc::pid_t) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{id}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))
+}
+
+/// Signals that have been handled, each on the thread that it was sent to.
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+/// Counts SIGUSR1 and lets it interrupt whatever call the thread is in. A handler that was installed with SA_RESTART,
+/// as is usual, would have the kernel take up recv(2) again unseen (signal(7)).
+fn handle_signals() {
+    extern "C" fn count(_: libc::c_int) {
+        HANDLED.fetch_add(1, Ordering::Relaxed);
+    }
+    let handler: extern "C" fn(libc::c_int) = count;
+    #[allow(unsafe_code)]
+    // SAFETY: all zeros is a valid sigaction: no flags, nothing blocked. The handler does nothing but add to an
+    // atomic, which is async-signal-safe (signal-safety(7)).
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+    }
+}
+
 /// Interrupts the thread `id` of this process.
 fn interrupt(id: libc::pid_t) {
     #[allow(unsafe_code)]
@@ -52,58 +87,111 @@ fn interrupt(id: libc::pid_t) {
     }
 }
 
-/// Does something when it goes out of scope, by a panic too.
-struct AtTheEnd<F: Fn()>(F);
-
-impl<F: Fn()> Drop for AtTheEnd<F> {
-    fn drop(&mut self) {
-        (self.0)();
+/// Serves `listener` on the calling thread, with a thread for each connection or each loop where the mechanism is so.
+fn serve_here(serve: Serve, socket: OwnedFd, server: &Arc<Server>) -> Result<(), ServeError> {
+    let listener = Listener::new(socket, server)?;
+    match serve {
+        Serve::Loop(serve) => serve(listener, server),
+        Serve::Pool(serve) => serve(listener, std::slice::from_ref(server)),
     }
 }
 
-/// Asserts that a loop of `mechanism` whose waits are interrupted again and again answers every request.
+/// Asserts that a server of `mechanism` whose threads are interrupted again and again answers every request.
 ///
-/// The loops that `start` runs block every signal, so this one runs on a thread of the test's own.
+/// The loops that `start` runs block every signal, so this one runs on a thread of the test's own, and the threads that
+/// it starts are interrupted with it.
 fn survives_interruptions(mechanism: &Mechanism) {
+    const ROUNDS: u64 = 100;
     let serve = mechanism.serve.expect("compiled");
     let (address, mut sockets) = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1).expect("a listener");
     let socket = sockets.remove(0);
     let stop = TcpListener::from(socket.try_clone().expect("a clone"));
-    let server = Server::new(&Options::default());
-    let (sender, thread) = mpsc::channel();
+    let server = Arc::new(Server::new(&Options::default()));
+    let others = threads();
+    let handled = HANDLED.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let end = AtTheEnd(|| {
             rustix::net::shutdown(&stop, rustix::net::Shutdown::Both).expect("it listens");
         });
-        let serving = scope.spawn(|| {
-            sender.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("the test waits");
-            serve(Listener::new(socket, &server)?, &server)
-        });
-        let thread = thread.recv().expect("the loop's thread");
-        let mut client = connect(address);
-        // An interrupted wait counts as empty.
-        let interrupted = || server.counters().read().empty_wakeups > 20;
-        let deadline = Instant::now() + PATIENCE;
-        while !interrupted() && Instant::now() < deadline && !serving.is_finished() {
-            round_trip(&mut client);
-            // The loop is asleep by now, or soon: the next attempt finds it so.
-            std::thread::yield_now();
-            interrupt(thread);
+        let serving = scope.spawn(|| serve_here(serve, socket, &server));
+        let mut clients = [connect(address), connect(address)];
+        clients.iter_mut().for_each(round_trip);
+        for _ in 0..ROUNDS {
+            for &thread in threads().difference(&others) {
+                await_that(|| waits(thread) || serving.is_finished(), mechanism);
+                let before = HANDLED.load(Ordering::Relaxed);
+                interrupt(thread);
+                // Its wait is over when the handler runs. A request that came first would end it in its stead.
+                await_that(|| HANDLED.load(Ordering::Relaxed) > before || serving.is_finished(), mechanism);
+            }
+            if serving.is_finished() {
+                break;
+            }
+            clients.iter_mut().for_each(round_trip);
         }
-        drop(end);
+        round_trip(&mut connect(address));
+        drop((end, clients));
         let ended = serving.join().expect("no panic");
         assert!(ended.is_ok(), "{}: {ended:?}", mechanism.name);
-        assert!(server.counters().read().empty_wakeups > 20, "{}: {server:?}", mechanism.name);
     });
+    let handled = HANDLED.load(Ordering::Relaxed) - handled;
+    assert!(handled >= ROUNDS, "{}: {handled} signals reached the server", mechanism.name);
+    let counts = server.read_counters();
+    assert_eq!((counts.accepted, counts.refused), (3, 0), "{}", mechanism.name);
+    if mechanism.counts_calls && mechanism.family == "readiness" {
+        // An interrupted wait counts as empty.
+        let empty = counts.calls.expect("counted").empty_wakeups;
+        assert!(empty >= ROUNDS / 2, "{}: {empty} waits were interrupted", mechanism.name);
+    }
+}
+
+/// Waits until `condition` holds.
+fn await_that(condition: impl Fn() -> bool, mechanism: &Mechanism) {
+    let deadline = Instant::now() + *PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{}", mechanism.name);
+        std::thread::yield_now();
+    }
 }
 
 #[test]
 fn a_storm_of_signals_interrupts_waits_and_loses_nothing() {
     let _alone = ONE_AT_A_TIME.lock();
-    let arrived = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(libc::SIGUSR1, Arc::clone(&arrived)).expect("a handler");
+    handle_signals();
     mechanisms::compiled().for_each(survives_interruptions);
-    assert!(arrived.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_connection_that_is_gone_before_it_is_accepted_ends_no_listener() {
+    // Another test counts this process's descriptors.
+    let _alone = ONE_AT_A_TIME.lock();
+    // Linux accepts a connection that was reset meanwhile, so none of a peer's doing brings ECONNABORTED here; other
+    // protocols, and what accept(2) names under "Error handling", do.
+    let server = Server::new(&Options::default());
+    let mut sockets = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1).expect("a listener").1;
+    let mut listener = Listener::new(sockets.remove(0), &server).expect("a reserve");
+    let gone = [
+        Errno::CONNABORTED,
+        Errno::PROTO,
+        Errno::INTR,
+        Errno::NETDOWN,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::NETUNREACH,
+        Errno::PERM,
+    ];
+    for errno in gone {
+        let admitted = listener.admit(Err(errno), &server);
+        assert!(matches!(admitted, Ok(Admitted::Dismissed)), "{errno}: {admitted:?}");
+    }
+    for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::WOULDBLOCK] {
+        let admitted = listener.admit(Err(errno), &server);
+        assert!(matches!(admitted, Ok(Admitted::NoMore)), "nobody waits; {errno}: {admitted:?}");
+    }
+    assert!(matches!(listener.admit(Err(Errno::INVAL), &server), Ok(Admitted::Stopped)));
+    assert!(listener.admit(Err(Errno::BADF), &server).is_err());
 }
 
 #[test]
@@ -138,7 +226,7 @@ fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
         }
         assert_eq!(descriptors(), before, "{}", mechanism.name);
         // A thread that has been joined is listed for a moment more.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + *PATIENCE;
         while !loop_threads().is_empty() {
             assert!(Instant::now() < deadline, "{}", mechanism.name);
             std::thread::yield_now();

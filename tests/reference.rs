@@ -1,12 +1,16 @@
-//! The committed reference campaign, its figures and the README belong together.
+//! The committed reference results, their figures, their pages and the README belong together.
 
 #![cfg(feature = "plots")]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use report::analysis::Analysis;
+use report::campaign;
 
 use support::muxbench;
 
@@ -15,32 +19,61 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-#[test]
-fn the_reference_figures_and_page_are_drawn_again_byte_for_byte() {
-    let folder = tempfile::tempdir().expect("a folder");
-    // The same two places relative to each other, since the page links to its figures.
-    let results = folder.path().join("results/reference");
-    fs::create_dir_all(results.join("bench")).expect("made");
-    for file in ["campaign.json", "bench/wait.json", "bench/echo.json"] {
-        fs::copy(Path::new("results/reference").join(file), results.join(file)).expect("copied");
-    }
-    let output = muxbench().arg("report").arg(&results).output().expect("muxbench starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut compared = 0;
-    for entry in fs::read_dir("plots/reference").expect("committed").flatten() {
-        if entry.path().extension().is_some_and(|kind| kind == "svg") {
-            let again = folder.path().join("plots/reference").join(entry.file_name());
-            assert!(
-                read(entry.path()) == read(&again),
-                "{} is stale: run `cargo run --release -- report results/reference`",
-                entry.path().display()
-            );
-            compared += 1;
+/// The files below `folder` that end in one of `extensions`, relative to it.
+fn files(folder: &Path, extensions: &[&str]) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten()
+    {
+        let name = PathBuf::from(entry.file_name());
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path(), extensions).into_iter().map(|below| name.join(below)));
+        } else if name.extension().is_some_and(|kind| extensions.iter().any(|wanted| kind == *wanted)) {
+            found.insert(name);
         }
     }
-    assert_eq!(compared, fs::read_dir(folder.path().join("plots/reference")).expect("drawn").count() / 2);
-    assert!(compared >= 4, "{compared} figures");
-    assert!(read("results/reference/report.md") == read(results.join("report.md")), "report.md is stale");
+    found
+}
+
+/// The results of the reference alone, in a folder that stands to its figures as the committed one does.
+fn results_alone(folder: &Path) -> PathBuf {
+    let results = folder.join("results/reference");
+    let committed = Path::new("results/reference");
+    for file in files(committed, &["json", "gz"]) {
+        let copy = results.join(&file);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("made");
+        fs::copy(committed.join(&file), copy).expect("copied");
+    }
+    results
+}
+
+/// Fails unless `committed` has just the files of `extensions` that `again` has, with the same bytes.
+fn assert_same(committed: &Path, again: &Path, extensions: &[&str]) -> usize {
+    let names = files(committed, extensions);
+    assert_eq!(names, files(again, extensions), "{} is stale: run .ci/reference", committed.display());
+    for name in &names {
+        let path = committed.join(name);
+        assert!(read(&path) == read(again.join(name)), "{} is stale: run .ci/reference", path.display());
+    }
+    names.len()
+}
+
+#[test]
+fn the_reference_figures_and_pages_are_made_again_byte_for_byte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let results = results_alone(folder.path());
+    let output = muxbench().args(["report", "--no-png"]).arg(&results).output().expect("muxbench starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let committed = Path::new("plots/reference");
+    let figures = assert_same(committed, &folder.path().join("plots/reference"), &["svg"]);
+    assert!(figures >= 4, "{figures} figures");
+    for figure in files(committed, &["svg"]) {
+        let picture = committed.join(figure).with_extension("png");
+        assert!(picture.is_file(), "{} is missing: run .ci/reference", picture.display());
+    }
+    let pages = assert_same(Path::new("results/reference"), &results, &["md", "html"]);
+    assert!(pages >= 2, "{pages} pages");
+    assert!(fs::metadata(results.join("report.html")).expect("made").len() < 3 << 20);
 }
 
 #[test]
@@ -50,30 +83,46 @@ fn the_readme_has_the_table_and_the_finding_of_the_reference_campaign() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let table = String::from_utf8(output.stdout).expect("text");
     let readme = read("README.md");
-    assert!(
-        readme.contains(table.trim_end()),
-        "the README's table is stale: put in what `muxbench report results/reference --table` prints"
-    );
+    let excerpt = readme.split("<!-- table -->").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
+    let rows: Vec<_> = excerpt.expect("a table").lines().filter(|line| line.starts_with('|')).collect();
+    for row in &rows {
+        assert!(table.lines().any(|line| line == *row), "stale, see .ci/reference: {row}");
+    }
+    let scenario =
+        campaign::read(Path::new("results/reference/campaign.json")).expect("committed").plan.scenario;
+    // A head of two lines, and of each sweep its largest point with every mechanism.
+    assert_eq!(rows.len(), 2 + scenario.sweeps.len() * scenario.mechanisms.len(), "see .ci/reference");
     let page = read("results/reference/report.md");
     let finding = page.lines().next().and_then(|title| title.split_once(": ")).expect("a title").1;
     assert!(readme.contains(finding), "the README does not state the finding: {finding}");
 }
 
+/// `UPDATE_PAGES=1` writes it again.
 #[test]
-fn the_readmes_files_and_figures_exist() {
+fn the_readme_answers_from_the_reference_campaign() {
+    let campaign = campaign::read(Path::new("results/reference/campaign.json")).expect("committed");
+    let analysis = Analysis::of(&campaign).expect("sound histograms");
+    let answer = analysis.answer().expect("mechanisms to compare");
     let readme = read("README.md");
-    let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let files: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
-    assert!(files.len() > 5, "{files:?}");
-    for file in files {
-        assert!(Path::new(file).exists(), "README.md links to {file}, which does not exist");
+    let (head, rest) = readme.split_once("<!-- answer -->\n").expect("a place for the answer");
+    let (_, rest) = rest.split_once("<!-- end -->").expect("its end");
+    let again = format!("{head}<!-- answer -->\n{answer}\n<!-- end -->{rest}");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write("README.md", &again).expect("written");
     }
+    assert!(read("README.md") == again, "the README's answer is stale: see .ci/reference");
+    // What somebody has to read before anything else fits a screen.
+    let lines = head.lines().count() + answer.len() / 130;
+    assert!(lines <= 24, "the answer ends at line {lines}");
 }
 
-/// The README's commands of `program`, as words.
+/// The commands of `program` in the README and in `docs`, as words; the README's first.
 fn commands(program: &str) -> Vec<Vec<String>> {
-    let readme = read("README.md");
-    let lines = readme.lines().filter_map(|line| line.strip_prefix("$ "));
+    let mut pages: Vec<_> =
+        fs::read_dir("docs").expect("committed").flatten().map(|entry| entry.path()).collect();
+    pages.sort();
+    let text = std::iter::once(Path::new("README.md").to_owned()).chain(pages).map(read).collect::<String>();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("$ "));
     lines
         .map(|line| line.split('#').next().unwrap_or(line).trim().trim_end_matches('&').trim())
         .filter_map(|line| line.strip_prefix(program)?.strip_prefix(' '))
@@ -82,7 +131,7 @@ fn commands(program: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_readmes_muxbench_commands_are_understood() {
+fn the_documented_muxbench_commands_are_understood() {
     let own = commands("muxbench").into_iter().chain(commands("cargo run --release --"));
     let mut tried = 0;
     for mut arguments in own {
@@ -92,11 +141,11 @@ fn the_readmes_muxbench_commands_are_understood() {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         tried += 1;
     }
-    assert!(tried >= 5, "{tried} commands");
+    assert!(tried >= 20, "{tried} commands");
 }
 
 #[test]
-fn the_readmes_load_works_on_the_readmes_server() {
+fn the_documented_load_works_on_the_readmes_server() {
     let serve =
         commands("muxbench").into_iter().find(|arguments| arguments[0] == "serve").expect("in the README");
     let mut command = muxbench();
@@ -108,8 +157,12 @@ fn the_readmes_load_works_on_the_readmes_server() {
         assert!(std::env::var_os("CI").is_none(), "load-gen is missing");
         return eprintln!("skipped: load-gen is not built");
     }
-    let load = commands("load-gen");
-    assert!(load.len() >= 3);
+    // Those with a target of their own are for somebody else's server.
+    let mut load = commands("load-gen");
+    load.retain(|arguments| !arguments.iter().any(|argument| argument == "--target"));
+    load.sort();
+    load.dedup();
+    assert!(load.len() >= 8);
     for arguments in load {
         let target = server.address.to_string();
         let output = Command::new(&program)

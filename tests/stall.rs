@@ -1,84 +1,205 @@
 //! Rule 1: a stall of the server is measured as what it is.
+//!
+//! **The arithmetic.** Requests fall due at a constant rate over a window of W = 5 s, and the server is stopped (SIGSTOP) for
+//! L = 1 s of it. One that falls due t before the server goes on waits t; every other waits next to nothing. So the share of
+//! requests that wait longer than x is (L - x)/W, and the q-th quantile is where that share is 1 - q:
+//!
+//! x = L - (1 - q) W: the 90th percentile is 1 - 0.1 * 5 = 0.5 s, the 99th 1 - 0.01 * 5 = 0.95 s.
+//!
+//! With two stalls of L = 0.5 s the share is 2 (L - x)/W:
+//!
+//! x = L - (1 - q) W/2: the 90th percentile is 0.5 - 0.1 * 2.5 = 0.25 s, the 99th 0.5 - 0.01 * 2.5 = 0.475 s.
+//!
+//! A stall of a test is as long as it was, not as it was meant to be: the instants are measured, and expected is what follows
+//! from them. For 1 s the tolerance is 490 to 530 ms and 930 to 1,000 ms: upwards, since the server has to catch up. The time in
+//! which others have the processors that this takes, as the kernel accounts for it, is added on top; downwards, where a generator
+//! that waits for replies before it goes on would read next to nothing at all, nothing is.
+//!
+//! Poisson arrivals are a sample: of n requests a second, the number beyond the quantile less the share of all that it should be
+//! has the variance q (1 - q) W n, and with m stalls m n requests a second of time pass it, so the quantile has the standard
+//! deviation sqrt(q (1 - q) W / n) / m: 4.7 ms at the 90th percentile with 20,000 requests a second. Two of those are allowed.
 
 mod support;
 
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
-use load_gen::fleet::{Edge, Fleet, FleetOptions, Load, Observer};
-use report::schema::{Arrivals, LoadMode, LoadReport, Protocol, WaitPolicy};
-use rustix::process::{Pid, Signal, kill_process};
-use support::{Server, muxbench};
+use load_gen::clock::{now_ns, sleep_until};
+use load_gen::fleet::{Edge, Observer};
+use report::schema::LoadReport;
+use rustix::process::Signal;
+use support::{Generator, Server, run_ahead_of_others, starved_ns};
 
-/// Stops a process for one second, one second into the window. The stall is what is measured, not waited for.
-struct Stall {
-    pid: Pid,
-    staller: Option<thread::JoinHandle<()>>,
+const WINDOW_S: f64 = 5.0;
+/// When a stall begins and when it ends, in milliseconds since the window began.
+type Stretch = (u64, u64);
+const ONE: &[Stretch] = &[(1_000, 2_000)];
+const TWO: &[Stretch] = &[(1_000, 1_500), (3_000, 3_500)];
+/// How much the length of a stall may be unknown: from the signal until the last thread has stopped.
+const UNCERTAIN_MS: f64 = 5.0;
+/// The server, the generator and the signals need the machine for themselves.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Stops the server for the given stretches of the window.
+struct Staller {
+    server: Arc<Server>,
+    plan: &'static [Stretch],
+    stalling: Option<JoinHandle<Stalls>>,
 }
 
-impl Observer for Stall {
+/// What became of the stalls.
+struct Stalls {
+    /// Their lengths, and how much of each is unknown.
+    lengths_ms: Vec<f64>,
+    uncertain_ms: f64,
+    /// How long the server and this process were ready to run and had no processor, from each stop to a while after it.
+    starved_ms: f64,
+}
+
+impl Observer for Staller {
     fn edge(&mut self, edge: Edge, _answered: u64) {
         if edge == Edge::Begin {
-            let pid = self.pid;
-            self.staller = Some(thread::spawn(move || {
-                thread::sleep(Duration::from_secs(1));
-                kill_process(pid, Signal::STOP).expect("a child of ours");
-                thread::sleep(Duration::from_secs(1));
-                kill_process(pid, Signal::CONT).expect("a child of ours");
-            }));
+            let (server, plan, begin_ns) = (Arc::clone(&self.server), self.plan, now_ns());
+            self.stalling = Some(thread::spawn(move || stall(&server, plan, begin_ns)));
         }
     }
 }
 
-fn measure(conns: u32, active: u32, arrivals: Arrivals) -> LoadReport {
-    let mut command = muxbench();
-    command.args(["serve", "--listen", "127.0.0.1:0"]);
-    let server = Server::start(command);
-    let options = FleetOptions {
-        target: server.address,
-        conns,
-        active,
-        threads: 1,
-        connect_rate: None,
-        protocol: Protocol::Echo,
-        size_bytes: 64,
-        cpu: None,
-        timeout: support::PATIENCE,
-        seed: 7,
-        live_latencies: false,
-    };
-    let mut fleet = Fleet::open(options, Arc::default(), &mut ()).expect("the server listens");
-    let mut stall = Stall { pid: Pid::from_child(&server.child), staller: None };
-    let load = Load {
-        mode: LoadMode::Open { rate_per_s: 1_000.0, arrivals },
-        wait: WaitPolicy::Sleep,
-        warmup: Duration::ZERO,
-        duration: Duration::from_secs(5),
-    };
-    let report = fleet.run(&load, &mut stall).expect("the workers live");
-    stall.staller.expect("the window began").join().expect("the server was stalled");
-    report
+fn stall(server: &Server, plan: &[Stretch], begin_ns: u64) -> Stalls {
+    let starved = || starved_ns(server.id()) + starved_ns(std::process::id());
+    let mut stalls = Stalls { lengths_ms: Vec::new(), uncertain_ms: 0.0, starved_ms: 0.0 };
+    for (begin_ms, end_ms) in plan {
+        sleep_until(begin_ns + begin_ms * 1_000_000);
+        let signalled_ns = now_ns();
+        server.stop();
+        let stopped_ns = now_ns();
+        let starved_ns = starved();
+        sleep_until(begin_ns + end_ms * 1_000_000);
+        let continued_ns = now_ns();
+        server.signal(Signal::CONT);
+        let uncertain_ms = (stopped_ns - signalled_ns) as f64 / 1e6;
+        stalls.lengths_ms.push((continued_ns - stopped_ns) as f64 / 1e6 + uncertain_ms / 2.0);
+        stalls.uncertain_ms = stalls.uncertain_ms.max(uncertain_ms);
+        // By then it has caught up.
+        sleep_until(continued_ns + 500_000_000);
+        stalls.starved_ms += (starved() - starved_ns) as f64 / 1e6;
+    }
+    stalls
 }
 
-/// One request in five waits for a uniformly distributed part of one second: the 80th percentile is nothing, the
-/// 90th half a second, the 99th 0.95 s. A generator that held requests back would read almost nothing at the
-/// 99th. The bounds leave room for a machine that is itself stalled a little; campaigns check them closely.
-fn assert_stall_is_seen(report: &LoadReport) {
-    let response = report.response.as_ref().expect("open loop").histogram().expect("whole");
-    let at_ms = |quantile: f64| response.value_at_quantile(quantile) / 1_000_000;
-    let seen = (at_ms(0.7), at_ms(0.9), at_ms(0.99));
-    assert!(seen.0 < 300 && (400..700).contains(&seen.1) && (880..1_200).contains(&seen.2), "{seen:?} ms");
-    assert_eq!(report.scheduled, report.completed, "nothing is missing: {:?}", report.errors);
-    assert!((4_600..5_400).contains(&report.scheduled), "{}", report.scheduled);
+/// A run with its stalls.
+struct Case {
+    conns: u32,
+    reply: &'static str,
+    arrivals: &'static str,
+    plan: &'static [Stretch],
+}
+
+impl Case {
+    /// As many requests as the server can catch up with soon: with few connections many lie in one read.
+    fn rate_per_s(&self) -> u32 {
+        if self.conns > 1_000 { 3_000 } else { 20_000 }
+    }
+
+    /// The quantile by the arithmetic above, in milliseconds.
+    fn expected_ms(&self, stalls: &Stalls, quantile: f64) -> f64 {
+        let beyond_ms = (1.0 - quantile) * WINDOW_S * 1e3;
+        (stalls.lengths_ms.iter().sum::<f64>() - beyond_ms) / stalls.lengths_ms.len() as f64
+    }
+
+    /// Two standard deviations of the quantile, in milliseconds.
+    fn sampling_ms(&self, quantile: f64) -> f64 {
+        let variance = quantile * (1.0 - quantile) * WINDOW_S / f64::from(self.rate_per_s());
+        if self.arrivals == "uniform" { 0.0 } else { 2e3 * variance.sqrt() / self.plan.len() as f64 }
+    }
+
+    fn measure(&self, server: &Arc<Server>, generator: &mut Generator) -> (LoadReport, Stalls) {
+        let (rate, window) = (self.rate_per_s().to_string(), format!("{WINDOW_S}s"));
+        let load = ["--rate", &rate, "--arrivals", self.arrivals, "-d", &window, "--wait", "sleep"];
+        // A stall that was not made as meant is made again; a run is never made again for what the generator said.
+        for _ in 0..4 {
+            let mut staller = Staller { server: Arc::clone(server), plan: self.plan, stalling: None };
+            let report = generator.run(&load, &mut staller);
+            let stalls = staller.stalling.expect("the window began").join().expect("it was stalled");
+            if stalls.uncertain_ms <= UNCERTAIN_MS {
+                return (report, stalls);
+            }
+            eprintln!("again: the server took {:.1} ms to stop", stalls.uncertain_ms);
+        }
+        panic!("the machine is too busy to stop a process in time");
+    }
+
+    fn assert_is_seen(&self, report: &LoadReport, stalls: &Stalls) {
+        let Self { conns, reply, arrivals, .. } = self;
+        let response = report.response.as_ref().expect("open loop").histogram().expect("whole");
+        eprintln!("{conns} connections, {reply}, {arrivals}, stalls of {:.1?} ms:", stalls.lengths_ms);
+        for (quantile, low_ms, high_ms) in [(0.9, 10.0, 30.0), (0.99, 20.0, 50.0)] {
+            let measured_ms = response.value_at_quantile(quantile) as f64 / 1e6;
+            let expected_ms = self.expected_ms(stalls, quantile);
+            let chance_ms = self.sampling_ms(quantile);
+            let (low_ms, high_ms) =
+                (expected_ms - low_ms - chance_ms, expected_ms + high_ms + chance_ms + stalls.starved_ms);
+            let percent = quantile * 100.0;
+            eprintln!(
+                "  p{percent} {measured_ms:.1} ms, by arithmetic {expected_ms:.1}, allowed {low_ms:.1} to {high_ms:.1}"
+            );
+            assert!((low_ms..high_ms).contains(&measured_ms), "p{percent}: {measured_ms} ms");
+        }
+        self.assert_nothing_is_missing(report);
+    }
+
+    fn assert_nothing_is_missing(&self, report: &LoadReport) {
+        assert_eq!(report.scheduled, report.completed, "{:?}", report.errors);
+        let expected = f64::from(self.rate_per_s()) * WINDOW_S;
+        let off = report.scheduled as f64 - expected;
+        match self.arrivals {
+            "uniform" => assert_eq!(off, 0.0, "as many as the rate says"),
+            _ => assert!(off.abs() < 4.0 * expected.sqrt(), "{off} of {expected}"),
+        }
+    }
+}
+
+/// Measures one stall with both kinds of arrivals, and two stalls, on the same connections.
+fn stalls_are_seen(conns: u32, reply: &'static str, of_two_stalls: &'static str) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    run_ahead_of_others();
+    let server = Arc::new(Server::serve(&["--reply", reply]));
+    let conns_text = conns.to_string();
+    let arguments = ["--conns", &conns_text, "--protocol", reply, "--seed", "7"];
+    let mut generator = Generator::open(server.address, &arguments);
+    for (arrivals, plan) in [("uniform", ONE), ("poisson", ONE), (of_two_stalls, TWO)] {
+        let case = Case { conns, reply, arrivals, plan };
+        let (report, stalls) = case.measure(&server, &mut generator);
+        case.assert_is_seen(&report, &stalls);
+    }
 }
 
 #[test]
-fn a_stall_of_one_second_is_in_the_percentiles_with_ten_connections() {
-    assert_stall_is_seen(&measure(10, 10, Arrivals::Uniform));
+fn a_stall_is_seen_with_ten_connections_that_are_echoed() {
+    stalls_are_seen(10, "echo", "uniform");
 }
 
 #[test]
-fn a_stall_of_one_second_is_in_the_percentiles_with_two_thousand_connections() {
-    assert_stall_is_seen(&measure(2_000, 2_000, Arrivals::Poisson));
+fn a_stall_is_seen_with_ten_connections_that_are_acknowledged() {
+    stalls_are_seen(10, "ack", "poisson");
+}
+
+#[test]
+fn a_stall_is_seen_with_a_thousand_connections_that_are_echoed() {
+    stalls_are_seen(1_000, "echo", "poisson");
+}
+
+#[test]
+fn a_stall_is_seen_with_a_thousand_connections_that_are_acknowledged() {
+    stalls_are_seen(1_000, "ack", "uniform");
+}
+
+#[test]
+fn a_stall_is_seen_with_ten_thousand_connections_that_are_echoed() {
+    stalls_are_seen(10_000, "echo", "uniform");
+}
+
+#[test]
+fn a_stall_is_seen_with_ten_thousand_connections_that_are_acknowledged() {
+    stalls_are_seen(10_000, "ack", "poisson");
 }

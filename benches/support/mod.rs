@@ -1,5 +1,10 @@
 //! What the benches share: timing single calls inside criterion's loop, and keeping them as a result file.
 
+// Each bench has its own copy of this module and uses what it needs of it.
+#![allow(dead_code)]
+
+pub mod eventfds;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +36,20 @@ pub struct Collector {
     points: RefCell<Vec<BenchPoint>>,
 }
 
+/// Where a point is.
+pub struct At<'a> {
+    /// Its name for criterion.
+    pub id: String,
+    /// The mechanism, or what else is measured.
+    pub mechanism: &'a str,
+    /// Descriptors watched.
+    pub watched: u32,
+    /// Of those, the ones that are ready in each call.
+    pub ready: u32,
+    /// What is timed at once is so many of them: for what is too short to be timed alone.
+    pub a_call: u32,
+}
+
 /// The calls of one point: each timed on its own, in the run that criterion measures.
 pub struct Calls {
     first: Option<Instant>,
@@ -60,26 +79,36 @@ impl Calls {
 impl Collector {
     /// A collector of `planned` points; made before anything is pinned, since it describes the machine.
     pub fn new(group: &'static str, what: &'static str, planned: usize) -> Self {
-        let environment = environment::capture(Pinning::choose());
+        let environment = environment::capture(&Pinning::choose());
         Self { group, what, started: SystemTime::now(), planned, environment, points: RefCell::default() }
     }
 
-    /// Measures one point under criterion; `make` sets it up, and only if a filter does not leave it out.
+    /// Measures one point under criterion, with one descriptor ready; `make` sets it up, and only if a filter does not
+    /// leave it out.
     pub fn point<S, F>(
         &self,
         criterion: &mut Criterion,
         mechanism: &str,
         watched: u32,
         make: impl Fn() -> S,
-        mut call: F,
+        call: F,
     ) where
+        F: FnMut(&mut S) -> u64,
+    {
+        let at = At { id: format!("{mechanism}/{watched}"), mechanism, watched, ready: 1, a_call: 1 };
+        self.point_at(criterion, &at, make, call);
+    }
+
+    /// As [`point`](Self::point), anywhere.
+    pub fn point_at<S, F>(&self, criterion: &mut Criterion, at: &At<'_>, make: impl Fn() -> S, mut call: F)
+    where
         F: FnMut(&mut S) -> u64,
     {
         let mut calls = Calls { first: None, batches_ns: Vec::new(), singles: histogram::empty() };
         let mut state = None;
         let mut group = criterion.benchmark_group(self.group);
         settle(&mut group);
-        group.bench_function(format!("{mechanism}/{watched}"), |bencher| {
+        group.bench_function(&at.id, |bencher| {
             let state = state.get_or_insert_with(&make);
             bencher.iter_custom(|iterations| calls.batch(iterations, || call(state)));
         });
@@ -88,13 +117,13 @@ impl Collector {
             statistics::interval(&calls.batches_ns).filter(|_| calls.batches_ns.len() >= SAMPLES)
         {
             self.points.borrow_mut().push(BenchPoint {
-                mechanism: mechanism.to_owned(),
-                watched,
-                ready: 1,
+                mechanism: at.mechanism.to_owned(),
+                watched: at.watched,
+                ready: at.ready,
                 batches: calls.batches_ns.len() as u32,
-                median_ns: interval.median,
-                low_ns: interval.low,
-                high_ns: interval.high,
+                median_ns: interval.median / f64::from(at.a_call),
+                low_ns: interval.low / f64::from(at.a_call),
+                high_ns: interval.high / f64::from(at.a_call),
                 calls: Latency::of(&calls.singles),
             });
         }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::schedule;
 use rand::RngExt;
-use report::schema::Protocol;
 
 /// Connections whose other end is at hand to make them ready, spread evenly over all.
 const CANDIDATES: u32 = 50;
@@ -23,7 +22,7 @@ pub struct Watched {
     candidates: Vec<(TcpStream, TcpStream)>,
     ready: usize,
     random: rand_xoshiro::Xoshiro256PlusPlus,
-    _others: Vec<TcpStream>,
+    others: Vec<TcpStream>,
     /// The other ends of all but the candidates, in descriptor tables of their own.
     _far_ends: Option<Fleet>,
 }
@@ -63,10 +62,29 @@ impl Watched {
             descriptors,
             candidates,
             ready: 0,
-            random: schedule::random(1, 0),
-            _others: others,
+            random: schedule::random(1, 0, 0),
+            others,
             _far_ends: far_ends,
         }
+    }
+
+    /// Moves this end of every connection to a higher number, so that all are spread over the numbers up to `highest`,
+    /// which is taken. A number that is in use is passed over.
+    pub fn spread(mut self, highest: RawFd) -> Self {
+        let of_candidates = self.candidates.iter_mut().map(|(near, _)| near);
+        let mut near_ends: Vec<&mut TcpStream> = of_candidates.chain(&mut self.others).collect();
+        near_ends.sort_by_key(|near| near.as_raw_fd());
+        let count = near_ends.len() as RawFd;
+        // From the highest down, so that what a move frees is not taken by the next one.
+        for (index, near) in (0..count).zip(near_ends).rev() {
+            let moved = rustix::io::fcntl_dupfd_cloexec(&*near, highest * (index + 1) / count);
+            *near = TcpStream::from(moved.expect("below the limit of descriptors"));
+        }
+        let of_candidates = self.candidates.iter().map(|(near, _)| near);
+        self.descriptors = of_candidates.chain(&self.others).map(AsRawFd::as_raw_fd).collect();
+        self.descriptors.sort_unstable();
+        assert_eq!(self.descriptors.last(), Some(&highest), "the highest number was free");
+        self
     }
 
     /// What to watch.
@@ -104,18 +122,11 @@ fn listener() -> TcpListener {
 
 fn far_ends(target: std::net::SocketAddr, conns: u32, cpu: Option<u32>) -> Fleet {
     let options = FleetOptions {
-        target,
-        conns,
-        active: 1,
-        threads: 1,
         // Slower than this thread accepts, even where both share a processor.
         connect_rate: Some(10_000.0),
-        protocol: Protocol::Echo,
-        size_bytes: 1,
         cpu,
         timeout: Duration::from_secs(30),
-        seed: 1,
-        live_latencies: false,
+        ..FleetOptions::new(target, conns, 1)
     };
     Fleet::open(options, Arc::default(), &mut ()).expect("the listener takes connections")
 }

@@ -1,19 +1,39 @@
 //! The command line of `load-gen`.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+mod consistency;
+
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use report::schema::{Arrivals, LoadMode, Protocol, WaitPolicy};
+use report::schema::{
+    Arrivals, Dialogue, EngineKind, LoadMode, Objective, Pause, Protocol, Shard, Size, Timestamps,
+    WaitPolicy, Workload,
+};
 
+use crate::curve::{self, OfferedRate};
+use crate::export::{Export, Exports};
 use crate::fleet::{FleetOptions, Load};
+use crate::generate::Generate;
+use crate::series;
+use crate::shard;
+use crate::start_at::{self, StartAt};
+use crate::target::Target;
 use crate::units::{self, Active};
+use crate::view::Colour;
+use crate::{dialogue, sizes, think};
 
 const EXAMPLES: &str = "\
 Examples:
   load-gen --conns 10000 --active 5%                  closed loop: how much does the server do?
   load-gen --conns 10000 --active 5% --rate 20k       open loop: how soon does it answer at 20,000/s?
+  load-gen --conns 1000 --rate 10k..100k:10           a curve: ten rates, one after the other
+  load-gen --conns 1000 --slo p99=1ms                 the highest rate at which p99 stays within 1 ms
   load-gen --target 127.0.0.1:7 --conns 50 --json     another echo server, result as JSON
+  load-gen -c 1M --shard 2/3 --start-at 1767322800    a third of a run; muxbench merge puts the results together
+  load-gen --rate 20k --interval 1s --json            and what came in each second
+  load-gen --rate 20k --timestamps kernel             and what the generator itself added
+  load-gen --target 127.0.0.1:6379 --protocol redis   a server with a protocol of its own
+  load-gen --conns 10k --active 5% --rotate 1s --churn 100/s --size exp:256 --rate 5k
 
 Closed loop: each active connection sends its next request when it has the reply to the one before.
 Open loop (--rate): requests fall due by a schedule and go out on time even when earlier ones are unanswered;
@@ -25,9 +45,10 @@ Exit status: 0 ok, 1 failure, 2 usage, 4 the run is not valid (the reasons are p
 #[derive(Debug, Parser)]
 #[command(name = "load-gen", version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
-    /// The server's address
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777", value_parser = address)]
-    pub target: SocketAddr,
+    /// The server: HOST:PORT, HOST:PORT-PORT, [::1]:7777 or unix:/path/socket; several with commas, or repeated, are
+    /// taken in turn
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777")]
+    target: Vec<Target>,
 
     /// Connections to hold: 10000, 10k
     #[arg(long, short = 'c', value_name = "N", default_value = "50", value_parser = units::positive_count)]
@@ -37,29 +58,58 @@ pub struct Cli {
     #[arg(long, short = 'a', value_name = "SHARE|N", default_value = "100%")]
     pub active: Active,
 
-    /// Open loop: requests a second over all connections (without it, closed loop)
-    #[arg(long, short = 'R', value_name = "N", value_parser = units::rate)]
-    pub rate: Option<f64>,
+    /// Open loop: requests a second over all connections (without it, closed loop); 10k..200k:10 measures ten
+    /// rising rates, one after the other
+    #[arg(long, short = 'R', value_name = "N|A..B:STEPS")]
+    pub rate: Option<OfferedRate>,
 
-    /// Open loop: distribution of the gaps between requests
-    #[arg(long, value_enum, default_value = "poisson")]
-    arrivals: ArrivalsArg,
+    /// Open loop: search for the highest rate (of --rate A..B, if given) at which this percentile of the response
+    /// times stays within the bound and every request is answered
+    #[arg(long, value_name = "pPERCENT=TIME", value_parser = curve::objective)]
+    pub slo: Option<Objective>,
 
-    /// Length of the measured window
-    #[arg(long, short = 'd', value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
-    pub duration: Duration,
+    /// Open loop: distribution of the gaps between requests [default: poisson]
+    #[arg(long, value_enum)]
+    arrivals: Option<ArrivalsArg>,
+
+    /// Length of the measured window [default: 10s; with --requests, as long as they take]
+    #[arg(long, short = 'd', value_name = "TIME", value_parser = positive_duration)]
+    duration: Option<Duration>,
+
+    /// The window ends when so many requests have been answered, if not earlier: 100k, 1M
+    #[arg(long, value_name = "N", value_parser = positive_total)]
+    requests: Option<u64>,
 
     /// Load before the window, not recorded
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::duration)]
     pub warmup: Duration,
 
-    /// Bytes of a request
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = units::size_bytes)]
-    pub size: u32,
+    /// Before the warm-up, load grows from nothing to the whole: the rate, or in closed loop the connections that
+    /// carry requests
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    ramp: Option<Duration>,
 
-    /// Closed loop: requests under way on each active connection
-    #[arg(long, value_name = "N", default_value = "1", value_parser = pipeline, conflicts_with = "rate")]
-    pub pipeline: u32,
+    /// Bytes of a request: 64, 4k; or a range, each size as likely as any other, 64..1k; or exponential with a mean,
+    /// exp:256 [default: 64]
+    #[arg(long, value_name = "BYTES", value_parser = sizes::parse)]
+    size: Option<Size>,
+
+    /// Closed loop: requests under way on each active connection [default: 1]. Open loop: the most there may be; one
+    /// beyond is held back, counted as delayed, and its clock runs [default: no bound]
+    #[arg(long, value_name = "N", value_parser = pipeline)]
+    pipeline: Option<u32>,
+
+    /// Closed loop: pause between a reply and the next request: 10ms, or exponential with a mean, exp:10ms
+    #[arg(long, value_name = "TIME", value_parser = think::parse, conflicts_with_all = ["rate", "slo"])]
+    think: Option<Pause>,
+
+    /// Every so often the active connections become idle and others become active
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    rotate: Option<Duration>,
+
+    /// Connections to close and open anew, at random instants: 100/s
+    #[arg(long, value_name = "N", value_parser = units::rate)]
+    churn: Option<f64>,
 
     /// Worker threads, each with a descriptor table of its own (more are started where the limit demands it)
     #[arg(long, short = 't', value_name = "N", default_value = "1", value_parser = units::positive_count)]
@@ -69,9 +119,18 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = units::rate)]
     pub connect_rate: Option<f64>,
 
-    /// What the server answers: the same bytes, or `get bytes N`
+    /// What the server answers
     #[arg(long, value_enum, default_value = "echo")]
     protocol: ProtocolArg,
+
+    /// What is sent for each request, where no --protocol fits: {payload} stands for --size bytes, {size} for their
+    /// number, and there are \r \n \t \0 \\ \{ \xHH
+    #[arg(long, value_name = "TEMPLATE", requires = "expect", conflicts_with = "protocol")]
+    send: Option<String>,
+
+    /// What has to come back for it, byte for byte, in the same notation
+    #[arg(long, value_name = "TEMPLATE", requires = "send")]
+    expect: Option<String>,
 
     /// Pin the workers to this processor
     #[arg(long, value_name = "CPU")]
@@ -82,21 +141,71 @@ pub struct Cli {
     #[arg(long, value_enum)]
     wait: Option<WaitArg>,
 
+    /// How bytes are moved: epoll (a call for each send and receive) or io-uring (one for all of a turn)
+    /// [default: io-uring where the kernel has it, otherwise epoll, as with --rotate, --churn and --timestamps kernel]
+    #[arg(long, value_enum)]
+    engine: Option<EngineArg>,
+
     /// How long a connection may take to open, and a reply to come after the window
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     pub timeout: Duration,
+
+    /// Time series: what came in each interval of the window, in the JSON
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub interval: Option<Duration>,
+
+    /// Whose time-stamps the replies have: the generator's own, or besides the kernel's (SO_TIMESTAMPING, TCP
+    /// only), which tell how much of a response the generator itself added
+    #[arg(long, value_enum, default_value = "user")]
+    timestamps: TimestampsArg,
+
+    /// Begin although this machine seems too small for so many connections; what is missing is still said
+    #[arg(long)]
+    pub no_preflight: bool,
 
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
 
+    /// Do the i-th of N parts of this run, which N processes do together: all other options describe the whole.
+    /// Counted from 1 [default: as JOB_COMPLETION_INDEX and JOB_COMPLETIONS, or SLURM_ARRAY_TASK_ID, say]
+    #[arg(long, value_name = "i/N", value_parser = shard::parse)]
+    pub shard: Option<Shard>,
+
+    /// Begin the load (with its warm-up) at this instant, all connections open: seconds since 1970, or RFC 3339
+    #[arg(long, value_name = "UNIXTIME", value_parser = start_at::parse)]
+    pub start_at: Option<StartAt>,
+
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
 
+    /// Also write the result for other tools, `-` for standard output; repeatable. KIND is hgrm (percentiles in µs),
+    /// hlog (interval log), csv, openmetrics or json. hgrm shows the response time in open loop and the service time in
+    /// closed; hgrm:service=PATH says which (response, service, lateness, connect,
+    /// churn_connect)
+    #[arg(long, value_name = "KIND=PATH")]
+    pub export: Vec<Export>,
+
+    /// Print shell completions or the manual page, and do nothing else
+    #[arg(long, value_enum, value_name = "WHAT", exclusive = true)]
+    pub generate: Option<Generate>,
+
     /// Print nothing but the result and errors
     #[arg(long, short = 'q')]
     pub quiet: bool,
+
+    /// Colours: on a terminal, unless NO_COLOR is set; always; never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TimestampsArg {
+    /// When the generator has read the reply
+    User,
+    /// Besides, when the kernel received it
+    Kernel,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -113,6 +222,8 @@ enum ProtocolArg {
     Echo,
     /// `get bytes N` and a line feed for every N bytes read
     Ack,
+    /// A Redis server's reply to ECHO
+    Redis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,57 +234,134 @@ enum WaitArg {
     Sleep,
 }
 
+/// What is to be measured on the connections.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// One window.
+    Once,
+    /// A window at each of these rates.
+    Steps(Vec<f64>),
+    /// The search in this range for the highest rate that meets an objective.
+    Search((f64, f64), Objective),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EngineArg {
+    /// epoll(7), recv, send
+    Epoll,
+    /// io_uring(7) (Linux 6.0)
+    IoUring,
+}
+
 impl Cli {
+    /// The command line of this process, or the end of it where that is a usage error.
+    pub fn of_process() -> Self {
+        let cli = Self::parse();
+        cli.check().unwrap_or_else(|error| error.exit());
+        cli
+    }
+
+    /// Where the result goes besides.
+    pub fn exports(&self) -> Exports<'_> {
+        Exports(&self.export)
+    }
+
     /// The connections that were asked for.
     pub fn fleet(&self, live_latencies: bool) -> FleetOptions {
         FleetOptions {
-            target: self.target,
+            target: Target::all(&self.target).expect("there is a default"),
             conns: self.conns,
             active: self.active.among(self.conns),
             threads: self.threads,
             connect_rate: self.connect_rate,
             protocol: match self.protocol {
+                _ if self.send.is_some() => Protocol::Template,
                 ProtocolArg::Echo => Protocol::Echo,
                 ProtocolArg::Ack => Protocol::Ack,
+                ProtocolArg::Redis => Protocol::Redis,
             },
-            size_bytes: self.size,
+            size: self.size(),
+            workload: self.workload(),
             cpu: self.cpu,
+            engine: self.engine.map(|engine| match engine {
+                EngineArg::Epoll => EngineKind::Epoll,
+                EngineArg::IoUring => EngineKind::IoUring,
+            }),
             timeout: self.timeout,
             seed: self.seed,
             live_latencies,
+            part_of: None,
+            timestamps: match self.timestamps {
+                TimestampsArg::User => Timestamps::User,
+                TimestampsArg::Kernel => Timestamps::Kernel,
+            },
+        }
+    }
+
+    /// Which shard of the run this process is, and by which variables of the environment if not by `--shard`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when the environment names a shard only in part.
+    pub fn shard_and_why(&self) -> Result<Option<(Shard, Option<String>)>, String> {
+        if let Some(shard) = self.shard {
+            return Ok(Some((shard, None)));
+        }
+        let found = shard::from_environment(|name| std::env::var(name).ok())?;
+        Ok(found.map(|(shard, why)| (shard, Some(why))))
+    }
+
+    /// The longest that the window may be.
+    fn duration(&self) -> Duration {
+        let default = if self.requests.is_some() { units::LONGEST } else { Duration::from_secs(10) };
+        self.duration.unwrap_or(default)
+    }
+
+    /// Bytes of a request.
+    fn size(&self) -> Size {
+        self.size.unwrap_or(Size::Fixed { bytes: 64 })
+    }
+
+    fn workload(&self) -> Workload {
+        let template = self.send.clone().zip(self.expect.clone());
+        Workload {
+            think: self.think,
+            requests: self.requests,
+            most_under_way: self.pipeline.filter(|_| self.first_rate().is_some()),
+            rotate_s: self.rotate.as_ref().map(Duration::as_secs_f64),
+            churn_per_s: self.churn,
+            ramp_s: self.ramp.as_ref().map(Duration::as_secs_f64),
+            dialogue: match (template, self.protocol) {
+                (Some((send, expect)), _) => Some(Dialogue { send, expect }),
+                (None, ProtocolArg::Redis) => Some(dialogue::redis()),
+                (None, ProtocolArg::Echo | ProtocolArg::Ack) => None,
+            },
         }
     }
 
     /// The load that was asked for, where `processors` are there for everybody.
     pub fn load(&self, processors: usize) -> Load {
-        let mode = match self.rate {
+        let mode = match self.first_rate() {
             Some(rate_per_s) => LoadMode::Open {
                 rate_per_s,
                 arrivals: match self.arrivals {
-                    ArrivalsArg::Poisson => Arrivals::Poisson,
-                    ArrivalsArg::Uniform => Arrivals::Uniform,
+                    Some(ArrivalsArg::Uniform) => Arrivals::Uniform,
+                    Some(ArrivalsArg::Poisson) | None => Arrivals::Poisson,
                 },
             },
-            None => LoadMode::Closed { pipeline: self.pipeline },
+            None => LoadMode::Closed { pipeline: self.pipeline.unwrap_or(1) },
         };
         let spin = match self.wait {
             Some(wait) => wait == WaitArg::Spin,
             None => {
                 // Workers that are pinned share one processor.
                 let theirs = if self.cpu.is_some() { 1 } else { processors.saturating_sub(1) };
-                self.rate.is_some() && processors > 1 && self.threads as usize <= theirs
+                self.first_rate().is_some() && processors > 1 && self.threads as usize <= theirs
             }
         };
         let wait = if spin { WaitPolicy::Spin } else { WaitPolicy::Sleep };
-        Load { mode, wait, warmup: self.warmup, duration: self.duration }
+        Load { mode, wait, warmup: self.warmup, duration: self.duration(), interval: self.interval }
     }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .ok_or_else(|| format!("'{text}' is not an address: write HOST:PORT, for example 127.0.0.1:7777"))
 }
 
 fn pipeline(text: &str) -> Result<u32, String> {
@@ -184,10 +372,24 @@ fn pipeline(text: &str) -> Result<u32, String> {
     }
 }
 
+fn positive_total(text: &str) -> Result<u64, String> {
+    match units::count(text)? {
+        0 => Err("must be at least 1".into()),
+        total => Ok(total),
+    }
+}
+
 fn positive_duration(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
         Duration::ZERO => Err("must be longer than nothing".into()),
         duration => Ok(duration),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        interval if interval >= series::SHORTEST => Ok(interval),
+        _ => Err("must be at least 10ms: write 1s, or 100ms".into()),
     }
 }
 
@@ -208,7 +410,7 @@ mod tests {
             let command = line.trim().split("  ").next().expect("a command").split_whitespace();
             Cli::try_parse_from(command).unwrap_or_else(|error| panic!("{line}: {error}"))
         });
-        assert_eq!(parsed.count(), 3);
+        assert_eq!(parsed.count(), 10);
     }
 
     #[test]

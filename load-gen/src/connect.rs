@@ -1,6 +1,5 @@
-//! Opening connections, many and fast.
+//! Starting and completing connections to one target.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,30 +10,17 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::clock::now_ns;
 use crate::fault::{Fault, Faults};
+use crate::source::Sources;
+use crate::target::{Endpoint, Target};
 
-/// Connections from one loopback source address to one target: beyond a few thousand, connect(2) spends
-/// its time searching the ephemeral range for a free port (net/ipv4/inet_hashtables.c,
-/// `__inet_hash_connect`) and falls from tens of thousands a second to about one thousand.
-const CONNECTIONS_A_SOURCE: u32 = 4_000;
-
-/// The address that connection `index` comes from, where the target lets us choose: all of 127.0.0.0/8
-/// belongs to this machine without any configuration.
-fn source(target: &SocketAddr, index: u32, connections: u32) -> Option<SocketAddr> {
-    let on_loopback = matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
-    if !on_loopback || connections <= CONNECTIONS_A_SOURCE {
-        return None;
-    }
-    let sources = connections.div_ceil(CONNECTIONS_A_SOURCE);
-    // 127.0.0.1 is left to everybody else on the machine.
-    let address = u32::from(Ipv4Addr::LOCALHOST) + 1 + index % sources;
-    Some(SocketAddr::from((Ipv4Addr::from(address), 0)))
-}
+/// How long to wait before a full queue of a Unix socket is tried again: nothing tells when there is room.
+pub const TRY_AGAIN_NS: u64 = 500_000;
 
 /// Starts and completes connections to one target.
-pub struct Connector {
-    target: SocketAddr,
-    connections: u32,
-    timeout: Duration,
+pub struct Connector<'a> {
+    target: &'a Target,
+    sources: Sources,
+    timeout_ns: u64,
     pending: Vec<Pending>,
     /// Connections that could not be opened, by fault.
     pub failed: Faults,
@@ -47,15 +33,33 @@ struct Pending {
     socket: OwnedFd,
     index: u32,
     began_ns: u64,
+    awaits: Awaits,
 }
 
-impl Connector {
-    /// A connector for a run of `connections` connections to `target`, each of which may take `timeout`.
-    pub fn new(target: SocketAddr, connections: u32, timeout: Duration) -> Self {
+/// What a connection on its way waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Awaits {
+    /// The server's answer.
+    Handshake,
+    /// A place in the queue of a Unix socket: connect(2) has to be called again (unix(7), EAGAIN).
+    Queue,
+}
+
+/// What became of a connection at once.
+pub enum Started {
+    /// It is open.
+    Established(OwnedFd),
+    /// It is not open yet.
+    OnItsWay(OwnedFd, Awaits),
+}
+
+impl<'a> Connector<'a> {
+    /// A connector to `target` from `sources`; each connection may take `timeout`.
+    pub fn new(target: &'a Target, sources: Sources, timeout: Duration) -> Self {
         Self {
             target,
-            connections,
-            timeout,
+            sources,
+            timeout_ns: timeout.as_nanos() as u64,
             pending: Vec::new(),
             failed: Faults::default(),
             durations: report::histogram::empty(),
@@ -63,16 +67,16 @@ impl Connector {
     }
 
     /// Starts connection `index`; returns it if it is established at once, as it is on loopback.
-    /// Otherwise [`Connector::finish`] returns it later.
+    /// Otherwise [`Connector::harvest`] returns it later.
     pub fn start(&mut self, index: u32) -> Option<OwnedFd> {
         let began_ns = now_ns();
         match self.try_start(index) {
-            Ok((socket, true)) => {
+            Ok(Started::Established(socket)) => {
                 self.durations.saturating_record(now_ns() - began_ns);
                 Some(socket)
             }
-            Ok((socket, false)) => {
-                self.pending.push(Pending { socket, index, began_ns });
+            Ok(Started::OnItsWay(socket, awaits)) => {
+                self.pending.push(Pending { socket, index, began_ns, awaits });
                 None
             }
             Err(errno) => {
@@ -87,71 +91,120 @@ impl Connector {
         self.pending.len()
     }
 
-    /// Waits until every connection on its way is established or has failed, and hands the established
-    /// ones to `open`.
-    pub fn finish(&mut self, mut open: impl FnMut(u32, OwnedFd)) {
-        let deadline_ns = now_ns() + self.timeout.as_nanos() as u64;
-        while !self.pending.is_empty() {
-            let left_ns = deadline_ns.saturating_sub(now_ns());
-            let ready = self.wait(left_ns);
-            let mut still = Vec::with_capacity(self.pending.len());
-            for (pending, ready) in std::mem::take(&mut self.pending).into_iter().zip(ready) {
-                if !ready {
-                    if left_ns == 0 {
-                        self.failed.add(Fault::TimedOut);
-                    } else {
-                        still.push(pending);
-                    }
-                    continue;
+    /// Waits at most `patience` for one of the connections on their way, hands those that are established to `open`, and
+    /// counts those that have failed or run out of time.
+    pub fn harvest(&mut self, patience: Duration, mut open: impl FnMut(u32, OwnedFd)) {
+        let ready = self.wait(patience);
+        let now = now_ns();
+        let pending = std::mem::take(&mut self.pending);
+        for (pending, ready) in pending.into_iter().zip(ready) {
+            let outcome = match pending.awaits {
+                Awaits::Handshake if ready => {
+                    sockopt::socket_error(&pending.socket).and_then(|established| established.map(|()| true))
                 }
-                match sockopt::socket_error(&pending.socket) {
-                    Ok(Ok(())) => {
-                        self.durations.saturating_record(now_ns() - pending.began_ns);
-                        open(pending.index, pending.socket);
-                    }
-                    Ok(Err(errno)) | Err(errno) => self.failed.add(errno.into()),
+                Awaits::Handshake => Ok(false),
+                Awaits::Queue => self.try_again(&pending.socket, pending.index),
+            };
+            match outcome {
+                Ok(true) => {
+                    self.durations.saturating_record(now_ns() - pending.began_ns);
+                    open(pending.index, pending.socket);
                 }
+                Ok(false) if now < pending.began_ns + self.timeout_ns => self.pending.push(pending),
+                Ok(false) if pending.awaits == Awaits::Queue => self.failed.add(Fault::BacklogFull),
+                Ok(false) => self.failed.add(Fault::TimedOut),
+                Err(errno) => self.failed.add(errno.into()),
             }
-            self.pending = still;
         }
     }
 
-    /// Whether each connection on its way is established or has failed, after waiting for the first.
-    fn wait(&self, timeout_ns: u64) -> Vec<bool> {
-        let mut watched: Vec<_> =
-            self.pending.iter().map(|pending| PollFd::new(&pending.socket, PollFlags::OUT)).collect();
+    /// Whether each connection on its way has news, after waiting at most `patience` for the first that has.
+    fn wait(&self, patience: Duration) -> Vec<bool> {
+        let first_out_of_time = self.pending.iter().map(|pending| pending.began_ns + self.timeout_ns).min();
+        let left_ns = first_out_of_time.unwrap_or(0).saturating_sub(now_ns());
+        let queues = self.pending.iter().any(|pending| pending.awaits == Awaits::Queue);
+        let most_ns = if queues { TRY_AGAIN_NS } else { u64::MAX };
+        let nanoseconds = (patience.as_nanos() as u64).min(left_ns).min(most_ns);
         let timeout = Timespec {
-            tv_sec: (timeout_ns / 1_000_000_000) as i64,
-            tv_nsec: (timeout_ns % 1_000_000_000) as i64,
+            tv_sec: (nanoseconds / 1_000_000_000) as i64,
+            tv_nsec: (nanoseconds % 1_000_000_000) as i64,
         };
-        // An interrupted wait reports nothing; the caller's loop waits again for what is left.
+        // A Unix socket that has not been connected would report POLLHUP always.
+        let handshake = |pending: &&Pending| pending.awaits == Awaits::Handshake;
+        let mut watched: Vec<_> = self
+            .pending
+            .iter()
+            .filter(handshake)
+            .map(|pending| PollFd::new(&pending.socket, PollFlags::OUT))
+            .collect();
+        // An interrupted wait reports nothing; the caller waits again.
         let _ = poll(&mut watched, Some(&timeout));
-        watched.iter().map(|watched| !watched.revents().is_empty()).collect()
+        let mut news = watched.iter().map(|watched| !watched.revents().is_empty());
+        self.pending.iter().map(|pending| handshake(&pending) && news.next() == Some(true)).collect()
     }
 
-    fn try_start(&self, index: u32) -> Result<(OwnedFd, bool), Errno> {
-        let family = if self.target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    /// Whether connection `index`, which found the queue of its Unix socket full, has found room in it now.
+    ///
+    /// # Errors
+    ///
+    /// What connect(2) says.
+    pub fn try_again(&self, socket: &OwnedFd, index: u32) -> Result<bool, Errno> {
+        match connect(socket, self.target.endpoint(index)) {
+            Ok(()) | Err(Errno::ISCONN) => Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Starts connection `index` without keeping it; says whether it is established already.
+    ///
+    /// # Errors
+    ///
+    /// What socket(2), bind(2) or connect(2) say.
+    pub fn try_start(&self, index: u32) -> Result<Started, Errno> {
+        let endpoint = self.target.endpoint(index);
+        let family = match endpoint {
+            Endpoint::Tcp(address) if address.is_ipv4() => AddressFamily::INET,
+            Endpoint::Tcp(_) => AddressFamily::INET6,
+            Endpoint::Unix(_) => AddressFamily::UNIX,
+        };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-        if let Some(source) = source(&self.target, index, self.connections) {
+        if family == AddressFamily::UNIX {
+            return match connect(&socket, endpoint) {
+                Ok(()) => Ok(Started::Established(socket)),
+                Err(Errno::AGAIN | Errno::INTR) => Ok(Started::OnItsWay(socket, Awaits::Queue)),
+                Err(errno) => Err(errno),
+            };
+        }
+        if let Some(source) = self.sources.of(self.target, index) {
             bind_address_no_port(&socket)?;
             rustix::net::bind(&socket, &source)?;
         }
         // Before connecting, so that it holds from the first byte on.
         sockopt::set_tcp_nodelay(&socket, true)?;
-        match rustix::net::connect(&socket, &self.target) {
-            Ok(()) => Ok((socket, true)),
+        match connect(&socket, endpoint) {
+            Ok(()) => Ok(Started::Established(socket)),
             // On loopback the whole handshake runs inside connect(2); a second call says so, which costs
             // less than waiting for the same news.
-            Err(Errno::INPROGRESS | Errno::INTR) => match rustix::net::connect(&socket, &self.target) {
-                Ok(()) | Err(Errno::ISCONN) => Ok((socket, true)),
-                Err(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
+            Err(Errno::INPROGRESS | Errno::INTR) => match connect(&socket, endpoint) {
+                Ok(()) | Err(Errno::ISCONN) => Ok(Started::Established(socket)),
+                Err(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => {
+                    Ok(Started::OnItsWay(socket, Awaits::Handshake))
+                }
                 Err(errno) => Err(errno),
             },
             // A local port shortage is reported as EAGAIN by some kernels and as EADDRNOTAVAIL by others.
             Err(Errno::AGAIN) => Err(Errno::ADDRNOTAVAIL),
             Err(errno) => Err(errno),
         }
+    }
+}
+
+fn connect(socket: &OwnedFd, endpoint: &Endpoint) -> Result<(), Errno> {
+    match endpoint {
+        Endpoint::Tcp(address) => rustix::net::connect(socket, address),
+        Endpoint::Unix(address) => rustix::net::connect(socket, address),
     }
 }
 
@@ -182,29 +235,4 @@ fn bind_address_no_port(socket: &OwnedFd) -> Result<(), Errno> {
 pub fn close_with_reset(socket: OwnedFd) {
     // A failure means that the connection is gone already.
     let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn many_connections_to_loopback_come_from_many_addresses_and_few_from_the_usual_one() {
-        let target: SocketAddr = "127.0.0.1:7777".parse().expect("an address");
-        assert_eq!(source(&target, 3, 4_000), None);
-        let sources: HashSet<_> = (0..10_000).map(|index| source(&target, index, 10_000)).collect();
-        assert_eq!(sources.len(), 3);
-        assert!(sources.contains(&Some("127.0.0.2:0".parse().expect("an address"))));
-        let million: HashSet<_> = (0..1_000_000).map(|index| source(&target, index, 1_000_000)).collect();
-        assert_eq!(million.len(), 250);
-    }
-
-    #[test]
-    fn a_target_elsewhere_is_left_to_the_kernel() {
-        let target: SocketAddr = "192.0.2.1:80".parse().expect("an address");
-        assert_eq!(source(&target, 0, 1_000_000), None);
-        let six: SocketAddr = "[::1]:80".parse().expect("an address");
-        assert_eq!(source(&six, 0, 1_000_000), None);
-    }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Fault {
-    /// Nothing listens at the target (ECONNREFUSED).
+    /// Nothing listens at the target (ECONNREFUSED; ENOENT, for a Unix socket).
     Refused,
     /// No route to the target (ENETUNREACH, EHOSTUNREACH).
     Unreachable,
@@ -19,6 +19,12 @@ pub enum Fault {
     OutOfDescriptors,
     /// No local port is left for the target (EADDRNOTAVAIL).
     OutOfPorts,
+    /// The server accepts no connections: its queue of them stays full (listen(2)).
+    BacklogFull,
+    /// The kernel has no memory left for a connection (ENOMEM, ENOBUFS).
+    OutOfMemory,
+    /// The system forbids the connection (EACCES, EPERM).
+    Denied,
     /// The server answered a new connection with its refusal and closed it.
     ServerFull,
     /// The server reset the connection (ECONNRESET, EPIPE).
@@ -45,6 +51,9 @@ impl Fault {
         Self::TimedOut,
         Self::OutOfDescriptors,
         Self::OutOfPorts,
+        Self::BacklogFull,
+        Self::OutOfMemory,
+        Self::Denied,
         Self::ServerFull,
         Self::Reset,
         Self::Lost,
@@ -62,6 +71,9 @@ impl Fault {
             Self::TimedOut => "timed_out",
             Self::OutOfDescriptors => "out_of_descriptors",
             Self::OutOfPorts => "out_of_ports",
+            Self::BacklogFull => "backlog_full",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Denied => "denied",
             Self::ServerFull => "server_full",
             Self::Reset => "reset",
             Self::Lost => "lost",
@@ -76,11 +88,13 @@ impl Fault {
 impl From<Errno> for Fault {
     fn from(errno: Errno) -> Self {
         match errno {
-            Errno::CONNREFUSED => Self::Refused,
+            Errno::CONNREFUSED | Errno::NOENT => Self::Refused,
             Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NETDOWN => Self::Unreachable,
             Errno::TIMEDOUT => Self::TimedOut,
             Errno::MFILE | Errno::NFILE => Self::OutOfDescriptors,
             Errno::ADDRNOTAVAIL => Self::OutOfPorts,
+            Errno::NOMEM | Errno::NOBUFS => Self::OutOfMemory,
+            Errno::ACCESS | Errno::PERM => Self::Denied,
             Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => Self::Reset,
             _ => Self::Other,
         }

@@ -2,23 +2,82 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::observer::Recent;
+
 /// Sub-buckets per power of two of the live histogram: good for a progress line (6 %), not for a result.
 const SUB_BUCKETS: usize = 16;
-const BUCKETS: usize = 64 * SUB_BUCKETS;
+/// Buckets of a live histogram.
+pub const BUCKETS: usize = 64 * SUB_BUCKETS;
 
 /// Counters with a single writer, the worker, and any reader.
 #[derive(Default)]
 pub struct Live {
     /// Connections opened.
     pub opened: AtomicU64,
+    /// Requests that fell due.
+    pub due: AtomicU64,
     /// Requests answered.
     pub answered: AtomicU64,
+    /// Requests that failed.
+    pub failed: AtomicU64,
     /// Nanoseconds spent spinning with nothing to do.
     pub idle_ns: AtomicU64,
     /// The worker's thread id, once it runs.
     pub thread_id: AtomicU64,
     /// Latencies for a progress line, if anybody watches.
-    pub latencies: Option<LiveHistogram>,
+    pub latencies: Option<LiveLatencies>,
+}
+
+/// Response and service times, side by side; closed loop has no response.
+#[derive(Default)]
+pub struct LiveLatencies {
+    response: LiveHistogram,
+    service: LiveHistogram,
+}
+
+impl LiveLatencies {
+    /// Records what one request took.
+    #[inline]
+    pub fn record(&self, response_ns: Option<u64>, service_ns: u64) {
+        if let Some(response_ns) = response_ns {
+            self.response.record(response_ns);
+        }
+        self.service.record(service_ns);
+    }
+}
+
+/// What the live latencies of several workers held at some moment.
+pub struct LatencyCounts {
+    response: Vec<u64>,
+    service: Vec<u64>,
+}
+
+impl Default for LatencyCounts {
+    fn default() -> Self {
+        Self { response: counts(), service: counts() }
+    }
+}
+
+impl LatencyCounts {
+    /// The present counts, summed over all workers.
+    pub fn now<'a>(workers: impl Iterator<Item = &'a Live>) -> Self {
+        let mut now = Self::default();
+        for latencies in workers.filter_map(|live| live.latencies.as_ref()) {
+            latencies.response.add_to(&mut now.response);
+            latencies.service.add_to(&mut now.service);
+        }
+        now
+    }
+
+    /// Response and service times of what was recorded since `earlier`.
+    pub fn since(&self, earlier: &Self) -> (Recent, Recent) {
+        let recent = |earlier: &[u64], now: &[u64]| Recent {
+            p50_ns: quantile_between(earlier, now, 0.5),
+            p99_ns: quantile_between(earlier, now, 0.99),
+            max_ns: quantile_between(earlier, now, 1.0),
+        };
+        (recent(&earlier.response, &self.response), recent(&earlier.service, &self.service))
+    }
 }
 
 /// Adds to a counter that only the calling thread writes: a plain load and store, no locked instruction.
@@ -70,7 +129,24 @@ pub fn quantile_between(earlier: &[u64], later: &[u64], quantile: f64) -> Option
         .map(lower_edge)
 }
 
-fn bucket(value: u64) -> usize {
+/// The median of non-empty counts, between the edges of its bucket as if what is in there were spread evenly.
+pub fn median(counts: &[u64]) -> f64 {
+    let half = counts.iter().sum::<u64>() as f64 / 2.0;
+    let mut before = 0.0;
+    for (bucket, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let count = count as f64;
+        if before + count >= half {
+            let (edge, next) = (lower_edge(bucket) as f64, lower_edge(bucket + 1) as f64);
+            return edge + (next - edge) * (half - before) / count;
+        }
+        before += count;
+    }
+    0.0
+}
+
+/// The bucket of a value.
+#[inline]
+pub fn bucket(value: u64) -> usize {
     if value < SUB_BUCKETS as u64 {
         return value as usize;
     }
@@ -114,5 +190,20 @@ mod tests {
         assert_eq!(quantile_between(&earlier, &later, 0.5), Some(100));
         assert_eq!(quantile_between(&earlier, &later, 0.99), Some(200));
         assert_eq!(quantile_between(&later, &later, 0.5), None);
+    }
+
+    #[test]
+    fn response_and_service_are_told_apart_and_added_over_the_workers() {
+        let worker = |response_ns, service_ns| {
+            let live = Live { latencies: Some(LiveLatencies::default()), ..Live::default() };
+            live.latencies.as_ref().expect("just made").record(response_ns, service_ns);
+            live
+        };
+        let workers = [worker(Some(1 << 20), 1 << 10), worker(Some(1 << 21), 1 << 11), worker(None, 1 << 12)];
+        let (response, service) = LatencyCounts::now(workers.iter()).since(&LatencyCounts::default());
+        let recent =
+            |p50_ns, max_ns| Recent { p50_ns: Some(p50_ns), p99_ns: Some(max_ns), max_ns: Some(max_ns) };
+        assert_eq!(response, recent(1 << 20, 1 << 21));
+        assert_eq!(service, recent(1 << 11, 1 << 12));
     }
 }

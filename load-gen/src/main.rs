@@ -5,30 +5,65 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Context;
-use clap::Parser;
-use load_gen::cli::Cli;
-use load_gen::fleet::{Fleet, OpenError};
-use load_gen::machine;
-use load_gen::output::{self, ProgressLine};
-use report::schema::ResultFile;
+use load_gen::cli::{Cli, Plan};
+use load_gen::curve;
+use load_gen::fleet::{Fleet, FleetOptions, OpenError};
+use load_gen::machine::{self, capacity::Capacity};
+use load_gen::output;
+use load_gen::preflight;
+use load_gen::start_at::{StartAt, StartError};
+use load_gen::view::{Paint, View};
+use report::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
 
+/// The command line is wrong.
+const USAGE: u8 = 2;
 /// The run is not valid.
 const INVALID: u8 = 4;
 /// Interrupted by SIGINT: 128 + 2, as shells report it.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&Cli::of_process()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("load-gen: {error:#}");
-            let interrupted = matches!(error.downcast_ref(), Some(OpenError::Interrupted));
-            ExitCode::from(if interrupted { INTERRUPTED } else { 1 })
+            ExitCode::from(exit_code(&error))
         }
     }
 }
 
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_interruption = matches!(error.downcast_ref(), Some(OpenError::Interrupted))
+        || matches!(error.downcast_ref(), Some(StartError::Interrupted(_)));
+    let is_usage = error.is::<UsageError>() || matches!(error.downcast_ref(), Some(StartError::Passed(..)));
+    match (is_interruption, is_usage) {
+        (true, _) => INTERRUPTED,
+        (_, true) => USAGE,
+        _ => 1,
+    }
+}
+
+/// A mistake in the command line that clap cannot see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// The connections that this process is to open: a shard's, if it is one.
+fn options(cli: &Cli) -> Result<FleetOptions, UsageError> {
+    let whole = cli.fleet(false);
+    let Some((shard, why)) = cli.shard_and_why().map_err(UsageError)? else { return Ok(whole) };
+    if let Some(why) = why.filter(|_| !cli.quiet) {
+        eprintln!("load-gen: this is shard {shard}, by {why}");
+    }
+    whole.cut(shard).map_err(UsageError)
+}
+
 fn run(cli: &Cli) -> anyhow::Result<u8> {
+    if let Some(generate) = cli.generate {
+        print_or_fail(&generate.text())?;
+        return Ok(0);
+    }
+    cli.exports().check_writable()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The second one ends the process at once, for whoever cannot wait.
@@ -37,20 +72,58 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     }
     let processors = machine::allowed_cpus().context("cannot tell the processors")?;
     if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {
-        anyhow::bail!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
+        let sentence = format!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
+        anyhow::bail!(UsageError(sentence));
     }
-    let mut line = ProgressLine::new(cli.conns, cli.quiet);
-    let mut fleet = Fleet::open(cli.fleet(line.is_shown()), Arc::clone(&stop), &mut line)?;
-    line.loading();
-    let report = fleet.run(&cli.load(processors.len()), &mut line)?;
-    line.finish();
-    let valid = report.valid;
-    if cli.json {
-        let file = ResultFile::Load(report);
-        println_or_fail(&serde_json::to_string_pretty(&file)?)?;
-    } else {
-        println_or_fail(output::human(&report).trim_end())?;
+    let plan = cli.plan().map_err(UsageError)?;
+    let options = options(cli)?;
+    let is_for_one_window = options.part_of.is_some() || cli.start_at.is_some() || cli.exports().is_any();
+    if plan != Plan::Once && is_for_one_window {
+        let sentence = "--shard, --start-at and --export are for one window, not for a curve or a search: give one --rate";
+        anyhow::bail!(UsageError(sentence.to_owned()));
     }
+    cli.start_at.map_or(Ok(()), StartAt::check)?;
+    ask_the_machine(cli, &options)?;
+    let mut view = View::new(options.conns, cli.quiet, cli.color);
+    let options = FleetOptions { live_latencies: view.is_shown(), ..options };
+    let mut fleet = Fleet::open(options, Arc::clone(&stop), &mut view)?;
+    let start_ns = cli.start_at.map(|at| at.wait(&stop, &mut view)).transpose()?;
+    let load = cli.load(processors.len());
+    view.loading(matches!(load.mode, LoadMode::Open { .. }));
+    let (mut file, valid) = match plan {
+        Plan::Once => {
+            let mut report = match start_ns {
+                Some(start_ns) => fleet.run_from(start_ns, &load, &mut view)?,
+                None => fleet.run(&load, &mut view)?,
+            };
+            report.settings.start_at = cli.start_at.map(|at| at.to_string());
+            if !cli.quiet {
+                say_if_unstamped(&report);
+            }
+            let valid = report.valid;
+            (ResultFile::Load(report), valid)
+        }
+        Plan::Steps(rates) => of_curve(curve::steps(&mut fleet, &load, &rates, &mut view)?),
+        Plan::Search(range, objective) => {
+            of_curve(curve::search(&mut fleet, &load, range, objective, &mut view)?)
+        }
+    };
+    view.closing();
+    let closed_s = Some(fleet.close());
+    match &mut file {
+        ResultFile::Load(report) => report.connections.closed_s = closed_s,
+        ResultFile::LoadCurve(curve) => {
+            curve.steps.iter_mut().for_each(|step| step.connections.closed_s = closed_s);
+        }
+        _ => {}
+    }
+    view.finish();
+    // The result is printed although an export may fail, and exported although nobody may read what is printed.
+    let exported = match &file {
+        ResultFile::Load(report) => cli.exports().write(report),
+        _ => Ok(()),
+    };
+    print_result(cli, &file).and(exported)?;
     Ok(match (stop.load(Relaxed), valid) {
         (true, _) => INTERRUPTED,
         (false, false) => INVALID,
@@ -58,9 +131,67 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     })
 }
 
+fn say_if_unstamped(report: &LoadReport) {
+    if report.settings.timestamps == Timestamps::Kernel && report.generator_added.is_none() {
+        eprintln!(
+            "load-gen: the kernel stamped no reply (SO_TIMESTAMPING), so the result is without its time-stamps"
+        );
+    }
+}
+
+fn of_curve(curve: LoadCurve) -> (ResultFile, bool) {
+    let valid = curve.valid;
+    (ResultFile::LoadCurve(curve), valid)
+}
+
+/// As a table or JSON. The table goes to standard error where an export has taken standard output.
+fn print_result(cli: &Cli, file: &ResultFile) -> anyhow::Result<()> {
+    let paint = Paint::of(cli.color, &std::io::stdout());
+    let table = match file {
+        ResultFile::Load(report) if !cli.json => output::human(report, paint),
+        ResultFile::LoadCurve(curve) if !cli.json => output::human_curve(curve),
+        _ => return print_or_fail(format!("{}\n", serde_json::to_string_pretty(file)?).as_bytes()),
+    };
+    if !cli.exports().take_standard_output() {
+        return print_or_fail(format!("{}\n", table.trim_end()).as_bytes());
+    }
+    if !cli.quiet {
+        eprintln!("{}", table.trim_end());
+    }
+    Ok(())
+}
+
+/// Says what this machine is missing for the run; an error if the run cannot succeed.
+fn ask_the_machine(cli: &Cli, options: &FleetOptions) -> anyhow::Result<()> {
+    let plan = preflight::Plan {
+        target: &options.target,
+        is_local: preflight::is_local(&options.target),
+        conns: options.conns,
+        active: options.active,
+        threads: options.threads,
+        size_bytes: options.mean_size_bytes(),
+    };
+    let findings = preflight::findings(&plan, &Capacity::of_this_machine());
+    let is_fatal = findings.iter().any(|finding| finding.is_fatal) && !cli.no_preflight;
+    for finding in &findings {
+        match finding.is_fatal && is_fatal {
+            true => eprintln!("load-gen: {finding}"),
+            false if cli.quiet => {}
+            false => eprintln!("load-gen: warning: {finding}"),
+        }
+    }
+    if is_fatal {
+        anyhow::bail!(
+            "this machine cannot hold {} connections; --no-preflight tries it all the same",
+            options.conns
+        );
+    }
+    Ok(())
+}
+
 /// Prints to standard output; a reader that has gone or a full disk is an error, not a panic.
-fn println_or_fail(text: &str) -> anyhow::Result<()> {
+fn print_or_fail(text: &[u8]) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write the result to standard output")
+    out.write_all(text).and_then(|()| out.flush()).context("cannot write the result to standard output")
 }

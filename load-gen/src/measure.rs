@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use report::histogram::{self, Histogram};
 
+use crate::clock::now_ns;
 use crate::fault::{Fault, Faults};
-use crate::live::Live;
+use crate::live::{self, Live};
+use crate::self_check::Sample;
+use crate::series::Writer;
+use crate::timestamps::KernelStamps;
+use crate::turnover::TurnoverBooks;
 
 /// The measured window, in nanoseconds of [`crate::clock`]. A request belongs to it if its clock started
 /// inside, however late its reply comes.
@@ -34,7 +39,8 @@ pub struct Times {
     pub sent_ns: u64,
 }
 
-/// What one worker counts and times during a window. Nothing here allocates after [`Recorder::new`].
+/// What one worker counts and times during a window. All its memory is taken before the load begins; a series exchanges
+/// memory that lies ready.
 pub struct Recorder {
     /// The window.
     pub window: Window,
@@ -50,8 +56,10 @@ pub struct Recorder {
     pub faults: Faults,
     /// Of those, not written whole at once.
     pub delayed: u64,
-    /// Of those, sent before the window ended.
-    pub sent_in_time: u64,
+    /// Of those, never sent before the run ended, and not failed.
+    pub unsent: u64,
+    /// Of those, sent after the window had ended, or never, though neither a full socket nor a lost connection kept them.
+    pub missed: u64,
     /// Replies that arrived inside the window, whenever their clock had started.
     pub replies_inside: u64,
     /// Intended send to last byte of the reply.
@@ -60,6 +68,16 @@ pub struct Recorder {
     pub service: Histogram,
     /// Intended send to actual send.
     pub lateness: Histogram,
+    /// The same of requests that were held back on purpose, or whose socket was full.
+    pub lateness_held: Histogram,
+    /// Connections that were replaced or became active for others.
+    pub turnover: TurnoverBooks,
+    /// What the self-check looks at: of this worker, and after a merge of the others. None in closed loop.
+    pub samples: Vec<Sample>,
+    /// The time series, if one was asked for.
+    pub series: Option<Writer>,
+    /// The kernel's time-stamps, if they were asked for.
+    pub stamps: Option<KernelStamps>,
 }
 
 impl Recorder {
@@ -73,11 +91,17 @@ impl Recorder {
             completed: 0,
             faults: Faults::default(),
             delayed: 0,
-            sent_in_time: 0,
+            unsent: 0,
+            missed: 0,
             replies_inside: 0,
             response: histogram::empty(),
             service: histogram::empty(),
             lateness: histogram::empty(),
+            lateness_held: histogram::empty(),
+            turnover: TurnoverBooks::default(),
+            samples: Vec::new(),
+            series: None,
+            stamps: None,
         }
     }
 
@@ -85,6 +109,19 @@ impl Recorder {
     #[inline]
     pub fn due(&mut self, intended_ns: u64) {
         self.scheduled += u64::from(self.window.contains(intended_ns));
+        live::add(&self.live.due, 1);
+        if let Some(sample) = self.samples.first_mut() {
+            sample.due(intended_ns);
+        }
+    }
+
+    /// In open loop, a request is handed to its engine now: to its socket, whether or not that has room, or to the queue of
+    /// the next call. The call itself is booked by [`Recorder::sent`].
+    #[inline]
+    pub fn tried(&mut self, intended_ns: u64, now_ns: u64) {
+        if let Some(sample) = self.samples.first_mut() {
+            sample.tried(intended_ns, now_ns);
+        }
     }
 
     /// A request was sent.
@@ -92,8 +129,38 @@ impl Recorder {
     pub fn sent(&mut self, times: Times) {
         if self.open_loop && self.window.contains(times.intended_ns) {
             self.lateness.saturating_record(times.sent_ns - times.intended_ns);
-            self.sent_in_time += u64::from(times.sent_ns < self.window.end_ns);
+            self.missed += u64::from(times.sent_ns >= self.window.end_ns);
         }
+    }
+
+    /// A request was sent that had been held back, besides what is booked by [`Recorder::sent`].
+    #[cold]
+    pub fn sent_after_hold(&mut self, times: Times) {
+        if self.open_loop && self.window.contains(times.intended_ns) {
+            self.lateness_held.saturating_record(times.sent_ns - times.intended_ns);
+        }
+    }
+
+    /// A request was sent that had waited for room in its socket: the server's doing, however late it is.
+    #[cold]
+    pub fn sent_after_room(&mut self, times: Times) {
+        if self.open_loop && self.window.contains(times.intended_ns) {
+            self.lateness.saturating_record(times.sent_ns - times.intended_ns);
+        }
+        self.sent_after_hold(times);
+    }
+
+    /// A request that fell due was never sent.
+    #[cold]
+    pub fn unsent(&mut self, intended_ns: u64) {
+        self.missed += u64::from(self.window.contains(intended_ns));
+        self.unsent_without_room(intended_ns);
+    }
+
+    /// A request that fell due was never sent, since its socket was full.
+    #[cold]
+    pub fn unsent_without_room(&mut self, intended_ns: u64) {
+        self.unsent += u64::from(self.window.contains(intended_ns));
     }
 
     /// A request could not be written whole at once.
@@ -113,8 +180,23 @@ impl Recorder {
                 self.response.saturating_record(now_ns - times.intended_ns);
             }
             if let Some(latencies) = &self.live.latencies {
-                latencies.record(now_ns - times.intended_ns);
+                latencies.record(self.open_loop.then(|| now_ns - times.intended_ns), now_ns - times.sent_ns);
             }
+            if let Some(sample) = self.samples.first_mut() {
+                sample.answered(times.intended_ns, now_ns - times.intended_ns);
+            }
+            if let Some(series) = &mut self.series {
+                let response_ns = self.open_loop.then(|| now_ns - times.intended_ns);
+                series.completed(now_ns, response_ns, now_ns - times.sent_ns);
+            }
+        }
+    }
+
+    /// The request completed last came to the kernel at `received_ns` of its clock, and was read `now_ns`.
+    #[inline]
+    pub fn stamped(&mut self, times: Times, received_ns: u64, now_ns: u64) {
+        if let Some(stamps) = self.stamps.as_mut().filter(|_| self.window.contains(times.intended_ns)) {
+            stamps.record(times.intended_ns, received_ns, now_ns);
         }
     }
 
@@ -123,7 +205,11 @@ impl Recorder {
     pub fn failed(&mut self, intended_ns: u64, fault: Fault) {
         if self.window.contains(intended_ns) {
             self.faults.add(fault);
+            if let Some(series) = &mut self.series {
+                series.failed(now_ns());
+            }
         }
+        live::add(&self.live.failed, 1);
     }
 
     /// Adds the books of another worker for the same window.
@@ -132,15 +218,31 @@ impl Recorder {
         self.completed += other.completed;
         self.faults.merge(&other.faults);
         self.delayed += other.delayed;
-        self.sent_in_time += other.sent_in_time;
+        self.unsent += other.unsent;
+        self.turnover.merge(&other.turnover);
+        self.missed += other.missed;
         self.replies_inside += other.replies_inside;
         for (mine, theirs) in [
             (&mut self.response, &other.response),
             (&mut self.service, &other.service),
             (&mut self.lateness, &other.lateness),
+            (&mut self.lateness_held, &other.lateness_held),
         ] {
             mine.add(theirs).expect("all histograms have the project's bounds");
         }
+        self.samples.extend_from_slice(&other.samples);
+        if let (Some(mine), Some(theirs)) = (&mut self.stamps, &other.stamps) {
+            mine.merge(theirs);
+        }
+    }
+
+    /// Intended send to actual send of the requests that nothing held back: what this side added. None where nothing was.
+    pub fn own_lateness(&self) -> Option<Histogram> {
+        (!self.lateness_held.is_empty()).then(|| {
+            let mut own = self.lateness.clone();
+            own.subtract(&self.lateness_held).expect("what was held is a part of all");
+            own
+        })
     }
 
     /// Requests of the window that are neither answered nor failed.
@@ -170,7 +272,7 @@ mod tests {
         assert_eq!((books.scheduled, books.completed, books.outstanding()), (2, 2, 0));
         assert_eq!(books.response.len(), 2);
         // The one of 199 left after the window: the rate was missed by that much.
-        assert_eq!(books.sent_in_time, 1);
+        assert_eq!(books.missed, 1);
     }
 
     #[test]

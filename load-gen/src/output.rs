@@ -1,79 +1,32 @@
-//! What a person sees: the progress line while it runs, the table at the end.
-
-use std::io::IsTerminal;
+//! What a person sees at the end: the table, and what it is worth.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use report::format::{ABSENT, duration_ns};
-use report::schema::{Latency, LoadMode, LoadReport};
+use report::format::{ABSENT, bytes, duration_ns};
+use report::schema::{
+    Churn, Connections, Latency, LoadMode, LoadReport, LoadSettings, Pause, Protocol, SelfCheck, Size,
+};
 
-use crate::fleet::{Edge, Observer, Progress};
+use crate::shard::share;
+use crate::view::{Paint, Style};
 
-/// A line on a terminal that tells how far the run is; nothing where standard error is no terminal.
-pub struct ProgressLine {
-    bar: ProgressBar,
-    phase: &'static str,
-}
+pub use curve::human_curve;
 
-impl ProgressLine {
-    /// A line for a run of `conns` connections.
-    pub fn new(conns: u32, quiet: bool) -> Self {
-        let shown = !quiet && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} connections  {elapsed}  {msg}")
-            .expect("the template is valid");
-        let bar = ProgressBar::with_draw_target(Some(conns.into()), target).with_style(style);
-        Self { bar, phase: "opening" }
-    }
-
-    /// Whether anybody sees it.
-    pub fn is_shown(&self) -> bool {
-        !self.bar.is_hidden()
-    }
-
-    /// Load begins.
-    pub fn loading(&mut self) {
-        self.phase = "warm-up";
-    }
-
-    /// Takes the line away.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Observer for ProgressLine {
-    fn edge(&mut self, edge: Edge, _answered: u64) {
-        self.phase = match edge {
-            Edge::Begin => "measuring",
-            Edge::End => "draining",
-        };
-    }
-
-    fn progress(&mut self, progress: &Progress) {
-        self.bar.set_position(progress.opened);
-        let message = match (progress.p50_ns, progress.p99_ns) {
-            (Some(p50), Some(p99)) => {
-                format!("{}  p50 {}  p99 {}", self.phase, duration_ns(p50 as f64), duration_ns(p99 as f64))
-            }
-            _ => self.phase.to_owned(),
-        };
-        self.bar.set_message(message);
-    }
-}
+mod curve;
 
 /// The result as a table and a few lines, for a person.
-pub fn human(report: &LoadReport) -> String {
+pub fn human(report: &LoadReport, paint: Paint) -> String {
     let settings = &report.settings;
     let mut text = format!(
-        "{} connections to {}, {} active, {} bytes, {}\n",
+        "{} connections to {}, {} active, {}, {}\n",
         report.connections.opened,
         settings.target,
-        settings.active,
-        settings.size_bytes,
+        report.shard.map_or(settings.active, |shard| share(shard, settings.active)),
+        size(settings),
         mode(&settings.mode)
     );
+    text += &shards(report);
+    text += &workload(settings);
     text += &format!(
         "opened in {:.3} s; measured for {:.2} s after {:.2} s of warm-up; workers {}\n",
         report.connections.ramp_s,
@@ -86,24 +39,72 @@ pub fn human(report: &LoadReport) -> String {
     );
     text += &table(report).to_string();
     text += &format!(
-        "\n{:.0} replies a second; scheduled {} = completed {} + failed {} + outstanding {}; delayed {}\n",
+        "\n{:.0} replies a second; scheduled {} = completed {} + failed {} + outstanding {}{}; delayed {}\n",
         report.throughput_per_s,
         report.scheduled,
         report.completed,
         report.errors.values().sum::<u64>(),
         report.outstanding,
+        if report.unsent > 0 { format!(" ({} never sent)", report.unsent) } else { String::new() },
         report.delayed
     );
+    text += &turnover(report);
     text += &format!("generator: busy {:.0} %", report.generator_busy * 100.0);
     if matches!(settings.mode, LoadMode::Closed { .. }) && report.generator_busy > 0.95 {
         text += " (its processor was full: the throughput is a lower bound of what the server can do)";
     }
     text.push('\n');
+    text += &memory(&report.connections);
+    if !report.connections.errors.is_empty() {
+        let named = report.connections.errors.iter().map(|(name, count)| format!("{count} {name}"));
+        text += &format!("connections that failed: {}\n", named.collect::<Vec<_>>().join(", "));
+    }
+    text += &report.self_check.as_ref().map_or_else(String::new, |check| self_check_line(check, paint));
     if !report.valid {
-        text += "NOT VALID:\n";
+        text += &format!("{}:\n", paint.text("NOT VALID", Style::Bad));
         report.invalid_reasons.iter().for_each(|reason| text += &format!("  - {reason}\n"));
     }
     text
+}
+
+/// Which part of a run it is, or of which parts it was put together; nothing for an ordinary run.
+fn shards(report: &LoadReport) -> String {
+    let mut text = String::new();
+    if let Some(shard) = report.shard {
+        let LoadSettings { conns, active, .. } = &report.settings;
+        text += &format!(
+            "shard {shard} of a run of {conns} connections, {active} active; the load named is the run's\n"
+        );
+    }
+    if let Some(skew_s) = report.start_skew_s {
+        text += &format!(
+            "merged from {} shards, begun within {}\n",
+            report.shards.len(),
+            duration_ns(skew_s * 1e9)
+        );
+    }
+    text
+}
+
+/// What the connections take, by side as far as it can be seen from here, and how long closing them took.
+fn memory(connections: &Connections) -> String {
+    let of_each = |total: u64| match connections.opened {
+        0 => String::new(),
+        opened => format!(" ({} bytes a connection)", total / opened),
+    };
+    let own = connections.rss_growth_bytes;
+    let mut text = format!("memory: generator {}{}", bytes(own), of_each(own));
+    if let Some(kernel) = connections.kernel_growth_bytes {
+        text += &format!(
+            ", the machine's kernel {}{}, of both ends if the server is here",
+            bytes(kernel),
+            of_each(kernel)
+        );
+    }
+    if let Some(closed_s) = connections.closed_s {
+        text += &format!("; closed in {closed_s:.3} s");
+    }
+    text + "\n"
 }
 
 fn table(report: &LoadReport) -> Table {
@@ -115,6 +116,9 @@ fn table(report: &LoadReport) -> Table {
         ("service", Some(&report.service)),
         ("lateness", report.lateness.as_ref()),
         ("connect", report.connect.as_ref()),
+        ("churn connect", report.churn_connect.as_ref()),
+        ("response, to the kernel", report.response_kernel.as_ref()),
+        ("added after that", report.generator_added.as_ref()),
     ] {
         if let Some(latency) = latency {
             table.add_row(row(name, latency));
@@ -123,9 +127,25 @@ fn table(report: &LoadReport) -> Table {
     table
 }
 
+/// One line: which of the checks failed, if any did.
+fn self_check_line(check: &SelfCheck, paint: Paint) -> String {
+    let failed: Vec<&str> =
+        check.checks.iter().filter(|check| !check.passed).map(|check| check.name.as_str()).collect();
+    let count = check.checks.len();
+    let names = |names: Vec<&str>| names.join(", ");
+    match failed.is_empty() {
+        true => {
+            let passed = names(check.checks.iter().map(|check| check.name.as_str()).collect());
+            format!("self-check: {} ({passed})\n", paint.text(&format!("all {count} passed"), Style::Good))
+        }
+        false => {
+            let verdict = paint.text(&format!("{} of {count} failed", failed.len()), Style::Bad);
+            format!("self-check: {verdict}: {}\n", names(failed))
+        }
+    }
+}
+
 fn row(name: &str, latency: &Latency) -> Vec<Cell> {
-    let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    let value = |ns: Option<u64>| number(ns.map_or(ABSENT.to_owned(), |ns| duration_ns(ns as f64)));
     vec![
         Cell::new(name),
         number(latency.count.to_string()),
@@ -136,6 +156,67 @@ fn row(name: &str, latency: &Latency) -> Vec<Cell> {
         value(latency.max_ns),
         value(latency.mean_ns.map(|mean| mean.round() as u64)),
     ]
+}
+
+fn number(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn value(ns: Option<u64>) -> Cell {
+    number(ns.map_or(ABSENT.to_owned(), |ns| duration_ns(ns as f64)))
+}
+
+/// How many bytes a request has, in words.
+fn size(settings: &LoadSettings) -> String {
+    match settings.size {
+        None => format!("{} bytes", settings.size_bytes),
+        Some(Size::Fixed { bytes }) => format!("{bytes} bytes"),
+        Some(Size::Uniform { from_bytes, to_bytes }) => format!("{from_bytes} to {to_bytes} bytes"),
+        Some(Size::Exponential { mean_bytes, .. }) => format!("{mean_bytes} bytes on average (exponential)"),
+    }
+}
+
+/// What was asked for beyond a constant stream of requests: a line, or nothing.
+fn workload(settings: &LoadSettings) -> String {
+    let workload = &settings.workload;
+    let seconds = |seconds: f64| duration_ns(seconds * 1e9);
+    let parts: Vec<String> = [
+        match settings.protocol {
+            Protocol::Echo => None,
+            Protocol::Ack => Some("acknowledgements".to_owned()),
+            Protocol::Redis => Some("redis".to_owned()),
+            Protocol::Template => {
+                workload.dialogue.as_ref().map(|said| format!("send {} expect {}", said.send, said.expect))
+            }
+        },
+        workload.most_under_way.map(|most| format!("at most {most} under way on a connection")),
+        workload.think.map(|pause| match pause {
+            Pause::Fixed { length_s } => format!("pauses of {}", seconds(length_s)),
+            Pause::Exponential { mean_s } => {
+                format!("pauses of {} on average (exponential)", seconds(mean_s))
+            }
+        }),
+        workload.requests.map(|requests| format!("{requests} requests")),
+        workload.ramp_s.map(|ramp_s| format!("after a ramp of {}", seconds(ramp_s))),
+        workload.rotate_s.map(|rotate_s| format!("active ones rotate every {}", seconds(rotate_s))),
+        workload.churn_per_s.map(|rate| format!("{rate} connections replaced a second")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() { String::new() } else { parts.join(", ") + "\n" }
+}
+
+/// What became of connections that moved: a line, or nothing.
+fn turnover(report: &LoadReport) -> String {
+    let rotated =
+        report.connections.rotated.map(|times| format!("{times} times an idle connection became active"));
+    let churned = report.connections.churn.map(|churn| {
+        let Churn { scheduled, replaced, failed, unfinished } = churn;
+        format!("to replace {scheduled} = replaced {replaced} + failed {failed} + unfinished {unfinished}")
+    });
+    let parts: Vec<String> = rotated.into_iter().chain(churned).collect();
+    if parts.is_empty() { String::new() } else { format!("connections: {}\n", parts.join("; ")) }
 }
 
 fn mode(mode: &LoadMode) -> String {

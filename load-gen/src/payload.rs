@@ -3,12 +3,15 @@
 //! Each connection sends one endless, deterministic stream of bytes, and a request is the next `size`
 //! bytes of it. So nothing has to be stored to check an echo: byte `i` that comes back must be byte `i` of
 //! the stream. A reply that is missing, doubled, reordered or another connection's differs at once.
+//! Where a template says what is sent and answered, there is such a stream for either direction.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use report::schema::Protocol;
+use report::schema::{Dialogue, Protocol};
 
+use crate::dialogue::Script;
 use crate::fault::Fault;
+use crate::sizes::Sizes;
 
 /// Length after which the stream repeats: a prime, so that no request size divides it and equal requests
 /// never follow each other.
@@ -19,13 +22,20 @@ pub const LONGEST_SLICE: usize = 64 * 1024;
 /// The bytes of all streams: connections differ by where in the period they begin.
 pub struct Payload {
     bytes: Box<[u8]>,
-    protocol: Protocol,
+    replies: Replies,
+}
+
+/// What the server answers.
+enum Replies {
+    Echo,
+    Ack,
+    Script(Script),
 }
 
 /// How far the replies on one connection have been checked.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Checked {
-    /// Bytes of the stream confirmed by the server.
+    /// Bytes of the stream confirmed by the server; by template, bytes of its replies.
     pub confirmed: u64,
     /// The number read so far in an unfinished `ack`, and how much of its line has been matched.
     ack_number: u32,
@@ -39,18 +49,68 @@ const REFUSAL: &[u8] = b"server is full";
 
 impl Payload {
     /// The payload of every run; it does not depend on the run's seed, so runs differ in timing alone.
+    ///
+    /// # Panics
+    ///
+    /// When `protocol` is one of those that need a [dialogue](Self::by_template).
     pub fn new(protocol: Protocol) -> Self {
+        let replies = match protocol {
+            Protocol::Echo => Replies::Echo,
+            Protocol::Ack => Replies::Ack,
+            Protocol::Redis | Protocol::Template => unreachable!("they come with a dialogue"),
+        };
         let mut random = Xoshiro256PlusPlus::seed_from_u64(0x6d75_7862);
         // Printable, so that a packet dump can be read.
         let period: Vec<u8> = (0..PERIOD).map(|_| b'!' + (random.next_u64() % 94) as u8).collect();
         let bytes = period.iter().copied().cycle().take(PERIOD + LONGEST_SLICE).collect();
-        Self { bytes, protocol }
+        Self { bytes, replies }
+    }
+
+    /// The payload of a dialogue, in requests of `sizes`.
+    ///
+    /// # Errors
+    ///
+    /// When the dialogue cannot be read.
+    pub fn by_template(dialogue: &Dialogue, sizes: &mut Sizes) -> Result<Self, String> {
+        let plain = Self::new(Protocol::Echo);
+        let mut position = 0;
+        let script = Script::new(dialogue, sizes, |size| {
+            let begin = position;
+            position += u64::from(size);
+            (begin..position)
+                .step_by(LONGEST_SLICE)
+                .flat_map(|at| plain.slice(0, at, position - at))
+                .copied()
+                .collect()
+        })?;
+        Ok(Self { replies: Replies::Script(script), ..plain })
+    }
+
+    /// The number of the first request of connection `id`, to begin [`Payload::lengths`] with.
+    pub fn first_turn(&self, id: u32) -> u32 {
+        match &self.replies {
+            Replies::Script(script) => script.first(id),
+            Replies::Echo | Replies::Ack => 0,
+        }
+    }
+
+    /// How many bytes the next request takes of the stream that is sent, and its reply of what is
+    /// [confirmed](Checked::confirmed). A template has its sizes written out: `turn` says whose turn it is.
+    #[inline]
+    pub fn lengths(&self, turn: &mut u32, size: u32) -> (u32, u32) {
+        match &self.replies {
+            Replies::Echo | Replies::Ack => (size, size),
+            Replies::Script(script) => script.next(turn),
+        }
     }
 
     /// At most `length` bytes of connection `id`'s stream from `position` on; shorter only when `length`
     /// exceeds [`LONGEST_SLICE`].
     #[inline]
     pub fn slice(&self, id: u32, position: u64, length: u64) -> &[u8] {
+        if let Replies::Script(script) = &self.replies {
+            return script.request(id, position, length);
+        }
         // A multiplicative step keeps neighbouring connections far apart in the period.
         let begin = (u64::from(id).wrapping_mul(40_503) + position) as usize % PERIOD;
         let length = length.min(LONGEST_SLICE as u64) as usize;
@@ -64,31 +124,39 @@ impl Payload {
     /// [`Fault::WrongBytes`], [`Fault::Surplus`] or [`Fault::ServerFull`]; the connection is then useless.
     #[inline]
     pub fn check(&self, id: u32, checked: &mut Checked, sent: u64, received: &[u8]) -> Result<(), Fault> {
-        let is_first = checked.confirmed == 0;
-        let right = match self.protocol {
-            Protocol::Echo => self.check_echo(id, checked, received),
-            Protocol::Ack => checked.read_acks(received),
+        let right = match &self.replies {
+            Replies::Echo => check_stream(checked, received, |from, length| self.slice(id, from, length)),
+            Replies::Ack => checked.read_acks(received),
+            Replies::Script(script) => {
+                // How much of it is too much is known to whoever knows the requests.
+                return match check_stream(checked, received, |from, length| script.reply(id, from, length)) {
+                    true => Ok(()),
+                    false => Err(Fault::WrongBytes),
+                };
+            }
         };
         if !right {
-            let refused = is_first && received.starts_with(REFUSAL);
-            return Err(if refused { Fault::ServerFull } else { Fault::WrongBytes });
+            // It has blanks, which no stream has.
+            return Err(if received.starts_with(REFUSAL) { Fault::ServerFull } else { Fault::WrongBytes });
         }
         if checked.confirmed > sent { Err(Fault::Surplus) } else { Ok(()) }
     }
+}
 
-    fn check_echo(&self, id: u32, checked: &mut Checked, received: &[u8]) -> bool {
-        received.chunks(LONGEST_SLICE).all(|chunk| {
-            let expected = self.slice(id, checked.confirmed, chunk.len() as u64);
-            checked.confirmed += chunk.len() as u64;
-            chunk == expected
-        })
-    }
+/// Compares `received` with what comes next in a stream.
+#[inline]
+fn check_stream<'a>(checked: &mut Checked, received: &[u8], stream: impl Fn(u64, u64) -> &'a [u8]) -> bool {
+    received.chunks(LONGEST_SLICE).all(|chunk| {
+        let expected = stream(checked.confirmed, chunk.len() as u64);
+        checked.confirmed += chunk.len() as u64;
+        chunk == expected
+    })
 }
 
 impl Checked {
-    /// Whether a reply has begun and not ended, where a request is `size` bytes.
-    pub fn is_inside_a_reply(&self, size: u32) -> bool {
-        self.ack_matched > 0 || !self.confirmed.is_multiple_of(u64::from(size))
+    /// Whether a reply has begun and not ended, where `answered` bytes of the stream are whole requests' replies.
+    pub fn is_inside_a_reply(&self, answered: u64) -> bool {
+        self.ack_matched > 0 || self.confirmed > answered
     }
 
     /// Reads `get bytes N\n` lines, wherever the stream was cut; false when it is anything else.

@@ -1,10 +1,7 @@
 //! Which connections are active, and which worker's descriptor table holds each.
 
-/// Connections opened between two meetings of the workers.
-pub const ROUND: u32 = 1024;
-
 /// Descriptors that a worker needs besides its connections: standard streams, epoll, room for a few more.
-const DESCRIPTORS_RESERVED: u64 = 16;
+pub const DESCRIPTORS_RESERVED: u64 = 16;
 
 /// Who holds which connection.
 ///
@@ -39,7 +36,8 @@ impl Placement {
         if room == 0 {
             return Err(LimitTooLow { limit });
         }
-        let workers = workers.min(active).max(active.div_ceil(room));
+        // A shard may hold idle connections alone: its one worker then carries nothing.
+        let workers = workers.min(active).max(active.div_ceil(room)).max(1);
         let idle = conns - active;
         let workers_hold_all = active.div_ceil(workers).saturating_add(idle.div_ceil(workers)) <= room;
         let holders = if workers_hold_all { 0 } else { idle.div_ceil(room) };
@@ -54,7 +52,7 @@ impl Placement {
     }
 
     /// The table that holds connection `index`.
-    #[inline]
+    #[cfg(test)]
     pub fn table(&self, index: u32) -> u32 {
         let before = self.actives_before(index);
         if self.is_active(index) {
@@ -67,9 +65,38 @@ impl Placement {
         }
     }
 
-    /// Rounds in which the connections are opened.
-    pub fn rounds(&self) -> u32 {
-        self.conns.div_ceil(ROUND)
+    /// The connections that `table` holds, in ascending order.
+    pub fn of_table(&self, table: u32) -> impl Iterator<Item = u32> {
+        let mut active = self.actives_of(table).peekable();
+        let mut idle = self.idle_of(table).peekable();
+        std::iter::from_fn(move || match (active.peek(), idle.peek()) {
+            (Some(one), Some(other)) if one < other => active.next(),
+            (Some(_), None) => active.next(),
+            _ => idle.next(),
+        })
+    }
+
+    /// The idle connections that `table` holds, in ascending order.
+    pub fn idle_of(&self, table: u32) -> impl ExactSizeIterator<Item = u32> + use<> {
+        let (conns, idle) = (u64::from(self.conns), u64::from(self.conns - self.active));
+        let (first, step) = match self.tables - self.workers {
+            0 => (table, self.tables),
+            _ if table < self.workers => (self.conns, 1),
+            holders => (table - self.workers, holders),
+        };
+        // The inverse of what comes before: number `k` of the idle ones stands behind `k * conns / idle` others.
+        (first..(idle as u32).max(first))
+            .step_by(step as usize)
+            .map(move |k| (u64::from(k) * conns / idle) as u32)
+    }
+
+    /// The active connections that `table` holds, in ascending order.
+    fn actives_of(&self, table: u32) -> impl Iterator<Item = u32> + use<> {
+        let (conns, active) = (u64::from(self.conns), u64::from(self.active));
+        let end = if table < self.workers { self.active } else { 0 };
+        (table..end.max(table))
+            .step_by(self.workers as usize)
+            .map(move |k| ((u64::from(k) + 1) * conns).div_ceil(active) as u32 - 1)
     }
 
     fn actives_before(&self, index: u32) -> u32 {
@@ -103,6 +130,17 @@ mod tests {
     }
 
     #[test]
+    fn idle_connections_alone_have_tables_too() {
+        for (conns, limit) in [(10, 1_024), (5_000, 1_024)] {
+            let placement = Placement::new(conns, 0, 4, limit).expect("room");
+            assert_eq!(placement.workers, 1);
+            assert!((0..conns).all(|index| !placement.is_active(index)));
+            assert!(held(&placement).iter().all(|&held| u64::from(held) <= limit - 16));
+            assert_eq!(held(&placement).iter().sum::<u32>(), conns);
+        }
+    }
+
+    #[test]
     fn active_connections_are_spread_evenly() {
         let placement = Placement::new(10_000, 10, 1, 20_000).expect("room");
         let active: Vec<u32> = (0..10_000).filter(|&index| placement.is_active(index)).collect();
@@ -121,6 +159,12 @@ mod tests {
             prop_assert_eq!(held.iter().sum::<u32>(), conns);
             prop_assert!(held.iter().all(|&held| u64::from(held) <= limit - DESCRIPTORS_RESERVED));
             prop_assert_eq!((0..conns).filter(|&index| placement.is_active(index)).count() as u32, active);
+            for table in [0, placement.workers - 1, placement.workers % placement.tables, placement.tables - 1] {
+                let here: Vec<u32> = (0..conns).filter(|&index| placement.table(index) == table).collect();
+                let idle = here.iter().filter(|&&index| !placement.is_active(index)).count();
+                prop_assert_eq!(placement.of_table(table).collect::<Vec<_>>(), here);
+                prop_assert_eq!(placement.idle_of(table).len(), idle);
+            }
             prop_assert!((0..conns).filter(|&i| placement.is_active(i)).all(|i| placement.table(i) < placement.workers));
         }
     }

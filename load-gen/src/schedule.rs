@@ -9,10 +9,39 @@ use report::schema::Arrivals;
 /// The name of the random generator, as results state it.
 pub const GENERATOR: &str = "xoshiro256++";
 
-/// A random generator for one use of one worker: the same seed gives the same run, and no two uses share
-/// a sequence.
-pub fn random(seed: u64, stream: u32) -> Xoshiro256PlusPlus {
+/// What random numbers are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// When requests fall due, and on which connection.
+    Arrivals,
+    /// How long requests are.
+    Sizes,
+    /// How long connections pause.
+    Thinking,
+    /// Which connections become active.
+    Rotation,
+    /// Which connections are replaced, and when.
+    Churn,
+}
+
+impl Purpose {
+    /// How many there are.
+    const COUNT: u64 = 5;
+}
+
+/// The random generator for [`Purpose::Arrivals`].
+pub fn random(seed: u64, shard: u32, stream: u32) -> Xoshiro256PlusPlus {
+    random_for(Purpose::Arrivals, seed, shard, stream)
+}
+
+/// A random generator for one purpose of one worker of one shard, counted from 0: the same seed gives the same run, and
+/// no two purposes, workers or shards share a sequence. What is no shard is shard 0.
+pub fn random_for(purpose: Purpose, seed: u64, shard: u32, stream: u32) -> Xoshiro256PlusPlus {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    for _ in 0..u64::from(shard) * Purpose::COUNT + purpose as u64 {
+        // Each long jump skips 2^192 numbers, which is 2^64 streams: no stream of one shard or purpose is one of another.
+        random.long_jump();
+    }
     for _ in 0..stream {
         // Each jump skips 2^128 numbers: streams cannot overlap.
         random.jump();
@@ -95,7 +124,7 @@ mod tests {
     use super::*;
 
     fn schedule(arrivals: Arrivals, rate: f64, connections: u32, seed: u64) -> Schedule {
-        Schedule::new(arrivals, rate, connections, random(seed, 0))
+        Schedule::new(arrivals, rate, connections, random(seed, 0, 0))
     }
 
     fn gaps(schedule: Schedule, count: usize) -> Vec<f64> {
@@ -105,20 +134,35 @@ mod tests {
 
     #[test]
     fn poisson_gaps_are_exponential() {
-        // Kolmogorov-Smirnov against 1 - exp(-x/mean): at n = 20,000 the 0.1 % critical value is
-        // 1.95 / sqrt(n) = 0.0138. The seed is fixed, so this either holds or never does.
-        let mut gaps = gaps(schedule(Arrivals::Poisson, 10_000.0, 50, 1), 20_000);
+        assert_exponential(gaps(schedule(Arrivals::Poisson, 10_000.0, 50, 1), 20_000), 100_000.0);
+    }
+
+    /// Kolmogorov-Smirnov against 1 - exp(-x/mean): at n = 20,000 the 0.1 % critical value is
+    /// 1.95 / sqrt(n) = 0.0138. Seeds are fixed, so this either holds or never does.
+    fn assert_exponential(mut gaps: Vec<f64>, mean_ns: f64) {
         gaps.sort_by(f64::total_cmp);
         let count = gaps.len() as f64;
         let distance = gaps
             .iter()
             .enumerate()
             .map(|(rank, gap)| {
-                let expected = 1.0 - (-gap / 100_000.0).exp();
+                let expected = 1.0 - (-gap / mean_ns).exp();
                 (expected - rank as f64 / count).abs().max((expected - (rank + 1) as f64 / count).abs())
             })
             .fold(0.0, f64::max);
-        assert!(distance < 0.0138, "distance {distance}");
+        assert!(gaps.len() > 19_000 && distance < 0.0138, "distance {distance} of {}", gaps.len());
+    }
+
+    #[test]
+    fn the_shards_of_a_poisson_process_are_together_one_again() {
+        let shards = (0..3).map(|shard| {
+            let schedule = Schedule::new(Arrivals::Poisson, 10_000.0 / 3.0, 17, random(1, shard, 0));
+            schedule.map(|due| due.at_ns).take_while(|&at_ns| at_ns < 2_000_000_000)
+        });
+        let mut instants: Vec<u64> = shards.flatten().collect();
+        instants.sort_unstable();
+        let gaps = instants.windows(2).map(|pair| (pair[1] - pair[0]) as f64);
+        assert_exponential(gaps.collect(), 100_000.0);
     }
 
     #[test]
@@ -146,10 +190,16 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_schedule_and_another_stream_another() {
         let take = |stream| {
-            Schedule::new(Arrivals::Poisson, 1_000.0, 10, random(4, stream)).take(50).collect::<Vec<_>>()
+            Schedule::new(Arrivals::Poisson, 1_000.0, 10, random(4, 0, stream)).take(50).collect::<Vec<_>>()
         };
         assert_eq!(take(0), take(0));
         assert_ne!(take(0), take(1));
+        let first = |shard, stream| random(4, shard, stream).random::<u64>();
+        let mut firsts: Vec<u64> =
+            (0..20).flat_map(|shard| (0..20).map(move |stream| first(shard, stream))).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 400, "no shard shares a stream with another");
     }
 
     #[test]

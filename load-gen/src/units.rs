@@ -46,6 +46,9 @@ pub fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The longest duration that is accepted.
+pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Parses a duration: `10s`, `250ms`, `1.5s`, `2m`.
 ///
 /// # Errors
@@ -65,12 +68,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let number = plain_number(number).ok_or_else(wrong)?;
-    const LONGEST_S: f64 = 30.0 * 24.0 * 3600.0;
     match number * unit_s {
-        seconds if seconds <= LONGEST_S => Ok(Duration::from_secs_f64(seconds)),
+        seconds if seconds <= LONGEST.as_secs_f64() => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("'{text}' is too long: at most 720h")),
     }
 }
+
+/// The largest size of a request, in bytes.
+pub const LARGEST_SIZE: u32 = 0x4000_0000;
 
 /// Parses a size in bytes: `64`, `4k` (4096), `1M`.
 ///
@@ -86,7 +91,7 @@ pub fn size_bytes(text: &str) -> Result<u32, String> {
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     match number.checked_mul(factor) {
-        Some(bytes @ 1..=0x4000_0000) => Ok(bytes as u32),
+        Some(bytes @ 1..) if bytes <= u64::from(LARGEST_SIZE) => Ok(bytes as u32),
         _ => Err(wrong()),
     }
 }

@@ -1,6 +1,7 @@
 //! When a run's figures may not be used: the generator accuses itself.
 
 use report::histogram::Histogram;
+use report::schema::Check;
 
 use crate::fault::Faults;
 
@@ -13,7 +14,7 @@ const ADDED_SHARE: [(f64, f64); 2] = [(0.5, 0.1), (0.99, 0.25)];
 const STARVED_SHARE: f64 = 0.05;
 /// Largest share of the machine's time that the hypervisor may take.
 const STEAL_SHARE: f64 = 0.05;
-/// Largest share of the scheduled requests that may leave after the window.
+/// Largest share of the scheduled requests that may leave after the window, or never, on the generator's account.
 const MISSED_RATE: f64 = 0.01;
 
 /// What the rules look at.
@@ -26,14 +27,22 @@ pub struct Facts {
     pub opened: u64,
     /// Connections lost after they were opened, by fault.
     pub lost: Faults,
+    /// Whether there are connections to carry requests; a shard may hold idle ones alone.
+    pub any_active: bool,
     /// Requests of the window.
     pub scheduled: u64,
-    /// Of those, sent inside it.
-    pub sent_in_time: u64,
+    /// Of those, sent after it or never, though neither a full socket nor a lost connection kept them.
+    pub missed: u64,
+    /// Whether there is a bound to the requests under way on a connection.
+    pub is_capped: bool,
     /// Of those, failed.
     pub failed: Faults,
     /// Of those, unanswered.
     pub outstanding: u64,
+    /// Of the unanswered, never sent.
+    pub unsent: u64,
+    /// Intended to actual send of the requests that were not held back, where some were: on purpose, or by a full socket.
+    pub own_lateness: Option<Histogram>,
     /// Intended send to reply.
     pub response: Histogram,
     /// Actual send to reply.
@@ -42,6 +51,8 @@ pub struct Facts {
     pub starved: f64,
     /// Share of the machine's time taken by the hypervisor.
     pub steal: f64,
+    /// Time in which the generator's process as a whole stood still, in seconds.
+    pub stood_still_s: f64,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }
@@ -62,40 +73,60 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
         reasons.push(format!("{} requests failed: {}", facts.failed.total(), named(&facts.failed)));
     }
     if facts.outstanding > 0 {
+        let unsent = match facts.unsent {
+            0 => String::new(),
+            unsent => format!(" ({unsent} of them never sent)"),
+        };
         reasons.push(format!(
-            "{} requests were still unanswered at the end: the server stalled, or --timeout is too short for this load",
+            "{} requests were still unanswered at the end{unsent}: the server stalled, or --timeout is too short for this load",
             facts.outstanding
         ));
     }
-    if facts.scheduled == 0 {
+    if facts.scheduled == 0 && facts.any_active {
         reasons
             .push("no request fell into the measured window: lengthen --duration or raise --rate".to_owned());
     }
-    if facts.open_loop {
-        reasons.extend(missed_rate(facts));
-        reasons.extend(lateness(facts));
-    }
-    if facts.starved > STARVED_SHARE {
+    if facts.stood_still_s > 0.0 {
         reasons.push(format!(
-            "the generator had no processor for {:.1} % of the window: give it one of its own with --cpu, apart from the server's",
-            facts.starved * 100.0
+            "the generator itself stood still for {:.2} s of the window (stopped by a signal or a debugger, frozen, or given no processor): measure again and leave it running",
+            facts.stood_still_s
         ));
     }
-    if facts.steal > STEAL_SHARE {
-        reasons.push(format!(
-            "the hypervisor took {:.1} % of the machine's time: measure again when the host is quieter",
-            facts.steal * 100.0
-        ));
-    }
+    reasons.extend(generator_checks(facts).into_iter().filter_map(|check| check.advice));
     reasons
 }
 
-fn missed_rate(facts: &Facts) -> Option<String> {
-    let missed = facts.scheduled - facts.sent_in_time.min(facts.scheduled);
-    let share = missed as f64 / facts.scheduled.max(1) as f64;
-    (share > MISSED_RATE).then(|| {
+/// What the generator and its machine did to the figures.
+pub fn generator_checks(facts: &Facts) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if facts.open_loop {
+        checks.extend([missed_rate(facts), lateness(facts)]);
+    }
+    let starved = "share of the window in which the worst worker had no processor";
+    checks.push(Check::new("starved", starved, (facts.starved, STARVED_SHARE), None, facts.scheduled, || {
         format!(
-            "the offered rate was missed by {:.1} %: lower --rate, or give the generator more --threads and processors",
+            "the generator had no processor for {:.1} % of the window: give it one of its own with --cpu, apart from the server's",
+            facts.starved * 100.0
+        )
+    }));
+    let steal = "share of the machine's time that the hypervisor took";
+    checks.push(Check::new("steal", steal, (facts.steal, STEAL_SHARE), None, facts.scheduled, || {
+        format!(
+            "the hypervisor took {:.1} % of the machine's time: measure again when the host is quieter",
+            facts.steal * 100.0
+        )
+    }));
+    checks
+}
+
+fn missed_rate(facts: &Facts) -> Check {
+    let share = facts.missed as f64 / facts.scheduled.max(1) as f64;
+    let method =
+        "share of the requests that left after the window that they were due in, by the generator's fault";
+    let held = if facts.is_capped { ", or raise --pipeline" } else { "" };
+    Check::new("missed_rate", method, (share, MISSED_RATE), None, facts.scheduled, || {
+        format!(
+            "the offered rate was missed by {:.1} %: lower --rate, or give the generator more --threads and processors{held}",
             share * 100.0
         )
     })
@@ -104,18 +135,27 @@ fn missed_rate(facts: &Facts) -> Option<String> {
 /// Response times include the generator's lateness, which keeps them honest; but where that is a good part of
 /// a percentile, the percentile is no longer the server's. Service times start at the actual send: the
 /// difference is what the generator added.
-fn lateness(facts: &Facts) -> Option<String> {
-    ADDED_SHARE.into_iter().find_map(|(quantile, share)| {
+fn lateness(facts: &Facts) -> Check {
+    let added = ADDED_SHARE.map(|(quantile, share)| {
         let response = facts.response.value_at_quantile(quantile);
-        let added = response.saturating_sub(facts.service.value_at_quantile(quantile));
-        (added > ADDED_FLOOR_NS.max((share * response as f64) as u64)).then(|| {
-            format!(
-                "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): give it a processor of its own, or more --threads",
-                added as f64 / 1e3,
-                quantile * 100.0,
-                added as f64 / response as f64 * 100.0
-            )
-        })
+        // What is held back until others have been answered, or by a full socket, waits for the server, not for this side.
+        let added = match &facts.own_lateness {
+            Some(own) => own.value_at_quantile(quantile),
+            None => response.saturating_sub(facts.service.value_at_quantile(quantile)),
+        };
+        let allowed = ADDED_FLOOR_NS.max((share * response as f64) as u64);
+        (added as f64 / allowed as f64, quantile, added, response)
+    });
+    let (worst, quantile, added, response) =
+        added.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).expect("two quantiles");
+    let method = "what lateness added to the response's p50 or p99, beside what it may add";
+    Check::new("lateness", method, (worst, 1.0), None, facts.service.len(), || {
+        format!(
+            "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): give it a processor of its own, or more --threads",
+            added as f64 / 1e3,
+            quantile * 100.0,
+            added as f64 / response as f64 * 100.0
+        )
     })
 }
 
@@ -142,14 +182,19 @@ mod tests {
             asked: 10,
             opened: 10,
             lost: Faults::default(),
+            any_active: true,
             scheduled: 10_000,
-            sent_in_time: 10_000,
+            missed: 0,
+            is_capped: false,
             failed: Faults::default(),
             outstanding: 0,
+            unsent: 0,
+            own_lateness: None,
             response: all_of(40_000),
             service: all_of(39_000),
             starved: 0.0,
             steal: 0.0,
+            stood_still_s: 0.0,
             interrupted: false,
         };
         spoil(&mut facts);
@@ -172,12 +217,34 @@ mod tests {
         one(judge(|facts| facts.lost = reset), "1 reset");
         one(judge(|facts| facts.failed = reset), "1 reset");
         one(judge(|facts| facts.outstanding = 3), "3 requests");
-        one(judge(|facts| facts.sent_in_time = 9_899), "rate was missed");
+        one(judge(|facts| facts.missed = 101), "rate was missed");
         one(judge(|facts| facts.starved = 0.2), "--cpu");
         one(judge(|facts| facts.steal = 0.1), "hypervisor");
+        one(judge(|facts| facts.stood_still_s = 0.3), "stood still for 0.30 s");
         one(judge(|facts| facts.interrupted = true), "interrupted");
         one(judge(|facts| facts.response = all_of(400_000)), "late");
-        one(judge(|facts| (facts.scheduled, facts.sent_in_time) = (0, 0)), "no request");
+        one(judge(|facts| facts.scheduled = 0), "no request");
+    }
+
+    #[test]
+    fn without_active_connections_no_request_is_no_fault() {
+        let idle = |facts: &mut Facts| {
+            (facts.any_active, facts.scheduled) = (false, 0);
+            (facts.response, facts.service) = (report::histogram::empty(), report::histogram::empty());
+        };
+        assert_eq!(judge(idle), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_waits_for_earlier_replies_is_not_the_generators_lateness() {
+        let held = |own_ns| {
+            judge(|facts| {
+                facts.response = all_of(400_000);
+                facts.own_lateness = Some(all_of(own_ns));
+            })
+        };
+        assert_eq!(held(5_000), Vec::<String>::new());
+        assert!(held(300_000)[0].contains("late"));
     }
 
     #[test]

@@ -1,35 +1,40 @@
 //! A worker: one thread with a descriptor table of its own, its connections, and what it does with them.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Barrier};
 
-use report::histogram::Histogram;
+use report::schema::{EngineKind, Timestamps};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 
-use crate::clock::{self, now_ns};
 use crate::connect::{Connector, close_with_reset};
 use crate::drive::{self, Order};
+use crate::engine::{Engine, Epoll};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Faults};
 use crate::fleet::FleetOptions;
-use crate::live::{self, Live};
+use crate::live::Live;
 use crate::machine;
 use crate::measure::Recorder;
+use crate::opening::{self, Opened};
 use crate::payload::Payload;
-use crate::placement::{Placement, ROUND};
-
-/// Connections on their way at once: well below the backlog of an ordinary listener (somaxconn, 4096).
-const CONNECTS_AT_ONCE: usize = 256;
+use crate::placement::Placement;
+use crate::sizes::Sizes;
+use crate::source::Sources;
+use crate::timestamps;
+use crate::turns::Turns;
 
 /// What the fleet asks of a worker.
 pub enum Command {
     /// Put load on the active connections.
-    Run(Order),
-    /// Look after the idle connections.
-    Check,
+    Run(Box<Order>),
+    /// Wait until nothing is under way, at the latest until an instant, and look after all connections.
+    Check {
+        /// The instant, in nanoseconds of [`crate::clock`]; none has passed 0.
+        until_ns: u64,
+    },
 }
 
 /// What a worker answers.
@@ -40,20 +45,25 @@ pub enum Answer {
     Unable(std::io::Error),
     /// The run has ended.
     Ran(Box<Recorder>),
-    /// All its connections that were lost since they were opened, idle and active, by fault.
-    Checked(Faults),
+    /// How its connections are.
+    Checked(Checked),
 }
 
-/// How opening its share of the connections went.
-pub struct Opened {
-    /// From connect(2) to the established connection.
-    pub durations: Histogram,
-    /// Connections that could not be opened.
-    pub failed: Faults,
-    /// Connections that are open and, if active, watched.
-    pub opened: u64,
-    /// When the last one was established.
-    pub last_ns: u64,
+/// What a worker finds when it looks after its connections.
+#[derive(Default)]
+pub struct Checked {
+    /// All that were lost since they were opened, idle and active, by fault.
+    pub lost: Faults,
+    /// Requests that are still to be answered.
+    pub pending: u64,
+}
+
+impl Checked {
+    /// Adds what another worker found.
+    pub fn merge(&mut self, other: &Self) {
+        self.lost.merge(&other.lost);
+        self.pending += other.pending;
+    }
 }
 
 /// What all workers of a fleet share.
@@ -62,12 +72,34 @@ pub struct Shared {
     pub options: FleetOptions,
     /// Who holds which connection.
     pub placement: Placement,
-    /// Where the workers meet after each round of connections.
-    pub round: Barrier,
+    /// What moves the bytes.
+    pub engine: EngineKind,
+    /// Who opens connections next.
+    pub turns: Turns,
+    /// How many workers open connections at once.
+    pub at_once: u32,
+    /// Local ports that the kernel gives to connections, for each pair of source and target.
+    pub local_ports: u32,
+    /// When the latest connection was established, as far as workers have told.
+    pub established_ns: AtomicU64,
     /// Set when the run should end.
     pub stop: Arc<AtomicBool>,
     /// Set by a worker that finds the target useless: no further connections are tried.
     pub give_up: AtomicBool,
+    /// Set by the fleet when it is gone, or has lost a worker: whatever the others do has no more use.
+    pub is_abandoned: AtomicBool,
+}
+
+impl Shared {
+    /// Whether no further connection is to be opened.
+    pub fn is_over(&self) -> bool {
+        self.give_up.load(Relaxed) || self.ends().iter().any(|end| end.load(Relaxed))
+    }
+
+    /// Of these flags, whichever is set first ends what is going on.
+    fn ends(&self) -> [&AtomicBool; 2] {
+        [&self.stop, &self.is_abandoned]
+    }
 }
 
 /// A worker's life: opens its share, obeys, and closes with resets when the fleet is gone.
@@ -78,14 +110,27 @@ pub fn live(
     commands: &Receiver<Command>,
     answers: &Sender<Answer>,
 ) {
-    let mut worker = match Worker::new(table, shared, live) {
+    match shared.engine {
+        // One that holds idle connections alone needs no ring.
+        #[cfg(feature = "io-uring")]
+        EngineKind::IoUring if table < shared.placement.workers => {
+            live_on::<crate::engine::Uring>(table, shared, live, commands, answers);
+        }
+        _ => live_on::<Epoll>(table, shared, live, commands, answers),
+    }
+}
+
+fn live_on<E: Engine>(
+    table: u32,
+    shared: &Shared,
+    live: &Arc<Live>,
+    commands: &Receiver<Command>,
+    answers: &Sender<Answer>,
+) {
+    let mut worker = match Worker::<E>::new(table, shared, live) {
         Ok(worker) => worker,
         Err(error) => {
             shared.give_up.store(true, Relaxed);
-            // The others count on everybody at the meeting point.
-            for _ in 0..shared.placement.rounds() {
-                shared.round.wait();
-            }
             // A fleet that is gone needs no answer, here and below.
             let _ = answers.send(Answer::Unable(error));
             return;
@@ -94,97 +139,79 @@ pub fn live(
     let _ = answers.send(Answer::Opened(worker.open()));
     for command in commands {
         let answer = match command {
-            Command::Run(order) => match drive::run(&mut worker.exchange, &order, live, &shared.stop) {
+            Command::Run(order) => match drive::run(worker.connections(), *order, live, shared.ends()) {
                 Ok(books) => Answer::Ran(Box::new(books)),
                 Err(errno) => Answer::Unable(errno.into()),
             },
-            Command::Check => Answer::Checked(worker.check()),
+            Command::Check { until_ns } => {
+                match drive::settle(&mut worker.exchange, until_ns, live, shared.ends()) {
+                    Ok(()) => Answer::Checked(worker.check()),
+                    Err(errno) => Answer::Unable(errno.into()),
+                }
+            }
         };
         let _ = answers.send(answer);
     }
     worker.idle.into_iter().chain(worker.exchange.into_sockets()).for_each(close_with_reset);
 }
 
-struct Worker<'a> {
+struct Worker<'a, E> {
     table: u32,
     shared: &'a Shared,
     live: &'a Live,
-    exchange: Exchange,
+    exchange: Exchange<E>,
     idle: Vec<OwnedFd>,
     idle_lost: Faults,
 }
 
-impl<'a> Worker<'a> {
+impl<'a, E: Engine> Worker<'a, E> {
     fn new(table: u32, shared: &'a Shared, live: &'a Live) -> std::io::Result<Self> {
         let options = &shared.options;
         if let Some(cpu) = options.cpu {
-            machine::pin_to(cpu)?;
+            machine::pin_to(&[cpu])?;
         }
         machine::own_descriptor_table(None)?;
         // The default slack of 50 us would make every timed sleep that much late (prctl(2)).
         rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
         live.thread_id.store(rustix::thread::gettid().as_raw_nonzero().get() as u64, Relaxed);
-        let exchange = Exchange::new(options.size_bytes, Payload::new(options.protocol))?;
+        let mut sizes = Sizes::new(options.size, options.seed, options.shard_number(), table);
+        let payload = match &options.workload.dialogue {
+            Some(dialogue) => Payload::by_template(dialogue, &mut sizes).map_err(std::io::Error::other)?,
+            None => Payload::new(options.protocol),
+        };
+        let exchange = Exchange::new(sizes, payload, options.workload.most_under_way.unwrap_or(u32::MAX))?;
         Ok(Self { table, shared, live, exchange, idle: Vec::new(), idle_lost: Faults::default() })
     }
 
-    /// Opens this worker's share, round by round in step with the others, so that the active connections
-    /// end up evenly spread over the order in which the server accepts.
     fn open(&mut self) -> Opened {
-        let Shared { options, placement, round, stop, give_up } = self.shared;
-        let mut connector = Connector::new(options.target, options.conns, options.timeout);
-        let began_ns = now_ns();
-        let mut last_ns = began_ns;
-        for first in (0..options.conns).step_by(ROUND as usize) {
-            for index in first..options.conns.min(first + ROUND) {
-                if placement.table(index) != self.table || give_up.load(Relaxed) || stop.load(Relaxed) {
-                    continue;
+        let Self { table, shared, live, exchange, idle, .. } = self;
+        // Of what grows by doubling, up to half is room that nobody uses.
+        idle.reserve_exact(shared.placement.idle_of(*table).len());
+        opening::open(*table, shared, live, |index, socket| {
+            if shared.placement.is_active(index) {
+                if shared.options.timestamps == Timestamps::Kernel {
+                    // A socket that cannot is one without time-stamps, and the result says that there are none.
+                    let _ = timestamps::enable(&socket);
                 }
-                if let Some(rate) = options.connect_rate {
-                    clock::sleep_until(began_ns + (f64::from(index) / rate * 1e9) as u64);
-                }
-                if let Some(socket) = connector.start(index) {
-                    self.keep(index, socket, &mut connector.failed);
-                }
-                if connector.pending() >= CONNECTS_AT_ONCE {
-                    self.finish(&mut connector);
-                }
-                if is_useless(&connector.failed, self.opened()) {
-                    give_up.store(true, Relaxed);
-                }
+                return exchange.add(socket, shared.options.connection_id(index));
             }
-            self.finish(&mut connector);
-            last_ns = now_ns();
-            live::add(&self.live.opened, self.opened() - self.live.opened.load(Relaxed));
-            round.wait();
-        }
-        Opened { durations: connector.durations, failed: connector.failed, opened: self.opened(), last_ns }
+            idle.push(socket);
+            Ok(())
+        })
     }
 
-    fn opened(&self) -> u64 {
-        (self.idle.len() + self.exchange.len()) as u64
-    }
-
-    fn finish(&mut self, connector: &mut Connector) {
-        let mut failed = Faults::default();
-        connector.finish(|index, socket| self.keep(index, socket, &mut failed));
-        connector.failed.merge(&failed);
-    }
-
-    fn keep(&mut self, index: u32, socket: OwnedFd, failed: &mut Faults) {
-        if self.shared.placement.is_active(index) {
-            if let Err(errno) = self.exchange.add(socket, index) {
-                failed.add(errno.into());
-            }
-        } else {
-            self.idle.push(socket);
-        }
+    /// What load is put on.
+    fn connections(&mut self) -> drive::Connections<'_, E> {
+        let Shared { options, local_ports, .. } = self.shared;
+        let sources = Sources::new(&options.target, options.conns, *local_ports);
+        let connector = Connector::new(&options.target, sources, options.timeout);
+        drive::Connections { exchange: &mut self.exchange, idle: &mut self.idle, connector }
     }
 
     /// Looks at every idle connection once: an idle one has nothing to say, so anything to read on it
     /// means that it was closed, reset or refused. Idle connections are watched by nothing else, so that
     /// holding them costs the generator no more than their descriptors.
-    fn check(&mut self) -> Faults {
+    fn check(&mut self) -> Checked {
         const AT_ONCE: usize = 1024;
         let mut lost = Faults::default();
         let mut sound = Vec::with_capacity(self.idle.len());
@@ -205,8 +232,9 @@ impl<'a> Worker<'a> {
         }
         self.idle = sound;
         self.idle_lost.merge(&lost);
-        let mut all = self.idle_lost;
-        all.merge(&self.exchange.failed);
+        let conversations = self.exchange.conversations();
+        let mut all = Checked { lost: self.idle_lost, pending: conversations.pending };
+        all.lost.merge(&conversations.failed);
         all
     }
 }
@@ -220,14 +248,4 @@ fn why_readable(socket: &OwnedFd) -> Fault {
         Ok(_) => Fault::Surplus,
         Err(errno) => errno.into(),
     }
-}
-
-/// Whether going on makes no sense: the target answers nothing, or this side has run out of something.
-fn is_useless(failed: &Faults, opened: u64) -> bool {
-    const ENOUGH: u64 = 16;
-    let nobody_there =
-        failed.count(Fault::Refused) + failed.count(Fault::Unreachable) + failed.count(Fault::TimedOut);
-    (opened == 0 && nobody_there > 0)
-        || nobody_there >= ENOUGH.max(opened)
-        || failed.count(Fault::OutOfDescriptors) + failed.count(Fault::OutOfPorts) >= ENOUGH
 }

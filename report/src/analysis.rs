@@ -4,12 +4,21 @@
 //! *merged*, never an average of percentiles; its interval, and every ratio, come from one value a
 //! repeat.
 
+mod answer;
+mod finding;
+mod precision;
+
 use rayon::prelude::*;
 
-use crate::format;
+use crate::cells::{self, Figure, summary};
 use crate::histogram::{self, DecodeError, Histogram};
 use crate::schema::{Campaign, Cell, CellStatus, Point, Sweep};
 use crate::statistics::{Ratio, Summary, Verdict};
+
+pub use self::finding::finding_at;
+#[cfg(feature = "plots")]
+pub(crate) use self::finding::sentence;
+pub use self::precision::{Widest, widest};
 
 /// A figure by which mechanisms are ranked; less is better in each.
 ///
@@ -27,12 +36,12 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// What a repeat measured, in nanoseconds.
-    fn of_cell(self, cell: &Cell) -> Option<f64> {
+    /// What a repeat measured of it, in nanoseconds.
+    pub fn figure(self) -> Figure {
         match self {
-            Self::ResponseP50 => Some(cell.latency.as_ref()?.load.response.as_ref()?.p50_ns? as f64),
-            Self::ResponseP99 => Some(cell.latency.as_ref()?.load.response.as_ref()?.p99_ns? as f64),
-            Self::ServerCpu => cell.capacity.as_ref()?.usage.server_cpu_ns_per_echo(),
+            Self::ResponseP50 => Figure::ResponseP50,
+            Self::ResponseP99 => Figure::ResponseP99,
+            Self::ServerCpu => Figure::ServerCpu,
         }
     }
 }
@@ -90,7 +99,7 @@ pub struct Attempts {
     pub lost_repeats: usize,
 }
 
-/// One mechanism at one point.
+/// One mechanism, or one external server, at one point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Its name.
@@ -109,7 +118,7 @@ pub struct Row {
     pub capacity: Option<Capacity>,
     /// Processor time of the whole machine for one echo in closed loop, in nanoseconds.
     pub system_cpu_ns: Option<Summary>,
-    /// System calls of the server for one echo in closed loop.
+    /// System calls of the server for one echo in closed loop; absent for a server without counters.
     pub syscalls: Option<Summary>,
 }
 
@@ -124,12 +133,12 @@ impl Row {
     }
 }
 
-/// All mechanisms at one point.
+/// All contenders at one point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointAnalysis {
     /// Where.
     pub point: Point,
-    /// The mechanisms, in the order of the plan.
+    /// The mechanisms and then the external servers, in the order of the plan.
     pub rows: Vec<Row>,
 }
 
@@ -149,10 +158,10 @@ impl<'a> Analysis<'a> {
     ///
     /// When a histogram in it is damaged, which a campaign from [`crate::campaign::read`] has none of.
     pub fn of(campaign: &'a Campaign) -> Result<Self, DecodeError> {
-        let mechanisms = mechanisms(campaign);
+        let contenders = contenders(campaign);
         let analysed: Result<_, _> = points(campaign)
             .into_par_iter()
-            .map(|point| analyse_point(campaign, point, &mechanisms))
+            .map(|point| analyse_point(campaign, point, &contenders))
             .collect();
         Ok(Self { campaign, points: analysed? })
     }
@@ -166,24 +175,37 @@ impl<'a> Analysis<'a> {
 
     /// The sweep in which the active connections are a fixed count, and idle ones are added.
     pub fn idle_sweep(&self) -> Option<&'a Sweep> {
-        let fixed = |sweep: &&Sweep| !sweep.active.trim_end().ends_with('%');
-        let sweeps = &self.campaign.plan.scenario.sweeps;
-        sweeps.iter().find(|sweep| sweep.name == "idle-scaling").or_else(|| sweeps.iter().find(fixed))
+        let fixed = |sweep: &&Sweep| !sweep.active.iter().any(|active| active.trim_end().ends_with('%'));
+        let mut sweeps = self.campaign.plan.scenario.sweeps.iter().filter(|s| s.varies_connections_alone());
+        sweeps.clone().find(|sweep| sweep.name == "idle-scaling").or_else(|| sweeps.find(fixed))
     }
 
     /// The sweep in which all connections are active.
     pub fn active_sweep(&self) -> Option<&'a Sweep> {
-        let all = |sweep: &&Sweep| sweep.active.trim() == "100%";
+        let all = |sweep: &&Sweep| {
+            sweep.varies_connections_alone() && sweep.active.iter().all(|active| active.trim() == "100%")
+        };
         self.campaign.plan.scenario.sweeps.iter().find(all)
     }
 
-    /// The campaign's finding in one sentence, for the title of its main figure: of the idle sweep's
-    /// largest point, by median response. Says so where no interval carries a finding.
+    /// The campaign's finding in one sentence, for the title of its main figure: of the idle sweep's largest point, by median
+    /// response, or by processor time where the windows were too short for a percentile. Says so where no interval carries a
+    /// finding.
     pub fn finding(&self) -> String {
-        match self.idle_sweep().or(self.campaign.plan.scenario.sweeps.first()) {
-            Some(sweep) => self.finding_of(&sweep.name, Metric::ResponseP50),
-            None => "Nothing was planned, so nothing was found".to_owned(),
-        }
+        let Some(sweep) = self.idle_sweep().or(self.campaign.plan.scenario.sweeps.first()) else {
+            return "Nothing was planned, so nothing was found".to_owned();
+        };
+        let measured = |metric: Metric| {
+            self.sweep(&sweep.name)
+                .iter()
+                .any(|at| at.rows.iter().any(|row| row.measured(metric).summary.is_some()))
+        };
+        let metric = if !measured(Metric::ResponseP50) && measured(Metric::ServerCpu) {
+            Metric::ServerCpu
+        } else {
+            Metric::ResponseP50
+        };
+        self.finding_of(&sweep.name, metric)
     }
 
     /// The finding of one sweep by one metric, at the largest point where mechanisms can be compared.
@@ -201,66 +223,13 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// The finding of one point by one metric: the best against the mechanism furthest behind it, by an
-/// interval that leaves 1 out.
-pub fn finding_at(at: &PointAnalysis, metric: Metric) -> String {
-    let wherever = place(&at.point);
-    let standing = |row: &'_ Row| row.measured(metric).standing.clone();
-    let behind = at.rows.iter().filter_map(|row| match standing(row) {
-        Standing::Behind(ratio) => Some((row, ratio)),
-        _ => None,
-    });
-    let Some((slowest, ratio)) = behind.max_by(|a, b| a.1.summary.median.total_cmp(&b.1.summary.median))
-    else {
-        let undecided =
-            at.rows.iter().any(|row| matches!(standing(row), Standing::Leading | Standing::Trailing(_)));
-        return if undecided {
-            format!("{wherever}: too few repeats for an interval, so no finding")
-        } else {
-            format!("{wherever}: no difference that the interval carries")
-        };
-    };
-    let best = at
-        .rows
-        .iter()
-        .find(|row| matches!(standing(row), Standing::Winner | Standing::Leading | Standing::Tie(None)))
-        .map_or("the best", |row| row.mechanism.as_str());
-    let claim = match metric {
-        Metric::ResponseP50 => ("answers", "sooner"),
-        Metric::ResponseP99 => ("answers", "sooner at the 99th percentile"),
-        Metric::ServerCpu => ("needs", "less server processor time an echo"),
-    };
-    let ratio = format::ratio(&ratio);
-    let (factor, interval) = ratio.split_once(' ').unwrap_or((&ratio, ""));
-    let tied: Vec<&str> = at
-        .rows
-        .iter()
-        .filter(|row| matches!(standing(row), Standing::Tie(Some(_))))
-        .map(|row| row.mechanism.as_str())
-        .collect();
-    let ties = match tied.len() {
-        0 => String::new(),
-        1 => format!("; {} ties with it", tied[0]),
-        2 | 3 => format!("; {} tie with it", format::and(&tied)),
-        more => format!("; {more} others tie with it"),
-    };
-    format!("{wherever}, {best} {} {factor} {} than {} {interval}{ties}", claim.0, claim.1, slowest.mechanism)
-}
-
-/// A point in words: `At 10,000 connections, 10 active`.
-fn place(point: &Point) -> String {
-    let active = if point.active == point.connections {
-        "all active".to_owned()
-    } else {
-        format!("{} active", format::thousands(point.active.into()))
-    };
-    format!("At {} connections, {active}", format::thousands(point.connections.into()))
-}
-
-/// The mechanisms in the order of the plan, then those that were measured without being in it.
-fn mechanisms(campaign: &Campaign) -> Vec<&str> {
-    let planned = campaign.plan.scenario.mechanisms.iter().map(String::as_str);
-    unique(planned.chain(campaign.cells.iter().map(|cell| cell.mechanism.as_str())))
+/// The contenders in the order of the plan, then those that were measured without being in it. The second of the
+/// A/A pair is none.
+fn contenders(campaign: &Campaign) -> Vec<&str> {
+    let planned = campaign.plan.scenario.contenders();
+    let control = campaign.plan.scenario.control_name();
+    let measured = campaign.cells.iter().map(|cell| &*cell.mechanism);
+    unique(planned.chain(measured.filter(|name| Some(*name) != control.as_deref())))
 }
 
 fn points(campaign: &Campaign) -> Vec<&Point> {
@@ -277,38 +246,27 @@ fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     seen
 }
 
-/// The valid cells of one mechanism at one point: one a repeat, the last attempt where there are several.
-fn valid_cells<'a>(campaign: &'a Campaign, point: &Point, mechanism: &str) -> Vec<&'a Cell> {
-    let mut cells: Vec<&Cell> = campaign
-        .cells
-        .iter()
-        .filter(|cell| {
-            cell.status == CellStatus::Valid && cell.mechanism == mechanism && cell.point == *point
-        })
-        .collect();
-    cells.sort_by_key(|cell| (cell.repeat, std::cmp::Reverse(cell.attempt)));
-    cells.dedup_by_key(|cell| cell.repeat);
-    cells
-}
-
 fn analyse_point(
     campaign: &Campaign,
     point: &Point,
-    mechanisms: &[&str],
+    contenders: &[&str],
 ) -> Result<PointAnalysis, DecodeError> {
+    let scenario = &campaign.plan.scenario;
+    let is_measured = |name: &&str| scenario.exclusion(name, point).is_none();
+    let contenders: Vec<&str> = contenders.iter().copied().filter(is_measured).collect();
     let cells: Vec<Vec<&Cell>> =
-        mechanisms.iter().map(|mechanism| valid_cells(campaign, point, mechanism)).collect();
+        contenders.iter().map(|contender| cells::valid(campaign, point, contender)).collect();
     let p50 = standings(&cells, Metric::ResponseP50);
     let p99 = standings(&cells, Metric::ResponseP99);
     let cpu = standings(&cells, Metric::ServerCpu);
     let verdicts = p50.into_iter().zip(p99).zip(cpu);
-    let rows: Result<_, _> = mechanisms
+    let rows: Result<_, _> = contenders
         .iter()
         .zip(&cells)
         .zip(verdicts)
-        .map(|((mechanism, cells), ((p50, p99), cpu))| {
-            let attempts = attempts(campaign, point, mechanism);
-            analyse_row(mechanism, attempts, cells, [p50, p99, cpu])
+        .map(|((contender, cells), ((p50, p99), cpu))| {
+            let attempts = attempts(campaign, point, contender);
+            analyse_row(contender, attempts, cells, [p50, p99, cpu])
         })
         .collect();
     Ok(PointAnalysis { point: point.clone(), rows: rows? })
@@ -325,14 +283,14 @@ fn analyse_row(
         response += latency.histogram()?;
     }
     let measured = |metric: Metric, standing, merged: Option<u64>| {
-        let summary = summarise(cells, |cell| metric.of_cell(cell));
+        let summary = summary(cells, |cell| metric.figure().of(cell));
         let value_ns = match metric {
             Metric::ServerCpu => summary.map(|summary| summary.median),
             Metric::ResponseP50 | Metric::ResponseP99 => merged.map(|ns| ns as f64),
         };
         Measured { value_ns, summary, standing }
     };
-    let capacity = summarise(cells, |cell| Some(cell.capacity.as_ref()?.load.throughput_per_s));
+    let capacity = summary(cells, |cell| Some(cell.capacity.as_ref()?.load.throughput_per_s));
     Ok(Row {
         mechanism: mechanism.to_owned(),
         attempts,
@@ -347,14 +305,9 @@ fn analyse_row(
                 .filter_map(|cell| cell.capacity.as_ref())
                 .all(|phase| phase.is_capacity),
         }),
-        system_cpu_ns: summarise(cells, |cell| cell.capacity.as_ref()?.usage.system_cpu_ns_per_echo()),
-        syscalls: summarise(cells, |cell| cell.capacity.as_ref()?.usage.server_syscalls_per_echo()),
+        system_cpu_ns: summary(cells, |cell| cell.capacity.as_ref()?.usage.system_cpu_ns_per_echo()),
+        syscalls: summary(cells, |cell| cell.capacity.as_ref()?.usage.server_syscalls_per_echo()),
     })
-}
-
-fn summarise(cells: &[&Cell], value: impl Fn(&Cell) -> Option<f64>) -> Option<Summary> {
-    let values: Vec<f64> = cells.iter().filter_map(|cell| value(cell)).collect();
-    Summary::of(&values)
 }
 
 fn attempts(campaign: &Campaign, point: &Point, mechanism: &str) -> Attempts {
@@ -403,11 +356,11 @@ fn standings(cells: &[Vec<&Cell>], metric: Metric) -> Vec<Standing> {
 /// The best mechanism, and the ratio of each to it.
 fn best_and_ratios(cells: &[Vec<&Cell>], metric: Metric) -> Option<(usize, Vec<Option<Ratio>>)> {
     let median =
-        |cells: &[&Cell]| summarise(cells, |cell| metric.of_cell(cell)).map(|summary| summary.median);
+        |cells: &[&Cell]| summary(cells, |cell| metric.figure().of(cell)).map(|summary| summary.median);
     let medians = cells.iter().enumerate().filter_map(|(index, cells)| Some((index, median(cells)?)));
     let (least, _) = medians.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let against = |best: usize| -> Vec<Option<Ratio>> {
-        cells.iter().map(|others| paired_ratio(others, &cells[best], metric)).collect()
+        cells.iter().map(|others| cells::ratio(others, &cells[best], metric.figure())).collect()
     };
     let ratios = against(least);
     // On a machine that drifts, the least median may still lose within the repeats; those decide.
@@ -421,17 +374,6 @@ fn best_and_ratios(cells: &[Vec<&Cell>], metric: Metric) -> Option<(usize, Vec<O
         Some((index, _)) => (index, against(index)),
         None => (least, ratios),
     })
-}
-
-fn paired_ratio(cells: &[&Cell], best: &[&Cell], metric: Metric) -> Option<Ratio> {
-    let pairs: Vec<(f64, f64)> = cells
-        .iter()
-        .filter_map(|cell| {
-            let partner = best.iter().find(|partner| partner.repeat == cell.repeat)?;
-            Some((metric.of_cell(cell)?, metric.of_cell(partner)?))
-        })
-        .collect();
-    Ratio::of_pairs(&pairs)
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
-//! Reading result files back.
+//! Reading result files back. Each may be packed by gzip(1), as a file of that name and `.gz`: a histogram is compressed as it is,
+//! but what stands around it shrinks to a tenth.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::histogram::DecodeError;
-use crate::schema::{BenchGroup, Campaign, SCHEMA_VERSION};
+use crate::schema::{BenchGroup, Campaign, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
 
 /// Why a result file could not be read. Each is one line that names the file.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +76,11 @@ pub enum ReadError {
 ///
 /// When the file is missing, unreadable, not a campaign, newer than this build, or damaged.
 pub fn read(path: &Path) -> Result<Campaign, ReadError> {
-    let campaign: Campaign = read_kind(path, "campaign")?;
+    sound(path, read_kind(path, "campaign")?)
+}
+
+/// `campaign`, if every histogram in it decodes.
+fn sound(path: &Path, campaign: Campaign) -> Result<Campaign, ReadError> {
     let phases = campaign.cells.iter().flat_map(|cell| [&cell.capacity, &cell.latency]).flatten();
     for latency in
         phases.flat_map(|phase| [Some(&phase.load.service), phase.load.response.as_ref()]).flatten()
@@ -97,22 +103,140 @@ pub fn read_bench(path: &Path) -> Result<BenchGroup, ReadError> {
     Ok(group)
 }
 
+/// Reads what was observed of a kernel.
+///
+/// # Errors
+///
+/// When the file is missing, unreadable, not a result of `muxbench semantics`, newer than this build, or damaged.
+pub fn read_semantics(path: &Path) -> Result<Semantics, ReadError> {
+    read_kind(path, "semantics")
+}
+
+/// Reads published figures that were measured again.
+///
+/// # Errors
+///
+/// When the file is missing, unreadable, not a result of `muxbench run reproductions`, newer than this build, or damaged.
+pub fn read_reproductions(path: &Path) -> Result<Reproductions, ReadError> {
+    read_kind(path, "reproductions")
+}
+
+/// The kind of result that a file says it is; `None` of a file that is none.
+///
+/// # Errors
+///
+/// When the file is missing or unreadable.
+pub fn kind(path: &Path) -> Result<Option<String>, ReadError> {
+    // Only the tag is looked at: a campaign is some megabytes.
+    #[derive(serde::Deserialize)]
+    struct Tagged {
+        kind: String,
+    }
+    let text = read_text(path)?;
+    Ok(serde_json::from_str::<Tagged>(&text).ok().map(|tagged| tagged.kind))
+}
+
+/// Reads the runs of the load generator in one file, one JSON value after the other: one that `load-gen --json` wrote, or
+/// several that were written to the same file or pipe.
+///
+/// # Errors
+///
+/// When the file is missing, unreadable or empty, or something in it is not a run, newer than this build, or damaged.
+pub fn read_loads(path: &Path) -> Result<Vec<LoadReport>, ReadError> {
+    read_values(path)?.into_iter().map(|value| of_kind(path, value, "load")).collect()
+}
+
+/// What was measured: a campaign, or runs of the load generator.
+#[derive(Debug)]
+pub enum Measured {
+    /// The one campaign of a file.
+    Campaign(Box<Campaign>),
+    /// The runs of a file, at least one.
+    Loads(Vec<LoadReport>),
+}
+
+/// Reads whichever of the two a file holds. It is read once, so it may be a pipe.
+///
+/// # Errors
+///
+/// As [`read`] or [`read_loads`].
+pub fn read_measured(path: &Path) -> Result<Measured, ReadError> {
+    let mut values = read_values(path)?;
+    match values.pop() {
+        Some(value) if values.is_empty() && value["kind"] == "campaign" => {
+            Ok(Measured::Campaign(Box::new(sound(path, of_kind(path, value, "campaign")?)?)))
+        }
+        last => {
+            let loads = values.into_iter().chain(last).map(|value| of_kind(path, value, "load"));
+            Ok(Measured::Loads(loads.collect::<Result<_, _>>()?))
+        }
+    }
+}
+
+/// The JSON values of a file, one after the other, at least one.
+fn read_values(path: &Path) -> Result<Vec<Value>, ReadError> {
+    let text = read_text(path)?;
+    let not_json = |source| ReadError::NotJson { path: path.to_owned(), source };
+    let values: Vec<Value> =
+        serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().map_err(not_json)?;
+    if values.is_empty() { Err(not_json(serde::de::Error::custom("it is empty"))) } else { Ok(values) }
+}
+
 fn check<T>(path: &Path, decoded: Result<T, DecodeError>) -> Result<T, ReadError> {
     decoded.map_err(|source| ReadError::Histogram { path: path.to_owned(), source })
 }
 
 fn read_kind<T: DeserializeOwned>(path: &Path, wanted: &'static str) -> Result<T, ReadError> {
+    let text = read_text(path)?;
+    let value =
+        serde_json::from_str(&text).map_err(|source| ReadError::NotJson { path: path.to_owned(), source })?;
+    of_kind(path, value, wanted)
+}
+
+/// The text of a file, or of the packed one in its place.
+fn read_text(path: &Path) -> Result<String, ReadError> {
     let owned = || path.to_owned();
-    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => unpacked(&packed(path)),
+        text => text,
+    };
+    text.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ReadError::NotFound(owned()),
         // Bytes that are not UTF-8 are no JSON either.
-        io::ErrorKind::InvalidData => {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             ReadError::NotJson { path: owned(), source: serde::de::Error::custom(source) }
         }
         _ => ReadError::Io { path: owned(), source },
-    })?;
-    let value: Value =
-        serde_json::from_str(&text).map_err(|source| ReadError::NotJson { path: owned(), source })?;
+    })
+}
+
+fn packed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".gz");
+    name.into()
+}
+
+fn unpacked(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(fs::File::open(path)?).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The name under which a result is read, of a file in a folder of results: `campaign.json` for `campaign.json` and for
+/// `campaign.json.gz`. `None` of what is no result by its name.
+pub fn result_name(path: &Path) -> Option<PathBuf> {
+    let path =
+        if path.extension() == Some(OsStr::new("gz")) { path.with_extension("") } else { path.to_owned() };
+    (path.extension() == Some(OsStr::new("json"))).then_some(path)
+}
+
+/// Whether there is a result of this name, packed or not.
+pub fn exists(path: &Path) -> bool {
+    path.is_file() || packed(path).is_file()
+}
+
+fn of_kind<T: DeserializeOwned>(path: &Path, value: Value, wanted: &'static str) -> Result<T, ReadError> {
+    let owned = || path.to_owned();
     // Kind and version come first, so that a newer file is not reported as a damaged one.
     match value.get("kind").and_then(Value::as_str) {
         Some(kind) if kind == wanted => {}
@@ -150,6 +274,26 @@ mod tests {
         let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
         fs::write(&path, text).expect("written");
         assert_eq!(read(&path).expect("read"), campaign);
+    }
+
+    #[test]
+    fn a_packed_campaign_is_read_by_the_same_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("campaign.json");
+        assert!(!exists(&path));
+        let campaign = testing::realistic();
+        let file = fs::File::create(packed(&path)).expect("made");
+        let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        serde_json::to_writer(&mut packer, &ResultFile::Campaign(campaign.clone())).expect("written");
+        packer.finish().expect("finished");
+        assert!(exists(&path) && result_name(&packed(&path)) == Some(path.clone()));
+        assert_eq!(read(&path).expect("read"), campaign);
+
+        let whole = fs::read(packed(&path)).expect("read");
+        for damaged in [&whole[..whole.len() / 2], b"hello".as_slice()] {
+            fs::write(packed(&path), damaged).expect("written");
+            assert!(read(&path).expect_err("refused").to_string().contains("not JSON"));
+        }
     }
 
     #[test]

@@ -24,24 +24,56 @@ pub struct WriteError {
 /// When any step fails; the old content of `path` is then intact.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     let attempt = || -> io::Result<()> {
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        if is_special(path) {
             return fs::File::options().write(true).open(path)?.write_all(content);
         }
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".muxbench-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)?;
+        let mut temporary = temporary_beside(path)?;
         temporary.write_all(content)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|error| error.error)?;
         // The rename itself is durable once the folder is synced.
-        fs::File::open(folder)?.sync_all()
+        fs::File::open(folder_of(path))?.sync_all()
     };
     attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Finds out whether [`write_atomically`] could write `path` now, so that nobody measures for an hour and then has
+/// nowhere to put it. A disk may still fill up meanwhile.
+///
+/// # Errors
+///
+/// When it could not.
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    let attempt = || -> io::Result<()> {
+        if path.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        // A pipe is not opened twice: its reader would take the first close for the end.
+        if is_special(path) {
+            return Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?);
+        }
+        temporary_beside(path).map(drop)
+    };
+    attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Whether `path` exists and is something that a rename must not replace.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".muxbench-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder_of(path))
 }
 
 #[cfg(test)]
@@ -73,6 +105,20 @@ mod tests {
         write_atomically(&path, b"new").expect("written");
         assert_eq!(fs::read(&path).expect("read"), b"new");
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_found_out_without_writing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("result.json");
+        check_writable(&path).expect("it could be");
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
+        check_writable(Path::new("/dev/full")).expect("it is full only once written to");
+        for bad in [folder.path(), &folder.path().join("absent/result.json"), Path::new("/proc/result.json")]
+        {
+            let error = check_writable(bad).expect_err("not writable").to_string();
+            assert!(error.contains(&*bad.to_string_lossy()), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
-use crate::statistics::{self, Ratio, Verdict};
+use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio, Verdict};
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -69,10 +69,10 @@ pub fn nominal_rate(per_s: f64) -> String {
     if whole == per_s && whole >= 0.0 { count(whole as u64) } else { rate(per_s) }
 }
 
-/// How sure an interval over few repeats can be, where that falls clearly short of the 95% it aims at.
+/// What an interval over so few repeats rests on besides them.
 pub fn interval_caveat(repeats: usize) -> Option<String> {
-    let surest = statistics::coverage_of_range(repeats);
-    (surest < 0.9).then(|| format!("{repeats} repeats can bound it at {} at best", percent(surest)))
+    let few = (REPEATS_FOR_INTERVAL..REPEATS_FOR_EXACT).contains(&repeats);
+    few.then(|| format!("{repeats} are too few for an exact one: it is Student's, of the logarithms"))
 }
 
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
@@ -90,6 +90,12 @@ pub fn bytes(value: u64) -> String {
 pub fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();
     if percent < 1.0 && share > 0.0 { "<1%".to_owned() } else { format!("{percent}%") }
+}
+
+/// A share in percent with what digits it has, to a hundredth of a percent: `1%`, `0.1%`, `12.5%`.
+pub fn share(share: f64) -> String {
+    let percent = format!("{:.2}", share * 100.0);
+    format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A number of things: `1 repeat`, `5 repeats`.
@@ -139,7 +145,8 @@ fn ratio_decimals(ratio: f64) -> usize {
     match ratio {
         ratio if ratio >= 10.0 => 0,
         ratio if ratio >= 2.0 => 1,
-        _ => 2,
+        ratio if ratio >= 0.1 => 2,
+        _ => 4,
     }
 }
 
@@ -193,20 +200,34 @@ mod tests {
 
     #[test]
     fn a_ratio_that_excludes_one_is_never_printed_as_touching_it() {
-        let close = Ratio::of_pairs(&[(1.003, 1.0), (1.02, 1.0), (1.03, 1.0)]).expect("a ratio");
+        let of = |low: f64, middle: f64, high: f64| {
+            Ratio::of_pairs(&[low, middle, middle, middle, middle, high].map(|ratio| (ratio, 1.0)))
+        };
+        let close = of(1.003, 1.02, 1.03).expect("a ratio");
         assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
-        let wide = Ratio::of_pairs(&[(58.0, 1.0), (61.0, 1.0), (64.0, 1.0)]).expect("a ratio");
+        let wide = of(58.0, 61.0, 64.0).expect("a ratio");
         assert_eq!(ratio(&wide), "61× (58–64)");
-        let narrow = Ratio::of_pairs(&[(41.8, 1.0), (42.0, 1.0), (42.1, 1.0)]).expect("a ratio");
+        let narrow = of(41.8, 42.0, 42.1).expect("a ratio");
         assert_eq!(ratio(&narrow), "42.0× (41.8–42.1)");
+        let small = of(0.0052, 0.0061, 0.0063).expect("a ratio");
+        assert_eq!(ratio(&small), "0.0061× (0.0052–0.0063)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
     }
 
     #[test]
     fn few_repeats_come_with_a_caveat() {
-        assert_eq!(interval_caveat(3).as_deref(), Some("3 repeats can bound it at 75% at best"));
-        assert_eq!(interval_caveat(5), None);
+        let caveat = "5 are too few for an exact one: it is Student's, of the logarithms";
+        assert_eq!(interval_caveat(5).as_deref(), Some(caveat));
+        assert_eq!(interval_caveat(6), None);
+    }
+
+    #[test]
+    fn shares_keep_the_digits_that_they_have() {
+        let cases = [(1.0, "100%"), (0.1, "10%"), (0.125, "12.5%"), (0.001, "0.1%"), (0.0005, "0.05%")];
+        for (value, text) in cases {
+            assert_eq!(share(value), text);
+        }
     }
 
     #[test]

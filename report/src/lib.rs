@@ -4,16 +4,36 @@
 //! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
 //! file gives the same bytes every time.
 
+pub mod agreement;
 pub mod analysis;
 pub mod campaign;
+pub mod cells;
+pub mod claims;
+pub mod compare;
+pub mod costs;
+pub mod crossover;
+pub mod diagnosis;
+pub mod export;
+mod figure;
 pub mod files;
 pub mod format;
 pub mod histogram;
+pub mod line;
+mod machine;
+pub mod map;
 pub mod markdown;
+pub mod mechanism_costs;
+pub mod merge;
+pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
+pub mod ranking;
+pub mod reproductions;
 pub mod schema;
+pub mod semantics;
 pub mod statistics;
+pub mod stop;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod warnings;

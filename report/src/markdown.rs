@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::analysis::{Analysis, PointAnalysis, Row};
-use crate::format;
-use crate::schema::Point;
+use crate::map::{MARKS, Map};
+use crate::schema::{ExternalServer, Point};
 use crate::statistics::Summary;
-use crate::table;
+use crate::{costs, format, machine, table};
 
 /// The whole page: the finding, the figures, a table a point, the cells that do not count, the machine,
 /// and the command that repeats the run.
@@ -25,11 +25,32 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
         paragraph(&mut out, &heading(&at.point));
         paragraph(&mut out, &point_table(at));
     }
+    let overtaking = table::overtaking(analysis);
+    if !overtaking.is_empty() {
+        paragraph(&mut out, "## Who overtakes whom");
+        if let Some(map) = Map::of(analysis) {
+            paragraph(
+                &mut out,
+                "By median response, the winner of each point and what it is ahead of the next by:",
+            );
+            paragraph(&mut out, &map.markdown());
+            paragraph(&mut out, MARKS);
+        }
+        paragraph(&mut out, &bullets(&overtaking));
+        paragraph(&mut out, "## How to read it");
+    }
     paragraph(&mut out, &bullets(&table::legend(analysis)));
+    paragraph(&mut out, "## What an echo costs, and a connection");
+    paragraph(&mut out, &costs::markdown(campaign));
     let problems = table::problems(analysis);
     if !problems.is_empty() {
         paragraph(&mut out, "## Cells that do not count");
         paragraph(&mut out, &bullets(&problems));
+    }
+    let servers = &campaign.plan.scenario.servers;
+    if !servers.is_empty() {
+        paragraph(&mut out, "## Servers of other making");
+        paragraph(&mut out, &bullets(&servers.iter().map(external).collect::<Vec<_>>()));
     }
     paragraph(&mut out, "## Where it was measured");
     paragraph(&mut out, &environment(analysis));
@@ -38,6 +59,16 @@ pub fn render(analysis: &Analysis<'_>, figures: &[String]) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Links to the pages of further campaigns, each in a folder below that of the page, with what they found; nothing without any.
+pub fn further(campaigns: &[(&str, &Analysis<'_>)]) -> String {
+    let link = |(folder, analysis): &(&str, &Analysis<'_>)| {
+        let name = escaped(&analysis.campaign.plan.scenario.name);
+        format!("- [{name}]({folder}/report.md): {}\n", escaped(&analysis.finding()))
+    };
+    let links: String = campaigns.iter().map(link).collect();
+    if links.is_empty() { links } else { format!("\n## Further campaigns\n\n{links}") }
 }
 
 /// One table of all points, for a page that gives the result in short. Ends with a newline.
@@ -67,7 +98,8 @@ pub fn summary(analysis: &Analysis<'_>) -> String {
 fn heading(point: &Point) -> String {
     let [connections, active] =
         [point.connections, point.active].map(|count| format::thousands(count.into()));
-    format!("## {}: {connections} connections, {active} active", point.sweep)
+    let further: String = point.particulars().iter().map(|particular| format!(", {particular}")).collect();
+    format!("## {}: {connections} connections, {active} active{further}", point.sweep)
 }
 
 fn paragraph(out: &mut String, text: &str) {
@@ -80,7 +112,7 @@ fn bullets(lines: &[String]) -> String {
 }
 
 /// Text from outside, so that it cannot end a table cell or start markup.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         match character {
@@ -126,41 +158,18 @@ fn row(row: &Row) -> String {
     format!("| {} |", columns.join(" | "))
 }
 
+/// `socat: socat TCP-LISTEN:{port} PIPE (a process a connection)`
+pub(crate) fn external(server: &ExternalServer) -> String {
+    let about = server.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
+    format!("{}: {}{about}", server.name, server.command.join(" "))
+}
+
 fn environment(analysis: &Analysis<'_>) -> String {
     let campaign = analysis.campaign;
-    let machine = &campaign.environment;
-    let cpu =
-        |cpu: Option<u32>| cpu.map_or_else(|| "not pinned".to_owned(), |cpu| format!("processor {cpu}"));
-    let mitigations: Vec<String> =
-        machine.mitigations.iter().map(|(name, state)| format!("{name}: {state}")).collect();
-    let sysctls: Vec<String> =
-        machine.sysctls.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    let limits = machine.limits;
-    bullets(&[
-        format!(
-            "host {}, muxbench {} ({} build, {}) at {}",
-            machine.host, campaign.muxbench_version, machine.profile, machine.rustc_version, campaign.started
-        ),
-        format!(
-            "{} processors of {}, {}",
-            machine.processors,
-            machine.processor,
-            format::bytes(machine.memory_bytes)
-        ),
-        format!("hypervisor: {}", machine.hypervisor.as_deref().unwrap_or("none reported")),
-        format!("Linux {}, clock source {}", machine.kernel, machine.clock_source),
-        format!("governor: {}", machine.governor.as_deref().unwrap_or("none reported")),
-        format!("server on {}, generator on {}", cpu(machine.server_cpu), cpu(machine.generator_cpu)),
-        format!(
-            "steal since boot {}, load average {}",
-            format::percent(machine.steal_since_boot),
-            format::three_digits(machine.load_average)
-        ),
-        format!("descriptor limit {} (hard {})", limits.nofile_soft, limits.nofile_hard),
-        format!("mitigations: {}", mitigations.join("; ")),
-        format!("settings: {}", sysctls.join("; ")),
-        format!("seed {}", campaign.plan.seed),
-    ])
+    let facts = machine::facts(campaign).into_iter().map(|(name, value)| format!("{name}: {value}"));
+    let doctor =
+        campaign.diagnosis.as_ref().map(|told| format!("muxbench doctor: {}", machine::doctor(told)));
+    bullets(&facts.chain(doctor).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -187,15 +196,21 @@ mod tests {
         assert!(page.ends_with("```sh\nmuxbench run --seed 42\n```\n"), "{page}");
         assert!(page.contains("![idle-scaling](plots/idle-scaling.svg)"));
         assert!(!page.contains(".png"));
-        assert!(page.contains("host bench-01, muxbench 0.1.0 (release build"));
+        assert!(page.contains("- host: bench-01\n- program: muxbench 0.1.0 (release build"), "{page}");
         assert!(page.contains("## idle-scaling: 10,000 connections, 10 active"));
     }
 
     #[test]
     fn every_row_has_as_many_columns_as_the_header() {
         let page = page_of(testing::analysis());
-        let columns: Vec<usize> =
-            page.lines().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect();
+        let (points, map) = page.split_once("## Who overtakes whom").expect("a map");
+        let row = map.lines().find(|line| line.starts_with("| 10,000 |")).expect("a row");
+        assert_eq!(row.matches('|').count(), 5, "{row}");
+        let columns: Vec<usize> = points
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.matches('|').count())
+            .collect();
         assert_eq!(columns.len(), 7 * 6);
         assert!(columns.iter().all(|count| *count == 11), "{columns:?}");
     }
@@ -205,6 +220,28 @@ mod tests {
         let mut campaign = testing::realistic();
         testing::spoil(&mut campaign, 0, CellStatus::Invalid, "a | b\n<script>");
         assert!(page(&campaign).contains("a \\| b \\<script>"), "{}", page(&campaign));
+    }
+
+    #[test]
+    fn servers_of_other_making_are_rows_and_their_commands_are_told() {
+        let mut campaign = testing::with_servers(&["poll"], &["socat"]);
+        campaign.plan.scenario.servers[0].about = Some("a process a connection".into());
+        let page = page(&campaign);
+        assert!(page.contains("- socat: ./socat {port} (a process a connection)\n"), "{page}");
+        let (points, _) = page.split_once("## What an echo costs").expect("the costs");
+        let rows: Vec<&str> = points.lines().filter(|line| line.starts_with("| socat |")).collect();
+        assert_eq!(rows.len(), campaign.plan.points.len());
+        // It has no counters, so no system calls an echo: the seventh column.
+        assert!(rows.iter().all(|row| row.split('|').nth(7) == Some(" – ")), "{rows:?}");
+    }
+
+    #[test]
+    fn further_campaigns_are_linked_with_what_they_found() {
+        assert_eq!(further(&[]), "");
+        let links = further(&[("few", testing::analysis())]);
+        let expected =
+            "\n## Further campaigns\n\n- [many-idle-few-active](few/report.md): At 10,000 connections, ";
+        assert!(links.starts_with(expected), "{links}");
     }
 
     #[test]

@@ -5,10 +5,15 @@ use std::fmt::Write as _;
 use comfy_table::presets::UTF8_FULL;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
+use crate::agreement::Agreement;
 use crate::analysis::{Analysis, Capacity, Measured, PointAnalysis, Row, Standing};
+use crate::crossover;
 use crate::format;
-use crate::schema::{Cell, CellStatus, Point};
+use crate::map::{MARKS, Map};
+use crate::ranking;
+use crate::schema::{Campaign, Cell, CellStatus, Point};
 use crate::statistics::REPEATS_FOR_INTERVAL;
+use crate::warnings;
 
 /// The table, and below it what a reader must know: cells that do not count, how the figures came
 /// about, and the machine. Ends with a newline.
@@ -19,6 +24,14 @@ pub fn render(analysis: &Analysis<'_>) -> String {
     } else {
         let table = table(analysis);
         out.extend(table.lines().map(|line| line.trim_end().to_owned() + "\n"));
+    }
+    if let Some(map) = Map::of(analysis) {
+        out.push_str("\nby median response, the winner of each point and what it is ahead of the next by:\n");
+        out.push_str(&map.text());
+        let _ = writeln!(out, "{MARKS}");
+    }
+    for crossing in overtaking(analysis) {
+        let _ = writeln!(out, "{crossing}");
     }
     for line in legend(analysis).into_iter().chain(problems_in_short(analysis)).chain(provenance(analysis)) {
         // Writing into a String cannot fail.
@@ -65,11 +78,13 @@ fn table(analysis: &Analysis<'_>) -> Table {
 }
 
 fn heading(at: &PointAnalysis) -> String {
-    format!("{}\n{}", place(&at.point), at.point.sweep)
+    let mut lines = vec![place(&at.point), at.point.sweep.clone()];
+    lines.extend(at.point.particulars());
+    lines.join("\n")
 }
 
 /// A point in short: `10k × 10`.
-pub(crate) fn place(point: &Point) -> String {
+fn place(point: &Point) -> String {
     format!("{} × {}", format::count(point.connections.into()), format::count(point.active.into()))
 }
 
@@ -117,10 +132,19 @@ fn standing_in_short(standing: &Standing) -> String {
     }
 }
 
+/// Who overtakes whom, a sentence each; where there is a map to be crossed, also that nobody does.
+pub(crate) fn overtaking(analysis: &Analysis<'_>) -> Vec<String> {
+    let crossings = crossover::crossings(analysis.campaign);
+    if crossings.is_empty() && Map::of(analysis).is_some() {
+        return vec!["no mechanism overtakes another, by intervals that leave 1 out".to_owned()];
+    }
+    crossings.iter().map(|crossing| crossing.sentence()).collect()
+}
+
 /// How the figures came about.
 pub(crate) fn legend(analysis: &Analysis<'_>) -> Vec<String> {
     let campaign = analysis.campaign;
-    let repeats = campaign.plan.scenario.repeats as usize;
+    let repeats = campaign.repeats() as usize;
     let load = &campaign.plan.scenario.load;
     let mut lines = Vec::new();
     if campaign.quick {
@@ -129,21 +153,37 @@ pub(crate) fn legend(analysis: &Analysis<'_>) -> Vec<String> {
     if !campaign.complete {
         lines.push("interrupted: not every planned cell was measured".to_owned());
     }
+    let rate = match campaign.plan.points.iter().any(|point| point.rate_per_s.is_some()) {
+        true => "the rate of the point".to_owned(),
+        false => format!("{} requests/s", format::nominal_rate(load.rate_per_s)),
+    };
     lines.push(format!(
-        "response at {} requests/s (open loop, from the intended instant); capacity and server processor time in closed loop",
-        format::nominal_rate(load.rate_per_s),
+        "response at {rate} (open loop, from the intended instant); capacity and server processor time in closed loop"
     ));
     lines.push(if repeats < REPEATS_FOR_INTERVAL {
         format!("{}: too few for intervals, so nothing is called a winner or a tie", format::plural(repeats, "repeat"))
     } else {
         let caveat = format::interval_caveat(repeats).map(|text| format!(" ({text})")).unwrap_or_default();
-        format!("intervals: bootstrap 95% of the median of {repeats} repeats{caveat}; tie: the interval of the ratio covers 1")
+        format!("intervals: 95% of the median of {repeats} repeats{caveat}; tie: the interval of the ratio covers 1")
     });
+    lines.extend(ranking::sentences(campaign));
+    lines.extend(Agreement::of(campaign).map(|agreement| agreement.sentence()));
+    lines.extend(warnings::of(campaign));
+    lines.extend(decisions(campaign));
     lines
 }
 
+/// Why repeats ended, and what was left out, with the reason.
+fn decisions(campaign: &Campaign) -> impl Iterator<Item = String> {
+    let stopped = campaign.stopped.as_ref().map(|stopped| {
+        format!("stopped after {}: {}", format::plural(stopped.repeats as usize, "repeat"), stopped.because)
+    });
+    let left_out = campaign.plan.scenario.excludes.iter().map(|exclude| format!("left out: {exclude}"));
+    stopped.into_iter().chain(left_out)
+}
+
 /// The cells that do not count, a line for each reason: where many cells fail they fail for the same few.
-fn problems_in_short(analysis: &Analysis<'_>) -> Vec<String> {
+pub(crate) fn problems_in_short(analysis: &Analysis<'_>) -> Vec<String> {
     let cells = &analysis.campaign.cells;
     let mut reasons: Vec<(String, usize, String)> = Vec::new();
     for cell in cells.iter().filter(|cell| cell.status != CellStatus::Valid) {
@@ -187,7 +227,7 @@ fn problem(cell: &Cell, reason: &str, all: &[Cell]) -> String {
         "{word}: {} at {} ({}), repeat {}, attempt {}: {}{}",
         cell.mechanism,
         place(&cell.point),
-        cell.point.sweep,
+        [vec![cell.point.sweep.clone()], cell.point.particulars()].concat().join(", "),
         cell.repeat + 1,
         cell.attempt + 1,
         // A reason with a line break in it would no longer be one line.
@@ -206,7 +246,7 @@ fn provenance(analysis: &Analysis<'_>) -> Vec<String> {
         environment.processor,
         environment.kernel,
         campaign.plan.seed,
-        format::plural(campaign.plan.scenario.repeats as usize, "repeat"),
+        format::plural(campaign.repeats() as usize, "repeat"),
         campaign.muxbench_version,
     )]
 }
@@ -214,7 +254,6 @@ fn provenance(analysis: &Analysis<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Campaign;
     use crate::testing::{self, Shape, point};
 
     fn printed(campaign: &Campaign) -> String {

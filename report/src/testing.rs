@@ -1,14 +1,18 @@
-//! Campaigns made up for tests, with figures known in advance.
+//! Results made up for tests, with figures known in advance.
+
+mod semantics;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub use self::semantics::semantics;
 use crate::analysis::Analysis;
 use crate::histogram::{self, Histogram};
 use crate::schema::{
-    Arrivals, BenchGroup, BenchPoint, Campaign, Cell, CellStatus, Connections, Environment, Latency, Limits,
-    Load, LoadMode, LoadReport, LoadSettings, Phase, Plan, Point, ProcessUsage, Protocol, SCHEMA_VERSION,
-    Scenario, ServerCounters, Sweep, SystemUsage, Timing, Usage, WaitPolicy,
+    Arrivals, BenchGroup, BenchPoint, CallCounters, Campaign, Cell, CellStatus, Connections, EngineKind,
+    Environment, ExternalServer, Latency, Limits, Load, LoadMode, LoadReport, LoadSettings, Phase, Plan,
+    Point, ProcessUsage, Protocol, SCHEMA_VERSION, Scenario, ServerCounters, Sweep, SystemUsage, Timestamps,
+    Timing, Usage, WaitPolicy, Workload,
 };
 
 /// The figures of one made-up cell.
@@ -39,7 +43,7 @@ impl Default for Shape {
 }
 
 pub fn point(sweep: &str, connections: u32, active: u32) -> Point {
-    Point { sweep: sweep.to_owned(), connections, active }
+    Point::new(sweep, connections, active)
 }
 
 /// The points of the scenario `many-idle-few-active`.
@@ -74,6 +78,8 @@ pub fn campaign(
         environment: environment(),
         plan: plan(mechanisms, points, repeats),
         cells,
+        stopped: None,
+        diagnosis: None,
     }
 }
 
@@ -122,6 +128,28 @@ pub fn realistic_of(mechanisms: &[&str]) -> Campaign {
             ..Shape::default()
         }
     })
+}
+
+/// [`realistic`], over the mechanisms and the external servers named, which have no counters.
+pub fn with_servers(mechanisms: &[&str], servers: &[&str]) -> Campaign {
+    let mut campaign = realistic_of(&[mechanisms, servers].concat());
+    let scenario = &mut campaign.plan.scenario;
+    scenario.mechanisms.truncate(mechanisms.len());
+    scenario.servers = servers
+        .iter()
+        .map(|name| ExternalServer {
+            name: (*name).to_owned(),
+            command: vec![format!("./{name}"), "{port}".to_owned()],
+            about: None,
+            patience_s: None,
+        })
+        .collect();
+    for cell in campaign.cells.iter_mut().filter(|cell| servers.contains(&cell.mechanism.as_str())) {
+        for phase in [&mut cell.capacity, &mut cell.latency].into_iter().flatten() {
+            phase.usage.counters = None;
+        }
+    }
+    campaign
 }
 
 /// Marks a cell as `status` for `reason`.
@@ -198,6 +226,9 @@ fn cell(mechanism: &str, point: &Point, repeat: u32, shape: Shape) -> Cell {
         began_s: f64::from(repeat),
         connections: Some(Connections::default()),
         server_rss_growth_bytes: Some(1_000_000),
+        slab: None,
+        setup: None,
+        teardown: None,
         capacity: Some(phase(point, &shape, None)),
         latency: Some(phase(point, &shape, Some(&response))),
     }
@@ -219,22 +250,36 @@ fn phase(point: &Point, shape: &Shape, response: Option<&Histogram>) -> Phase {
             scheduled: echoes,
             completed: echoes,
             outstanding: 0,
+            unsent: 0,
             errors: BTreeMap::new(),
             delayed: 0,
             response,
             service,
             lateness: None,
             connect: None,
+            churn_connect: None,
             generator_busy: 0.5,
             generator_starved: 0.0,
             steal: 0.0,
+            response_kernel: None,
+            generator_added: None,
+            timestamp_error_ns: None,
+            self_check: None,
+            intervals: Vec::new(),
+            started_at: "2026-01-02T03:04:05.678901234Z".to_owned(),
+            shard: None,
+            shards: Vec::new(),
+            start_skew_s: None,
         },
         usage: Usage {
             window_s: 1.0,
             echoes,
             server: ProcessUsage { cpu_s: shape.cpu_ns * echoes as f64 / 1e9, ..ProcessUsage::default() },
             counters: Some(ServerCounters {
-                syscalls: (shape.syscalls * echoes as f64) as u64,
+                calls: Some(CallCounters {
+                    syscalls: (shape.syscalls * echoes as f64) as u64,
+                    ..CallCounters::default()
+                }),
                 ..ServerCounters::default()
             }),
             generator: ProcessUsage::default(),
@@ -258,13 +303,19 @@ fn settings(point: &Point, open: bool) -> LoadSettings {
             LoadMode::Closed { pipeline: 1 }
         },
         size_bytes: 64,
+        size: None,
         protocol: Protocol::Echo,
+        workload: Workload::default(),
         threads: 1,
         wait: WaitPolicy::Spin,
+        engine: EngineKind::Epoll,
         duration_s: 1.0,
         warmup_s: 0.2,
         seed: 42,
         generator: "Xoshiro256++".to_owned(),
+        start_at: None,
+        timestamps: Timestamps::User,
+        interval_s: None,
     }
 }
 
@@ -278,10 +329,15 @@ fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
                 name: point.sweep.clone(),
                 connections: vec![connections],
                 active: if point.active == point.connections && point.sweep.starts_with("active") {
-                    "100%".to_owned()
+                    "100%".into()
                 } else {
-                    point.active.to_string()
+                    point.active.to_string().as_str().into()
                 },
+                threads: Vec::new(),
+                accept: Vec::new(),
+                sizes: Vec::new(),
+                rates: Vec::new(),
+                churn: Vec::new(),
             }),
         }
     }
@@ -290,7 +346,11 @@ fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
             name: "many-idle-few-active".to_owned(),
             analysis: "What do idle connections cost?".to_owned(),
             mechanisms: mechanisms.iter().map(ToString::to_string).collect(),
+            servers: Vec::new(),
+            excludes: Vec::new(),
+            control: None,
             repeats,
+            stop: None,
             load: Load { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
             timing: Timing { warmup_s: 0.2, capacity_s: 1.0, latency_s: 1.0 },
             sweeps,
@@ -301,7 +361,7 @@ fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
     }
 }
 
-fn environment() -> Environment {
+pub fn environment() -> Environment {
     Environment {
         host: "bench-01".to_owned(),
         kernel: "6.8.0-45-generic".to_owned(),
@@ -317,6 +377,7 @@ fn environment() -> Environment {
         steal_since_boot: 0.001,
         load_average: 0.2,
         server_cpu: Some(0),
+        further_server_cpus: Vec::new(),
         generator_cpu: Some(1),
         muxbench_version: "0.1.0".to_owned(),
         rustc_version: "rustc 1.88.0".to_owned(),

@@ -7,9 +7,10 @@ use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use muxbench::experiment::scenario;
-use muxbench::mechanisms;
+use muxbench::mechanisms::{self, Mechanism};
 
-/// List the mechanisms (what they are, the system calls they issue, where they end) and the scenarios
+/// List the mechanisms (what they are, how they meet connections, the system calls they issue, where they end, and
+/// whether this kernel has them) and the scenarios
 #[derive(clap::Args)]
 pub struct List {}
 
@@ -17,20 +18,35 @@ impl List {
     /// Prints the table.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let mut table = Table::new();
-        table.load_style(NOTHING).set_header(["mechanism", "family", "in this build", "system calls"]);
+        table.load_style(NOTHING).set_header([
+            "mechanism",
+            "family",
+            "build",
+            "kernel",
+            "--accept",
+            "system calls",
+        ]);
         for mechanism in mechanisms::all() {
-            let compiled = if mechanism.is_compiled() { "yes" } else { "no" };
-            table.add_row([mechanism.name, mechanism.family, compiled, mechanism.system_calls]);
+            let modes: Vec<_> = mechanism.accept.iter().map(ToString::to_string).collect();
+            table.add_row([
+                mechanism.name,
+                mechanism.family,
+                if mechanism.is_compiled() { "yes" } else { "no" },
+                match (mechanism.probe)() {
+                    _ if !mechanism.is_compiled() => "?",
+                    Ok(_) => "yes",
+                    Err(_) => "no",
+                },
+                &modes.join(" "),
+                &mechanism.echo_calls.join(" "),
+            ]);
         }
         let mut text = format!("{table}\n");
         for mechanism in mechanisms::all() {
-            text.push_str(&format!(
-                "\n {}: {}\n   limit: {}\n",
-                mechanism.name, mechanism.about, mechanism.limit
-            ));
+            text.push_str(&details(mechanism));
         }
-        text.push_str("\nscenarios, for `muxbench run NAME`:\n");
-        for (name, _) in scenario::embedded() {
+        text.push_str("\nscenarios, for `muxbench run NAME` (how long each takes: `muxbench run --list`):\n");
+        for name in scenario::embedded() {
             let default = if name == scenario::DEFAULT { " (the default)" } else { "" };
             let analysis = scenario::load(name)?.analysis;
             text.push_str(&format!("\n {name}{default}: {}\n", analysis.trim().replace('\n', "\n   ")));
@@ -38,4 +54,19 @@ impl List {
         std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a table has no room for.
+fn details(mechanism: &Mechanism) -> String {
+    let Mechanism { name, about, limit, .. } = mechanism;
+    let calls = mechanism.connection_calls.join(" ");
+    let mut text = format!("\n {name}: {about}\n   limit: {limit}\n   calls of a connection: {calls}\n");
+    if !mechanism.is_compiled() {
+        text.push_str(&format!("   not in this build: build it with --features {name}\n"));
+    }
+    match (mechanism.probe)() {
+        Ok(lacking) => lacking.iter().for_each(|what| text.push_str(&format!("   this kernel: {what}\n"))),
+        Err(reason) => text.push_str(&format!("   this kernel: {reason}\n")),
+    }
+    text
 }

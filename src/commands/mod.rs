@@ -1,13 +1,26 @@
 //! The subcommands, one file each. To add one: a file with its arguments and `execute`, a variant of
 //! [`Command`], and its arm in [`Command::execute`].
 
+mod baseline;
+mod claims;
+mod compare;
+mod completions;
+mod doctor;
+mod export;
 mod list;
+mod man;
+mod merge;
 mod report;
+mod reproductions;
 mod run;
+mod semantics;
 mod serve;
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -15,6 +28,8 @@ use clap::error::ErrorKind;
 const FAILURE: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
+/// A gate failed: something is worse than it may be.
+const GATE: u8 = 3;
 /// What was measured may not be used.
 const INVALID: u8 = 4;
 /// Ended by SIGINT: 128 + 2, as shells report it.
@@ -31,6 +46,12 @@ const AFTER_HELP: &str = "\
 Examples:
   muxbench run                            the main job: a table, results/ and plots/
   muxbench serve --mechanism epoll-et     one echo server, to load with load-gen
+  muxbench merge shard-*.json -o all.json the shards of one run of load-gen, put together
+  muxbench compare results/a results/b    is the second campaign better or worse than the first?
+  muxbench export all.json --format csv   a result for other tools
+  muxbench claims results/reference       what a campaign proves: a verdict for each claim
+  muxbench semantics reset et-once        what each mechanism reports of a reset, and one claim decided
+  muxbench doctor --conns 100k            will this machine hold them, and is it quiet enough?
   muxbench list                           the mechanisms of this build";
 
 /// One subcommand with its arguments.
@@ -39,7 +60,15 @@ pub enum Command {
     Run(run::Run),
     Serve(serve::Serve),
     Report(report::Report),
+    Compare(compare::Compare),
+    Merge(merge::Merge),
+    Export(export::Export),
+    Claims(claims::Claims),
+    Semantics(semantics::Semantics),
+    Doctor(doctor::Doctor),
     List(list::List),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
@@ -49,7 +78,15 @@ impl Command {
             Self::Run(run) => run.execute(),
             Self::Serve(serve) => serve.execute(),
             Self::Report(report) => report.execute(),
+            Self::Compare(compare) => compare.execute(),
+            Self::Merge(merge) => merge.execute(),
+            Self::Export(export) => export.execute(),
+            Self::Claims(claims) => claims.execute(),
+            Self::Semantics(semantics) => semantics.execute(),
+            Self::Doctor(doctor) => doctor.execute(),
             Self::List(list) => list.execute(),
+            Self::Completions(completions) => completions.execute(),
+            Self::Man(man) => man.execute(),
         }
     }
 }
@@ -72,6 +109,22 @@ pub fn parse() -> anyhow::Result<Command> {
         }
         Err(error) => Err(UsageError(one_line(&error)).into()),
     }
+}
+
+/// Whether `path` stands for standard input or output.
+fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Where what `path` stands for can be read.
+fn readable(path: &Path) -> &Path {
+    if is_stream(path) { Path::new("/dev/stdin") } else { path }
+}
+
+/// Prints to standard output; a reader that has gone or a full disk is an error, not a panic.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// What `muxbench` alone says.

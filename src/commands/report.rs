@@ -1,19 +1,31 @@
 //! `muxbench report`
 
-use std::io::Write;
+#[cfg(feature = "plots")]
+mod file;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+#[cfg(feature = "plots")]
 use anyhow::Context;
 use muxbench::experiment::run::FILE_NAME;
 use report::analysis::Analysis;
 use report::campaign;
-use report::schema::Campaign;
+use report::page::{self, Figure, Part, Sources};
+use report::schema::{BenchGroup, Campaign};
 
-/// Draw a campaign's figures and print its table, from its result alone
+use super::claims::{Found, json_files, of_campaign};
+
+/// Draw figures, print the table and make the page of a campaign, or of several, from results alone
 ///
-/// Micro-benchmarks in DIR/bench, or else in bench beside DIR, are drawn with it. Writes report.md into DIR, and figures as SVG and PNG: into plots/NAME for a campaign in results/NAME,
-/// into DIR/plots otherwise. The same result gives the same SVG and Markdown, byte for byte.
+/// DIR is the folder of a campaign, of one with further campaigns in folders below it, or of several. Writes report.html into DIR: one page,
+/// which needs nothing else, of every result there (campaigns, micro-benchmarks, runs of load-gen, published tables, semantics) with what they
+/// say of the claims. Writes report.md beside each campaign, and its figures as SVG and PNG: into plots/NAME for a campaign in
+/// results/NAME, into DIR/plots otherwise. Micro-benchmarks are those in DIR, or else in bench beside DIR. The same results give the
+/// same SVG, Markdown and HTML, byte for byte.
+///
+/// In the place of DIR, the file of a run (load-gen --json) or of published tables (muxbench run reproductions) has its figures
+/// drawn beside it.
 #[derive(clap::Args)]
 pub struct Report {
     /// Folder of the campaign: results/<time>-<host>
@@ -22,7 +34,10 @@ pub struct Report {
     /// Folder for the figures
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Print the table as Markdown, and write nothing
+    /// Draw the figures as SVG alone: most of the time goes into PNG
+    #[arg(long)]
+    no_png: bool,
+    /// Print the campaign's table as Markdown, and write nothing
     #[arg(long)]
     table: bool,
 }
@@ -30,93 +45,184 @@ pub struct Report {
 impl Report {
     /// The report of the campaign in `folder`, figures in their usual place.
     pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), plots: None, table: false }
+        Self { folder: folder.to_owned(), plots: None, no_png: false, table: false }
     }
 
-    /// Reads the result and reports it.
+    /// Reads the results and reports them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let campaign = campaign::read(&self.folder.join(FILE_NAME))?;
-        if self.table {
-            let table = report::markdown::summary(&Analysis::of(&campaign)?);
-            std::io::stdout()
-                .lock()
-                .write_all(table.as_bytes())
-                .context("cannot write to standard output")?;
-        } else {
-            self.write(&campaign, true)?;
+        #[cfg(feature = "plots")]
+        if self.folder.is_file() {
+            return file::draw(&self.folder, self.plots);
         }
+        if self.table {
+            let campaign = campaign::read(&self.folder.join(FILE_NAME))?;
+            super::print(&report::markdown::summary(&Analysis::of(&campaign)?))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut found = self.gather()?;
+        let campaigns = std::mem::take(&mut found.campaigns);
+        self.report(&campaigns, &found, true)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Writes the page and the figures of `campaign`, and prints the table if asked.
+    /// Writes the pages and the figures of `campaign`, which is the one in the folder, and prints the table if asked.
     pub fn write(&self, campaign: &Campaign, print: bool) -> anyhow::Result<()> {
-        let analysis = Analysis::of(campaign)?;
+        let mut found = Found::default();
+        found.folders.push(self.folder.clone());
+        found.sources.push(of_campaign(campaign));
+        self.take_benches(&mut found);
+        self.report(std::slice::from_ref(campaign), &found, print)
+    }
+
+    /// Every result in the folder and below, its own campaign first. What cannot be read is told and left out, but for
+    /// that campaign, which a page cannot do without unless there are others.
+    fn gather(&self) -> anyhow::Result<Found> {
+        let own = self.folder.join(FILE_NAME);
+        let mut found = Found::default();
+        if campaign::exists(&own) {
+            found.campaigns.push(campaign::read(&own)?);
+            found.folders.push(self.folder.clone());
+            found.sources.extend(found.campaigns.first().map(of_campaign));
+        }
+        let files = if self.folder.is_dir() { json_files(&self.folder)? } else { Vec::new() };
+        files.iter().filter(|path| **path != own).for_each(|path| take(&mut found, path));
+        if found.campaigns.is_empty() {
+            found.campaigns.push(campaign::read(&own)?);
+        }
+        if found.benches.is_empty() {
+            self.take_benches(&mut found);
+        }
+        Ok(found)
+    }
+
+    /// The micro-benchmarks of the folder, or those beside it, where `cargo bench` leaves them.
+    fn take_benches(&self, found: &mut Found) {
+        let beside = self.folder.parent().map(|parent| parent.join("bench")).unwrap_or_default();
+        let folder = [self.folder.join("bench"), beside].into_iter().find(|folder| folder.is_dir());
+        let files = folder.and_then(|folder| json_files(&folder).ok()).unwrap_or_default();
+        files.iter().for_each(|path| take(found, path));
+    }
+
+    /// Writes everything about `campaigns`, whose folders `found` has.
+    fn report(&self, campaigns: &[Campaign], found: &Found, print: bool) -> anyhow::Result<()> {
+        let analyses: Vec<Analysis<'_>> = campaigns.iter().map(Analysis::of).collect::<Result<_, _>>()?;
         if print {
-            let table = report::table::render(&analysis);
-            std::io::stdout()
-                .lock()
-                .write_all(table.as_bytes())
-                .context("cannot write to standard output")?;
+            super::print(&tables(&analyses))?;
         }
-        let figures = self.figures(&analysis)?;
-        let page = self.folder.join("report.md");
-        let names: Vec<String> = figures.iter().map(|figure| relative(figure, &self.folder)).collect();
-        report::files::write_atomically(&page, report::markdown::render(&analysis, &names).as_bytes())?;
-        eprintln!("muxbench: result {}", self.folder.join(FILE_NAME).display());
-        eprintln!("muxbench: page {}", page.display());
-        for figure in figures.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg")) {
-            eprintln!("muxbench: figure {} (and .png)", figure.display());
+        let below: Vec<String> = found
+            .folders
+            .iter()
+            .map(|folder| folder.strip_prefix(&self.folder).unwrap_or(folder).display().to_string())
+            .collect();
+        let mut figures = Vec::new();
+        for (index, (analysis, folder)) in analyses.iter().zip(&found.folders).enumerate() {
+            let is_home = folder == &self.folder;
+            let benches: &[BenchGroup] = if index == 0 { &found.benches } else { &[] };
+            let further = below.iter().map(String::as_str).zip(&analyses).skip(1);
+            let further: Vec<_> = further.filter(|_| is_home).collect();
+            figures.push(self.write_campaign(analysis, benches, folder, &further)?);
         }
+        let parts: Vec<Part<'_>> = analyses
+            .iter()
+            .zip(&below)
+            .zip(&figures)
+            .map(|((analysis, folder), figures)| Part { analysis, folder, figures })
+            .collect();
+        let html = page::render(&Sources {
+            parts: &parts,
+            benches: &found.benches,
+            loads: &found.loads,
+            reproductions: found.reproductions.as_ref(),
+            claims: &found.verdicts(campaigns),
+        })?;
+        let path = self.folder.join("report.html");
+        report::files::write_atomically(&path, html.as_bytes())?;
+        eprintln!("muxbench: page {}", path.display());
         Ok(())
     }
 
+    /// Writes the figures of one campaign, and its page of Markdown, which links to the `further` ones, into its folder.
+    fn write_campaign(
+        &self,
+        analysis: &Analysis<'_>,
+        benches: &[BenchGroup],
+        folder: &Path,
+        further: &[(&str, &Analysis<'_>)],
+    ) -> anyhow::Result<Vec<Figure>> {
+        let plots = self.plots_folder(folder);
+        let (figures, paths) = self.draw(analysis, benches, &plots)?;
+        let names: Vec<String> = paths.iter().map(|path| relative(path, folder)).collect();
+        let page = folder.join("report.md");
+        let text = report::markdown::render(analysis, &names) + &report::markdown::further(further);
+        report::files::write_atomically(&page, text.as_bytes())?;
+        eprintln!("muxbench: result {}", folder.join(FILE_NAME).display());
+        eprintln!("muxbench: page {}", page.display());
+        let and_png = if self.no_png { "" } else { " (and .png)" };
+        for figure in paths.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg")) {
+            eprintln!("muxbench: figure {}{and_png}", figure.display());
+        }
+        Ok(figures)
+    }
+
     #[cfg(feature = "plots")]
-    fn figures(&self, analysis: &Analysis<'_>) -> anyhow::Result<Vec<PathBuf>> {
-        let plots = self.plots_folder();
-        std::fs::create_dir_all(&plots)
-            .with_context(|| format!("cannot make the folder {} for figures", plots.display()))?;
-        Ok(report::plots::draw_all(analysis, &benches(&self.folder)?, &plots)?)
+    fn draw(
+        &self,
+        analysis: &Analysis<'_>,
+        benches: &[BenchGroup],
+        plots: &Path,
+    ) -> anyhow::Result<(Vec<Figure>, Vec<PathBuf>)> {
+        let drawings = report::plots::draw(analysis, benches);
+        let paths = report::plots::write_all(&drawings, plots, !self.no_png)
+            .with_context(|| format!("cannot draw figures into {}", plots.display()))?;
+        let figure =
+            |drawn: report::plots::Drawing| Figure { name: drawn.name, title: drawn.title, svg: drawn.svg };
+        Ok((drawings.into_iter().map(figure).collect(), paths))
     }
 
     #[cfg(not(feature = "plots"))]
-    fn figures(&self, _analysis: &Analysis<'_>) -> anyhow::Result<Vec<PathBuf>> {
-        let plots = self.plots_folder();
+    fn draw(
+        &self,
+        _analysis: &Analysis<'_>,
+        _benches: &[BenchGroup],
+        plots: &Path,
+    ) -> anyhow::Result<(Vec<Figure>, Vec<PathBuf>)> {
         eprintln!(
             "muxbench: this build draws no figures into {}; build it with --features plots",
             plots.display()
         );
-        Ok(Vec::new())
+        Ok((Vec::new(), Vec::new()))
     }
 
-    /// Where the figures go.
-    fn plots_folder(&self) -> PathBuf {
+    /// Where the figures of the campaign in `folder` go, which is this one or below it.
+    fn plots_folder(&self, folder: &Path) -> PathBuf {
         let usual = || match (self.folder.parent(), self.folder.file_name()) {
             (Some(parent), Some(name)) if parent.file_name().is_some_and(|parent| parent == "results") => {
                 parent.with_file_name("plots").join(name)
             }
             _ => self.folder.join("plots"),
         };
-        self.plots.clone().unwrap_or_else(usual)
+        let plots = self.plots.clone().unwrap_or_else(usual);
+        let below = folder.strip_prefix(&self.folder).unwrap_or(Path::new(""));
+        plots.components().chain(below.components()).collect()
     }
 }
 
-/// The micro-benchmarks beside the campaign: in its own folder, or where `cargo bench` leaves them.
-#[cfg(feature = "plots")]
-fn benches(folder: &Path) -> anyhow::Result<Vec<report::schema::BenchGroup>> {
-    let beside = folder.parent().map(|parent| parent.join("bench")).unwrap_or_default();
-    let found = [folder.join("bench"), beside].into_iter().find(|folder| folder.is_dir());
-    let Some(found) = found else { return Ok(Vec::new()) };
-    let entries = std::fs::read_dir(&found).with_context(|| format!("cannot read {}", found.display()))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-        .collect();
-    paths.sort();
-    // A file that cannot be read costs its figure, not the campaign's.
-    let readable = paths.iter().filter_map(|path| {
-        campaign::read_bench(path).map_err(|error| eprintln!("muxbench: left out: {error}")).ok()
-    });
-    Ok(readable.collect())
+/// Takes a result, or says why it is left out: it costs its part of the page, not the page.
+fn take(found: &mut Found, path: &Path) {
+    if let Err(error) = found.take(path) {
+        eprintln!("muxbench: left out: {error:#}");
+    }
+}
+
+/// The table of the first campaign, and what each further one found.
+fn tables(analyses: &[Analysis<'_>]) -> String {
+    let Some((first, further)) = analyses.split_first() else { return String::new() };
+    let found = |analysis: &Analysis<'_>| {
+        format!("{}: {}\n", analysis.campaign.plan.scenario.name, analysis.finding())
+    };
+    let further: String = further.iter().map(found).collect();
+    let apart = if further.is_empty() { "" } else { "\n" };
+    report::table::render(first) + apart + &further
 }
 
 /// `path` as a page in `folder` links to it: up to the closest common folder, and down again.
@@ -135,16 +241,30 @@ fn relative(path: &Path, folder: &Path) -> String {
 mod tests {
     use super::*;
 
+    fn plots(folder: &str, below: &str) -> PathBuf {
+        Report::of(Path::new(folder)).plots_folder(&Path::new(folder).join(below))
+    }
+
     #[test]
     fn figures_of_a_campaign_in_results_go_to_plots() {
-        assert_eq!(Report::of(Path::new("results/a")).plots_folder(), Path::new("plots/a"));
-        assert_eq!(Report::of(Path::new("/x/results/a")).plots_folder(), Path::new("/x/plots/a"));
-        assert_eq!(Report::of(Path::new("/tmp/a")).plots_folder(), Path::new("/tmp/a/plots"));
+        assert_eq!(plots("results/a", ""), Path::new("plots/a"));
+        assert_eq!(plots("/x/results/a", ""), Path::new("/x/plots/a"));
+        assert_eq!(plots("/tmp/a", ""), Path::new("/tmp/a/plots"));
+    }
+
+    #[test]
+    fn figures_of_campaigns_below_go_below_those_of_the_first() {
+        assert_eq!(plots("results/a", "crossover"), Path::new("plots/a/crossover"));
+        assert_eq!(plots("/tmp/a", "crossover"), Path::new("/tmp/a/plots/crossover"));
     }
 
     #[test]
     fn a_page_links_to_its_figures_wherever_they_are() {
         assert_eq!(relative(Path::new("plots/a/x.svg"), Path::new("results/a")), "../../plots/a/x.svg");
+        assert_eq!(
+            relative(Path::new("plots/a/b/x.svg"), Path::new("results/a/b")),
+            "../../../plots/a/b/x.svg"
+        );
         assert_eq!(relative(Path::new("/tmp/a/plots/x.svg"), Path::new("/tmp/a")), "plots/x.svg");
     }
 }

@@ -1,40 +1,55 @@
 //! `muxbench run`
 
-use std::io::{IsTerminal, Write};
+mod apart;
+mod listing;
+mod progress;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use load_gen::machine::capacity::Capacity;
 use load_gen::{machine, units};
+use muxbench::doctor;
 use muxbench::experiment::environment::{self, Pinning};
+use muxbench::experiment::expectation::Expectation;
 use muxbench::experiment::journal::Journal;
-use muxbench::experiment::run::{self, Audience};
-use muxbench::experiment::scenario::{self, Overrides, ScenarioError};
-use muxbench::mechanisms;
-use report::format;
-use report::schema::{Campaign, Cell, CellStatus, Plan, ResultFile, SCHEMA_VERSION, Scenario};
+use muxbench::experiment::run;
+use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
+use muxbench::reproductions::NAME as REPRODUCTIONS;
+use report::schema::{Campaign, Diagnosis, Environment, Plan, ResultFile, SCHEMA_VERSION};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::progress::Watcher;
+use super::baseline::Baselines;
+use super::compare::Gate;
 use super::report::Report;
-use super::{INTERRUPTED, INVALID, UsageError};
+use super::reproductions;
+use super::{GATE, INTERRUPTED, INVALID, UsageError, print};
 
 /// Measure: the main job
 ///
-/// Starts each mechanism's server, puts the scenario's load on it, and prints a table. The result goes to
-/// results/<time>-<host>/campaign.json, figures to plots/<time>-<host>/. Ctrl-C keeps every finished cell.
+/// Starts each mechanism's server, and each external server of the scenario, puts the scenario's load on it, and
+/// prints a table. The result goes to results/<time>-<host>/campaign.json, figures to plots/<time>-<host>/; of several
+/// scenarios each has a folder of its own. Ctrl-C keeps every finished cell. Ends with 4 where nothing valid was measured for a
+/// contender at a point, with 3 where a comparison with a baseline fails.
 #[derive(clap::Args)]
 pub struct Run {
-    /// A scenario: a name of `muxbench list`, or a path to a TOML file
-    #[arg(default_value = scenario::DEFAULT)]
-    scenario: String,
-    /// The scenario's short form: under a minute, wide intervals
+    /// Scenarios, measured one after the other: names of `--list`, or paths to TOML files; or `reproductions` alone, published
+    /// tables measured again, or some of them by name: tlpi, kegel, libevent, gammo, io-uring-echo, perf-epoll-wait
+    #[arg(value_name = "SCENARIO", default_value = scenario::DEFAULT)]
+    scenarios: Vec<String>,
+    /// Print the scenarios, what each asks, and how long it takes
+    #[arg(long)]
+    list: bool,
+    /// The scenario's short form: about a minute, wide intervals
     #[arg(long)]
     quick: bool,
-    /// Measure these mechanisms only: a,b
+    /// Measure these only, mechanisms or servers of the scenario: a,b
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     mechanisms: Option<Vec<String>>,
     /// Connections at each point: 100,1k,10k
@@ -43,28 +58,50 @@ pub struct Run {
     /// Active connections, a sweep for each: 10,1%,100%
     #[arg(long, value_name = "SHARE|N,…", value_delimiter = ',')]
     active: Option<Vec<String>>,
-    /// How often each cell is repeated
+    /// How often each cell is repeated, exactly
     #[arg(long, value_name = "N", value_parser = units::positive_count)]
     repeats: Option<u32>,
     /// Seed of the order of cells and of every schedule
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Folder of the result; it must not hold another campaign
+    /// Folder of the result, of several scenarios a folder in it for each; it must not hold another campaign
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Complete an interrupted campaign as it was planned
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "scenario", "quick", "mechanisms", "conns", "active", "repeats", "seed", "out",
+        "scenarios", "list", "quick", "mechanisms", "conns", "active", "repeats", "seed", "out", "no_doctor",
     ])]
     resume: Option<PathBuf>,
+    /// Do not ask the doctor first, which listens to the machine for five seconds (--quick: one)
+    #[arg(long)]
+    no_doctor: bool,
+    #[command(flatten)]
+    baselines: Baselines,
     /// Print the campaign as JSON instead of the table
     #[arg(long)]
     json: bool,
 }
 
+/// A campaign that is to be measured, or measured to its end.
+struct Work {
+    folder: PathBuf,
+    campaign: Campaign,
+    journal: Journal,
+}
+
 impl Run {
     /// Measures and reports.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
+        if self.list {
+            listing::print()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some((REPRODUCTIONS, tables)) =
+            self.scenarios.split_first().map(|(first, others)| (first.as_str(), others))
+        {
+            self.refuse_options_of_campaigns()?;
+            return reproductions::execute(tables, self.seed, self.out.as_deref(), self.json);
+        }
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // The second one ends the process at once; the journal has every finished cell.
@@ -72,46 +109,103 @@ impl Run {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
         machine::raise_descriptor_limit();
-        let (folder, mut campaign, mut journal) = match &self.resume {
+        let mut left = match &self.resume {
             Some(folder) => {
-                let (journal, campaign) = Journal::resume(folder)?;
-                check_same_machine(&campaign)?;
-                (folder.clone(), campaign, journal)
+                let work = resume(folder)?;
+                self.baselines.check(&work.campaign)?;
+                vec![work]
             }
             None => self.begin()?,
         };
-        let mut watcher = Watcher::new(&campaign);
-        run::run(&mut campaign, &mut journal, &folder, &stop, &mut watcher)?;
-        watcher.bar.finish_and_clear();
-        if self.json {
-            let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone()))?;
-            writeln!(std::io::stdout().lock(), "{text}").context("cannot write to standard output")?;
+        tell_expected(&left);
+        let several = left.len() > 1;
+        let (mut all_valid, mut all_pass) = (true, true);
+        while !left.is_empty() {
+            let mut work = left.remove(0);
+            self.measure(&mut work, &left, several, &stop)?;
+            if stop.load(Relaxed) {
+                tell_interrupted(&work, &left);
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            all_valid &= tell_gaps(&work.campaign);
+            match self.settle(&work)? {
+                Gate::Passed => {}
+                Gate::Worse => all_pass = false,
+                Gate::Undecided => all_valid = false,
+            }
         }
-        Report::of(&folder).write(&campaign, !self.json)?;
-        Ok(verdict(&campaign, &folder, stop.load(Relaxed)))
+        Ok(match (all_valid, all_pass) {
+            (true, true) => ExitCode::SUCCESS,
+            (_, false) => ExitCode::from(GATE),
+            (false, true) => ExitCode::from(INVALID),
+        })
     }
 
-    /// Plans a new campaign and makes its folder and journal.
-    fn begin(&self) -> anyhow::Result<(PathBuf, Campaign, Journal)> {
-        let overrides = Overrides {
-            quick: self.quick,
-            mechanisms: self.mechanisms.clone(),
-            connections: self.conns.clone(),
-            active: self.active.clone(),
-            repeats: self.repeats,
-        };
-        let usage = |error: ScenarioError| UsageError(error.to_string());
-        let mut scenario = scenario::load(&self.scenario).map_err(usage)?;
-        if self.mechanisms.is_none() {
-            leave_out_what_is_not_built(&mut scenario);
+    /// Compares a measured campaign with its baseline, and keeps it as one, as was asked.
+    fn settle(&self, work: &Work) -> anyhow::Result<Gate> {
+        let (text, gate) = self.baselines.settle(&work.campaign, &work.folder.join(run::FILE_NAME))?;
+        // With --json standard output is the campaign's.
+        if self.json {
+            eprint!("{text}");
+        } else {
+            print(&text)?;
         }
-        let (scenario, points) = overrides.apply(scenario).map_err(usage)?;
-        let environment = environment::capture(Pinning::choose());
+        Ok(gate)
+    }
+
+    /// The published tables are what they are: none of the options that change a scenario means anything there.
+    fn refuse_options_of_campaigns(&self) -> Result<(), UsageError> {
+        let given = [
+            ("--quick", self.quick),
+            ("--mechanisms", self.mechanisms.is_some()),
+            ("--conns", self.conns.is_some()),
+            ("--active", self.active.is_some()),
+            ("--repeats", self.repeats.is_some()),
+            ("a baseline", self.baselines.is_any()),
+        ];
+        let given: Vec<&str> =
+            given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let given = report::format::and(&given);
+        Err(UsageError(format!(
+            "{REPRODUCTIONS} takes the names of its tables, --seed, --out and --json, and not {given}"
+        )))
+    }
+
+    /// Measures one campaign, after which `later` are to follow, and reports it.
+    fn measure(
+        &self,
+        work: &mut Work,
+        later: &[Work],
+        several: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<()> {
+        let Work { folder, campaign, journal } = work;
+        let later_s = later.iter().map(|work| Expectation::of(&work.campaign.plan).least_s()).sum();
+        let mut watcher = Watcher::new(campaign, later_s);
+        let outcome = run::run(campaign, journal, folder, stop, &mut watcher);
+        watcher.finish();
+        outcome?;
+        let mut out = std::io::stdout().lock();
+        let heading = several && !self.json;
+        let text = match self.json {
+            true => serde_json::to_string(&ResultFile::Campaign(campaign.clone()))? + "\n",
+            false if heading => format!("{}\n", campaign.plan.scenario.name),
+            false => String::new(),
+        };
+        out.write_all(text.as_bytes()).context("cannot write to standard output")?;
+        drop(out);
+        Report::of(folder).write(campaign, !self.json)
+    }
+
+    /// Plans a campaign for each scenario, and makes their folders and journals. Nothing is measured, and no folder made,
+    /// unless all of them can be run.
+    fn begin(&self) -> anyhow::Result<Vec<Work>> {
+        let prepared = self.prepare()?;
+        let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let folder = self.out.clone().unwrap_or_else(|| {
-            let time = started.replace([':', '-'], "").replace('Z', "");
-            Path::new("results").join(format!("{time}-{}", environment.host))
-        });
         if cfg!(debug_assertions) {
             eprintln!("muxbench: this is a debug build: its figures say little; use cargo run --release");
         }
@@ -120,27 +214,97 @@ impl Run {
                 "muxbench: one processor only: server and generator share it, and most cells will be invalid"
             );
         }
-        let campaign = Campaign {
-            schema_version: SCHEMA_VERSION,
-            muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started,
-            command: self.command(),
-            quick: self.quick,
-            complete: false,
-            environment,
-            plan: Plan { scenario, points, seed: self.seed },
-            cells: Vec::new(),
-        };
-        std::fs::create_dir_all(&folder).with_context(|| {
-            format!("cannot make the folder {}; choose another with --out", folder.display())
-        })?;
-        let journal = Journal::begin(&folder, &campaign)?;
-        Ok((folder, campaign, journal))
+        let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));
+        let mut planned = Vec::new();
+        for (argument, Prepared { scenario, points, notes }) in self.scenarios.iter().zip(prepared) {
+            notes.iter().for_each(|note| eprintln!("muxbench: {}: {note}", scenario.name));
+            let folder = self.folder(&started, &environment, &scenario.name);
+            let campaign = Campaign {
+                schema_version: SCHEMA_VERSION,
+                muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
+                started: started.clone(),
+                command: self.command(argument),
+                quick: self.quick,
+                complete: false,
+                environment: environment.clone(),
+                diagnosis: diagnosis.clone(),
+                plan: Plan { scenario, points, seed: self.seed },
+                cells: Vec::new(),
+                stopped: None,
+            };
+            self.baselines.check(&campaign)?;
+            planned.push((folder, campaign));
+        }
+        let mut all = Vec::new();
+        for (folder, campaign) in planned {
+            std::fs::create_dir_all(&folder).with_context(|| {
+                format!("cannot make the folder {}; choose another with --out", folder.display())
+            })?;
+            let journal = Journal::begin(&folder, &campaign)?;
+            all.push(Work { folder, campaign, journal });
+        }
+        Ok(all)
     }
 
-    /// The command that repeats this run exactly.
-    fn command(&self) -> String {
-        let mut words = vec!["muxbench run".to_owned(), self.scenario.clone()];
+    /// What the doctor says of the machine, about the most connections that are to be held. What is wrong is told, and
+    /// stops nothing: what makes figures useless is found out cell by cell.
+    fn ask_the_doctor(&self, prepared: &[Prepared]) -> Diagnosis {
+        const QUICKLY: Duration = Duration::from_secs(1);
+        let points = prepared.iter().flat_map(|one| &one.points);
+        let most = points.map(|point| point.connections).max().unwrap_or(1);
+        let diagnosis = doctor::examine(most, Some(if self.quick { QUICKLY } else { doctor::PROBE }));
+        for complaint in report::diagnosis::complaints(&diagnosis) {
+            eprintln!("muxbench: doctor: {complaint}");
+        }
+        diagnosis
+    }
+
+    /// The scenarios as the command line wants them, or everything that is wrong with any of them.
+    fn prepare(&self) -> Result<Vec<Prepared>, UsageError> {
+        let overrides = Overrides {
+            quick: self.quick,
+            mechanisms: self.mechanisms.clone(),
+            connections: self.conns.clone(),
+            active: self.active.clone(),
+            repeats: self.repeats,
+        };
+        let machine = Capacity::of_this_machine();
+        let (mut all, mut wrong) = (Vec::<Prepared>::new(), Vec::new());
+        for name in &self.scenarios {
+            if let Some(advice) = apart::advice(name) {
+                wrong.push(advice);
+                continue;
+            }
+            match scenario::draft(name).and_then(|draft| overrides.apply(draft, &machine)) {
+                Ok(prepared) if all.iter().any(|one| one.scenario.name == prepared.scenario.name) => {
+                    wrong
+                        .push(format!("two scenarios are named '{}': one at a time", prepared.scenario.name));
+                }
+                Ok(prepared) => all.push(prepared),
+                Err(ScenarioError(lines)) => wrong.extend(lines),
+            }
+        }
+        if wrong.is_empty() { Ok(all) } else { Err(UsageError(ScenarioError(wrong).to_string())) }
+    }
+
+    /// Where the result of one of the scenarios goes.
+    fn folder(&self, started: &str, environment: &Environment, scenario: &str) -> PathBuf {
+        let several = self.scenarios.len() > 1;
+        match &self.out {
+            Some(out) if several => out.join(scenario),
+            Some(out) => out.clone(),
+            None => {
+                let time = started.replace([':', '-'], "").replace('Z', "");
+                let host = &environment.host;
+                let which = if several { format!("-{scenario}") } else { String::new() };
+                Path::new("results").join(format!("{time}-{host}{which}"))
+            }
+        }
+    }
+
+    /// The command that repeats the run of one scenario exactly.
+    fn command(&self, scenario: &str) -> String {
+        let mut words = vec!["muxbench run".to_owned(), scenario.to_owned()];
         if self.quick {
             words.push("--quick".to_owned());
         }
@@ -159,19 +323,18 @@ impl Run {
     }
 }
 
-/// A build with some of the mechanisms measures those; which are left out is said.
-fn leave_out_what_is_not_built(scenario: &mut Scenario) {
-    let is_built = |name: &String| mechanisms::find(name).is_none_or(|mechanism| mechanism.is_compiled());
-    let (built, missing): (Vec<_>, Vec<_>) = scenario.mechanisms.iter().cloned().partition(is_built);
-    if !missing.is_empty() && !built.is_empty() {
-        eprintln!("muxbench: not in this build, left out: {}", missing.join(", "));
-        scenario.mechanisms = built;
-    }
+/// Opens a campaign that was begun, to complete it.
+fn resume(folder: &Path) -> anyhow::Result<Work> {
+    let (journal, campaign) = Journal::resume(folder)?;
+    check_same_machine(&campaign)?;
+    let missing = scenario::missing_programs(&campaign.plan.scenario);
+    anyhow::ensure!(missing.is_empty(), "{}", missing.join("\nmuxbench: "));
+    Ok(Work { folder: folder.to_owned(), campaign, journal })
 }
 
 /// Cells of two machines must not end up in one campaign.
 fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
-    let here = environment::capture(Pinning::choose());
+    let here = environment::capture(&Pinning::choose());
     let there = &campaign.environment;
     let same = (&here.host, &here.kernel, &here.processor, here.processors)
         == (&there.host, &there.kernel, &there.processor, there.processors);
@@ -194,102 +357,47 @@ fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The exit code, and on standard error what it means.
-fn verdict(campaign: &Campaign, folder: &Path, interrupted: bool) -> ExitCode {
-    if interrupted {
-        eprintln!(
-            "muxbench: interrupted; {} finished cells are kept; to complete: muxbench run --resume {}",
-            campaign.cells.len(),
-            folder.display()
-        );
-        return ExitCode::from(INTERRUPTED);
+/// Says what is to be measured, and how long that takes.
+fn tell_expected(all: &[Work]) {
+    let expectations: Vec<Expectation> =
+        all.iter().map(|work| Expectation::of(&work.campaign.plan)).collect();
+    for (work, expected) in all.iter().zip(&expectations) {
+        let kept = match work.campaign.cells.len() {
+            0 => String::new(),
+            cells => format!(", {cells} of them measured before"),
+        };
+        eprintln!("muxbench: {}: {}{kept}", work.campaign.plan.scenario.name, progress::expected(expected));
     }
+    if all.len() > 1 {
+        let least_s = expectations.iter().map(Expectation::least_s).sum();
+        eprintln!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(least_s));
+    }
+}
+
+/// Says how what was interrupted, and what had not begun, can be completed.
+fn tell_interrupted(work: &Work, left: &[Work]) {
+    eprintln!(
+        "muxbench: interrupted; {} finished cells are kept; to complete: muxbench run --resume {}",
+        work.campaign.cells.len(),
+        work.folder.display()
+    );
+    for work in left {
+        let name = &work.campaign.plan.scenario.name;
+        eprintln!(
+            "muxbench: {name} was not begun; to measure it: muxbench run --resume {}",
+            work.folder.display()
+        );
+    }
+}
+
+/// Says where nothing valid was measured; whether there is no such place.
+fn tell_gaps(campaign: &Campaign) -> bool {
     let gaps = run::gaps(campaign);
     if !gaps.is_empty() {
         eprintln!(
             "muxbench: not a single valid cell for: {}; the reasons are with the table",
             gaps.join("; ")
         );
-        return ExitCode::from(INVALID);
     }
-    ExitCode::SUCCESS
-}
-
-/// Shows how far the campaign is: a bar on a terminal, a line a cell elsewhere.
-struct Watcher {
-    bar: ProgressBar,
-    began: Instant,
-    measured: usize,
-}
-
-impl Watcher {
-    fn new(campaign: &Campaign) -> Self {
-        let planned = campaign.plan.points.len() * campaign.plan.scenario.mechanisms.len();
-        let planned = planned as u64 * u64::from(campaign.plan.scenario.repeats);
-        let target = if std::io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} cells  {elapsed}  {msg}")
-            .expect("the template is valid");
-        let bar = ProgressBar::with_draw_target(Some(planned), target).with_style(style);
-        if bar.is_hidden() {
-            let left = planned.saturating_sub(run::finished(campaign).len() as u64);
-            let seconds = left as f64 * expected_cell_s(campaign);
-            eprintln!("muxbench: {left} cells, about {}", minutes(Duration::from_secs_f64(seconds)));
-        }
-        Self { bar, began: Instant::now(), measured: 0 }
-    }
-}
-
-impl Audience for Watcher {
-    fn cell(&mut self, cell: &Cell, done: usize, planned: usize) {
-        self.measured += 1;
-        let left = self.began.elapsed() / self.measured as u32 * (planned - done) as u32;
-        let line = format!("{}; {} left", describe(cell), minutes(left));
-        self.bar.set_position(done as u64);
-        self.bar.set_message(line.clone());
-        if self.bar.is_hidden() {
-            eprintln!("[{done}/{planned}] {line}");
-        }
-    }
-}
-
-/// What a cell takes besides its phases: starting the server, connecting, draining, closing.
-const AROUND_PHASES_S: f64 = 0.2;
-
-fn expected_cell_s(campaign: &Campaign) -> f64 {
-    let timing = &campaign.plan.scenario.timing;
-    timing.capacity_s + timing.latency_s + 2.0 * timing.warmup_s + AROUND_PHASES_S
-}
-
-fn minutes(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..100 => format!("{seconds} s"),
-        seconds => format!("{:.0} min", seconds as f64 / 60.0),
-    }
-}
-
-/// One line about a cell that has ended.
-fn describe(cell: &Cell) -> String {
-    let mut line = format!(
-        "{} at {} connections, {} active",
-        cell.mechanism,
-        format::count(cell.point.connections.into()),
-        format::count(cell.point.active.into())
-    );
-    let p50 = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref()?.p50_ns);
-    if let Some(p50) = p50 {
-        line += &format!(": p50 {}", format::duration_ns(p50 as f64));
-    }
-    if let Some(capacity) = &cell.capacity {
-        line += &format!(", {} echoes/s", format::rate(capacity.load.throughput_per_s));
-    }
-    let word = match cell.status {
-        CellStatus::Valid => return line,
-        CellStatus::Invalid => "INVALID",
-        CellStatus::Failed => "FAILED",
-    };
-    format!("{line}: {word}: {}", cell.reasons.join("; "))
+    gaps.is_empty()
 }

@@ -1,7 +1,7 @@
 //! `muxbench serve`
 
 use std::io::{BufRead, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -9,9 +9,9 @@ use std::thread;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use load_gen::{machine, units};
+use load_gen::{machine, target, units};
 use muxbench::mechanisms::{self, Mechanism};
-use muxbench::server::{self, Control, Options, Reply, Running, ServeError, StartError};
+use muxbench::server::{self, AcceptMode, Control, Options, Reply, Running, ServeError, StartError};
 use report::schema::ServerCounters;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,15 +28,16 @@ pub struct Serve {
     /// How to wait for events (see `muxbench list`); epoll-lt, or the first of this build
     #[arg(long, value_name = "NAME")]
     mechanism: Option<String>,
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
-    listen: String,
+    /// Where to listen: HOST:PORT, port 0 takes a free one. Several ports (HOST:PORT-PORT, or with commas) are served by the
+    /// --threads in turn, each by one of them
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:7777")]
+    listen: Vec<String>,
     /// Loops, each on a thread with a descriptor table of its own
     #[arg(long, value_name = "N", default_value = "1", value_parser = units::positive_count)]
     threads: u32,
-    /// How several loops meet the connections
-    #[arg(long, value_name = "MODE", default_value = "reuseport")]
-    accept: Accept,
+    /// How several loops meet the connections; reuseport where the mechanism has it, else shared
+    #[arg(long, value_name = "MODE")]
+    accept: Option<AcceptMode>,
     /// What a client reads: its own bytes, or `get bytes N`
     #[arg(long, default_value = "echo")]
     reply: ReplyName,
@@ -46,19 +47,12 @@ pub struct Serve {
     /// Bind the loops to this processor, or to each of several (0,1) in turn
     #[arg(long, value_name = "CPU", value_delimiter = ',')]
     cpu: Vec<u32>,
+    /// Buffers that each loop of io-uring provides to the kernel: a power of two
+    #[arg(long, value_name = "N", default_value_t = Options::PROVIDED_BUFFERS, value_parser = provided_buffers)]
+    buffers: u16,
     /// A line on standard error for each connection and disconnection (writing it is part of the loop)
     #[arg(long)]
     log: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Accept {
-    /// Every loop watches one listener
-    Shared,
-    /// The same, and the kernel wakes one of them (epoll)
-    Exclusive,
-    /// A listener each (SO_REUSEPORT)
-    Reuseport,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -68,11 +62,14 @@ enum ReplyName {
 }
 
 #[derive(Serialize)]
-struct Listening {
+struct Listening<'a> {
     event: &'static str,
+    /// The first of `addresses`.
     address: SocketAddr,
+    addresses: &'a [SocketAddr],
     mechanism: &'static str,
     threads: u32,
+    accept: AcceptMode,
     pid: u32,
 }
 
@@ -81,6 +78,8 @@ struct Stats {
     event: &'static str,
     #[serde(flatten)]
     counters: ServerCounters,
+    /// The same for each loop.
+    loops: Vec<ServerCounters>,
 }
 
 /// What the control thread waits for.
@@ -94,23 +93,26 @@ enum Happened {
 impl Serve {
     /// Serves until told to stop.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let (mechanism, serve) = self.mechanism()?;
+        let mechanism = self.mechanism()?;
         let options = self.options()?;
         machine::raise_descriptor_limit();
         // Before the first thread, so that each inherits it: a loop must not be the one to be interrupted.
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
-        let running = server::start(serve, &options).map_err(|error| advise(error, &self.listen))?;
+        let running = server::start(mechanism, &options).map_err(advise)?;
         let control = running.control();
+        let addresses: Vec<_> = control.addresses().iter().map(ToString::to_string).collect();
         eprintln!(
             "muxbench: {} on {}, until end of input, SIGTERM or Ctrl-C",
             mechanism.name,
-            control.address()
+            addresses.join(", ")
         );
         announce(&Listening {
             event: "listening",
             address: control.address(),
+            addresses: control.addresses(),
             mechanism: mechanism.name,
             threads: self.threads,
+            accept: control.accept_mode(),
             pid: std::process::id(),
         })?;
         let happenings = watch_all(running, signals);
@@ -119,7 +121,7 @@ impl Serve {
     }
 
     /// The mechanism asked for, or the best of this build.
-    fn mechanism(&self) -> anyhow::Result<(&'static Mechanism, mechanisms::Serve)> {
+    fn mechanism(&self) -> anyhow::Result<&'static Mechanism> {
         let Some(first) = mechanisms::compiled().next() else {
             anyhow::bail!(
                 "this build has no mechanism; build it with at least one, as in: cargo build --features {}",
@@ -136,33 +138,25 @@ impl Serve {
             })?,
         };
         let name = mechanism.name;
-        let serve = mechanism.serve.with_context(|| {
-            format!(
-                "this build does not have {name}; build it with --features {name}, or choose from {}",
-                names(mechanisms::compiled(), ", ")
-            )
-        })?;
-        Ok((mechanism, serve))
+        anyhow::ensure!(
+            mechanism.is_compiled(),
+            "this build does not have {name}; build it with --features {name}, or choose from {}",
+            names(mechanisms::compiled(), ", ")
+        );
+        Ok(mechanism)
     }
 
     /// What the command line asks of the server.
     fn options(&self) -> anyhow::Result<Options> {
-        if self.accept != Accept::Reuseport {
-            let message = "only --accept reuseport is there so far; leave the option out, or ask for that";
-            return Err(UsageError(message.into()).into());
-        }
-        let listen =
-            self.listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(
-                || {
-                    UsageError(format!(
-                        "'{}' is not an address to listen on; write one like 127.0.0.1:7777",
-                        self.listen
-                    ))
-                },
-            )?;
+        const NOTATION: &str = "HOST:PORT, for example 127.0.0.1:7777, HOST:PORT-PORT or [::1]:7777";
+        let listen = self.listen.iter().map(|text| target::addresses(text, 0, NOTATION));
+        let listen: Vec<_> =
+            listen.collect::<Result<_, _>>().map_err(|error| UsageError(format!("--listen: {error}")))?;
         Ok(Options {
-            listen,
+            listen: listen.concat(),
             threads: self.threads as usize,
+            accept: self.accept,
+            provided_buffers: self.buffers,
             reply: match self.reply {
                 ReplyName::Echo => Reply::Echo,
                 ReplyName::Ack => Reply::Ack,
@@ -180,10 +174,10 @@ fn names(mechanisms: impl Iterator<Item = &'static Mechanism>, separator: &str) 
 }
 
 /// Says what to do about a server that did not start.
-fn advise(error: StartError, listen: &str) -> anyhow::Error {
+fn advise(error: StartError) -> anyhow::Error {
     use std::io::ErrorKind;
     match &error {
-        StartError::Listen { source, .. } => {
+        StartError::Listen { address, source } => {
             let advice = match source.kind() {
                 ErrorKind::AddrInUse => "address already in use; choose another with --listen".into(),
                 ErrorKind::AddrNotAvailable => {
@@ -194,14 +188,43 @@ fn advise(error: StartError, listen: &str) -> anyhow::Error {
                 }
                 _ => source.to_string(),
             };
-            anyhow::anyhow!("cannot listen on {listen}: {advice}")
+            anyhow::anyhow!("cannot listen on {address}: {advice}")
         }
-        StartError::Pin { cpu, .. } => {
+        StartError::Pin { cpus, .. } => {
+            let asked: Vec<_> = cpus.iter().map(u32::to_string).collect();
             let allowed = machine::allowed_cpus().unwrap_or_default();
             let allowed: Vec<_> = allowed.iter().map(u32::to_string).collect();
-            UsageError(format!("--cpu {cpu}: this process may run on {} only", allowed.join(", "))).into()
+            let (asked, allowed) = (asked.join(","), allowed.join(", "));
+            UsageError(format!("--cpu {asked}: this process may run on {allowed} only")).into()
         }
-        StartError::Thread(_) => error.into(),
+        StartError::AcceptMode { mechanism, mode, possible } => {
+            let possible: Vec<_> = possible.iter().map(ToString::to_string).collect();
+            let possible = possible.join(" or ");
+            UsageError(format!("{mechanism} cannot do --accept {mode}; ask for {possible}")).into()
+        }
+        StartError::OneListener { mode, addresses } => {
+            let sentence = format!(
+                "--accept {mode} has one listener for all threads, not {addresses}: give --listen one port, or choose \
+                 --accept reuseport (muxbench list says which mechanisms have it)"
+            );
+            UsageError(sentence).into()
+        }
+        StartError::FewLoops { addresses, loops } => {
+            let sentence = format!(
+                "{addresses} ports need a thread each: give --threads {addresses}, and not {loops}, or fewer ports"
+            );
+            UsageError(sentence).into()
+        }
+        StartError::NotInThisBuild(_) | StartError::Kernel { .. } | StartError::Thread(_) => error.into(),
+    }
+}
+
+/// Reads the number of provided buffers (io_uring_register_buf_ring(3): a power of two, 32,768 at most).
+fn provided_buffers(text: &str) -> Result<u16, String> {
+    let count = units::positive_count(text)?;
+    match u16::try_from(count) {
+        Ok(count) if count.is_power_of_two() => Ok(count),
+        _ => Err(format!("{text} is not a power of two up to 32768")),
     }
 }
 
@@ -274,7 +297,11 @@ fn drive(
     for happened in happenings {
         match happened {
             Happened::Line(line) => match line.trim() {
-                "stats" => announce(&Stats { event: "stats", counters: control.counters() })?,
+                "stats" => announce(&Stats {
+                    event: "stats",
+                    counters: control.counters(),
+                    loops: control.counters_by_loop(),
+                })?,
                 "" => {}
                 other => eprintln!("muxbench: unknown command '{other}'; there is: stats"),
             },

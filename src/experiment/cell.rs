@@ -1,4 +1,4 @@
-//! One cell: one mechanism at one point, once.
+//! One cell: one mechanism, or one external server, at one point, once.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use load_gen::fleet::{Edge, Fleet, FleetOptions, Load, Observer};
-use load_gen::machine::{self, usage};
+use load_gen::machine::{slab, usage};
 use report::schema::{
-    Arrivals, Cell, CellStatus, Connections, LoadMode, Phase, ProcessUsage, Scenario, ServerCounters,
-    SystemUsage, Usage, WaitPolicy,
+    Arrivals, Cell, CellStatus, Connections, LoadMode, Phase, ProcessUsage, Scenario, ServerCounters, Size,
+    Slab, SystemUsage, Usage, WaitPolicy, Workload,
 };
 
 use super::environment::Pinning;
 use super::plan::Task;
-use super::server_child::ServerChild;
+use super::server::Server;
 
 /// A processor that is busy for less than this share of the window was not full.
 const FULL: f64 = 0.95;
@@ -45,6 +45,9 @@ pub struct Setting<'a> {
 struct Found {
     connections: Option<Connections>,
     server_rss_growth_bytes: Option<u64>,
+    slab: Option<Slab>,
+    setup: Option<Usage>,
+    teardown: Option<Usage>,
     capacity: Option<Phase>,
     latency: Option<Phase>,
 }
@@ -65,7 +68,7 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
         }
     };
     Some(Cell {
-        mechanism: task.mechanism.clone(),
+        mechanism: task.contender.clone(),
         point: task.point.clone(),
         repeat: task.repeat,
         attempt,
@@ -74,6 +77,9 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
         began_s,
         connections: found.connections,
         server_rss_growth_bytes: found.server_rss_growth_bytes,
+        slab: found.slab,
+        setup: found.setup,
+        teardown: found.teardown,
         capacity: found.capacity,
         latency: found.latency,
     })
@@ -81,82 +87,86 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
 
 fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result<(), String> {
     let Scenario { load, timing, .. } = setting.scenario;
-    let mut server =
-        ServerChild::start(&setting.program, &task.mechanism, load.protocol, setting.pinning.server)
-            .map_err(|error| error.to_string())?;
-    let resident_before = machine::resident_bytes(server.pid()).unwrap_or(0);
-    let options = FleetOptions {
-        target: server.address(),
-        conns: task.point.connections,
-        active: task.point.active,
-        threads: 1,
-        connect_rate: None,
-        protocol: load.protocol,
-        size_bytes: load.size_bytes,
-        cpu: setting.pinning.generator,
-        timeout: TIMEOUT,
-        // Far apart for neighbouring seeds: the repeats of one campaign are not those of another.
-        seed: setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(task.repeat.into()),
-        live_latencies: false,
-    };
-    let mut fleet = Fleet::open(options, Arc::clone(&setting.stop), &mut ())
-        .map_err(|error| died_or(&mut server, error))?;
-    found.connections = Some(fleet.connections().clone());
-    await_accepted(&mut server, fleet.connections().opened)?;
-    let resident = machine::resident_bytes(server.pid()).unwrap_or(0);
-    found.server_rss_growth_bytes = Some(resident.saturating_sub(resident_before));
-
+    let point = &task.point;
+    let mut server = Server::start(&task.contender, point, setting).map_err(|error| error.to_string())?;
+    let mut fleet = open(task, setting, &mut server, found)?;
+    let processors = setting.pinning.of_server(point.threads).len().max(1) as f64;
     let warmup = Duration::from_secs_f64(timing.warmup_s);
     let closed = Load {
         mode: LoadMode::Closed { pipeline: 1 },
         wait: WaitPolicy::Sleep,
         warmup,
         duration: Duration::from_secs_f64(timing.capacity_s),
+        interval: None,
     };
-    found.capacity = Some(phase(&mut fleet, &mut server, &closed)?);
+    found.capacity = Some(phase(&mut fleet, &mut server, &closed, processors)?);
     let open = Load {
-        mode: LoadMode::Open { rate_per_s: load.rate_per_s, arrivals: Arrivals::Poisson },
+        mode: LoadMode::Open {
+            rate_per_s: point.rate_per_s.map_or(load.rate_per_s, f64::from),
+            arrivals: Arrivals::Poisson,
+        },
         // A sleeping generator would add its own wake-up to every response. Without a processor of its own
         // it has to sleep, since spinning would take the server's.
         wait: if setting.pinning.generator.is_some() { WaitPolicy::Spin } else { WaitPolicy::Sleep },
         warmup,
         duration: Duration::from_secs_f64(timing.latency_s),
+        interval: None,
     };
-    found.latency = Some(phase(&mut fleet, &mut server, &open)?);
-    drop(fleet);
+    found.latency = Some(phase(&mut fleet, &mut server, &open, processors)?);
+    close(fleet, &mut server, found);
     server.stop();
     Ok(())
 }
 
-/// Waits until the server has taken all connections off its listener's queue: to the generator they are open
-/// before that, and accepting them must not fall into a measured window.
-///
-/// A connection that overflows the queue looks established to its other end and never gets there (tcp(7),
-/// syncookies), hence the bound.
-fn await_accepted(server: &mut ServerChild, opened: u64) -> Result<(), String> {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        let ServerCounters { accepted, refused, .. } =
-            server.counters().map_err(|error| error.to_string())?;
-        if refused > 0 {
-            return Err(format!(
-                "the server refused {refused} of {opened} connections: its descriptor limit is too low; raise it with ulimit -n"
-            ));
-        }
-        if accepted >= opened {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!(
-                "the server accepted only {accepted} of {opened} connections: its listener's queue overflowed"
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(1));
+/// Opens the connections of `task` and waits until the server has taken them all in; keeps what that took.
+fn open(task: &Task, setting: &Setting<'_>, server: &mut Server, found: &mut Found) -> Result<Fleet, String> {
+    let Task { point, .. } = task;
+    let load = &setting.scenario.load;
+    let options = FleetOptions {
+        protocol: load.protocol,
+        size: Size::Fixed { bytes: point.size_bytes.unwrap_or(load.size_bytes) },
+        workload: Workload { churn_per_s: point.churn_per_s.map(f64::from), ..Workload::default() },
+        cpu: setting.pinning.generator,
+        timeout: TIMEOUT,
+        // Far apart for neighbouring seeds: the repeats of one campaign are not those of another.
+        seed: setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(task.repeat.into()),
+        ..FleetOptions::new(server.address(), point.connections, point.active)
+    };
+    let slab_before = slab::Reading::now();
+    let resident_before = server.resident_bytes().unwrap_or(0);
+    let before = Reading::of(server, 0);
+    let fleet =
+        Fleet::open(options, Arc::clone(&setting.stop), &mut ()).map_err(|error| died_or(server, error))?;
+    let connections = fleet.connections().clone();
+    let opened = connections.opened;
+    found.connections = Some(connections);
+    server.await_accepted(opened).map_err(|error| error.to_string())?;
+    found.setup = used_since(before, server);
+    let resident = server.resident_bytes().unwrap_or(0);
+    found.server_rss_growth_bytes = Some(resident.saturating_sub(resident_before));
+    found.slab = slab::Reading::now().since(&slab_before, opened);
+    Ok(fleet)
+}
+
+/// Closes the connections and waits until the server has noticed; keeps what that took.
+fn close(fleet: Fleet, server: &mut Server, found: &mut Found) {
+    let before = Reading::of(server, 0);
+    let closed_s = fleet.close();
+    if let Some(connections) = &mut found.connections {
+        connections.closed_s = Some(closed_s);
+    }
+    if server.await_closed() {
+        found.teardown = used_since(before, server);
     }
 }
 
-/// Runs one window and adds up what it cost.
-fn phase(fleet: &mut Fleet, server: &mut ServerChild, load: &Load) -> Result<Phase, String> {
+/// What has been used since `before`, without any echo.
+fn used_since(before: Option<Reading>, server: &mut Server) -> Option<Usage> {
+    Some(Reading::of(server, 0)?.since(&before?))
+}
+
+/// Runs one window and adds up what it cost a server that has so many processors.
+fn phase(fleet: &mut Fleet, server: &mut Server, load: &Load, processors: f64) -> Result<Phase, String> {
     let mut edges = Edges { server, readings: Vec::with_capacity(2) };
     let outcome = fleet.run(load, &mut edges);
     let readings = edges.readings;
@@ -168,8 +178,8 @@ fn phase(fleet: &mut Fleet, server: &mut ServerChild, load: &Load) -> Result<Pha
         return Err("the server's use of the processor could not be read".to_owned());
     };
     let usage = end.since(begin);
-    let is_capacity =
-        report.response.is_none() && usage.server_busy() >= FULL && report.generator_busy < FULL;
+    let is_full = usage.server_busy() >= FULL * processors;
+    let is_capacity = report.response.is_none() && is_full && report.generator_busy < FULL;
     let mut report = report;
     // The campaign keeps the connect times once, not with every phase.
     report.connect = report.connect.filter(|_| report.response.is_none());
@@ -177,7 +187,7 @@ fn phase(fleet: &mut Fleet, server: &mut ServerChild, load: &Load) -> Result<Pha
 }
 
 /// The end of the server if it has ended, since everything else that went wrong follows from that.
-fn died_or(server: &mut ServerChild, error: impl std::fmt::Display) -> String {
+fn died_or(server: &mut Server, error: impl std::fmt::Display) -> String {
     match server.ended() {
         Some(how) => format!("the server ended {how} in the middle of the cell"),
         None => error.to_string(),
@@ -186,7 +196,7 @@ fn died_or(server: &mut ServerChild, error: impl std::fmt::Display) -> String {
 
 /// Reads the accounts of server, generator and machine at the edges of a window.
 struct Edges<'a> {
-    server: &'a mut ServerChild,
+    server: &'a mut Server,
     readings: Vec<Option<Reading>>,
 }
 
@@ -194,38 +204,37 @@ struct Reading {
     at: Instant,
     answered: u64,
     server: ProcessUsage,
-    counters: ServerCounters,
+    counters: Option<ServerCounters>,
     generator: ProcessUsage,
     system: SystemUsage,
 }
 
 impl Observer for Edges<'_> {
     fn edge(&mut self, _edge: Edge, answered: u64) {
-        let reading = self.read(answered);
+        let reading = Reading::of(self.server, answered);
         self.readings.push(reading);
     }
 }
 
-impl Edges<'_> {
-    fn read(&mut self, answered: u64) -> Option<Reading> {
-        Some(Reading {
+impl Reading {
+    /// The accounts now, when so many requests have been answered; nothing when the server has ended.
+    fn of(server: &mut Server, answered: u64) -> Option<Self> {
+        Some(Self {
             at: Instant::now(),
             answered,
-            server: usage::process(self.server.pid()).ok()?,
+            server: server.usage().ok()?,
             generator: usage::process(std::process::id()).ok()?,
             system: usage::system().ok()?,
-            counters: self.server.counters().ok()?,
+            counters: server.counters().ok()?,
         })
     }
-}
 
-impl Reading {
     fn since(&self, earlier: &Self) -> Usage {
         Usage {
             window_s: (self.at - earlier.at).as_secs_f64(),
             echoes: self.answered - earlier.answered,
             server: usage::process_since(self.server, earlier.server),
-            counters: Some(self.counters.since(earlier.counters)),
+            counters: self.counters.zip(earlier.counters).map(|(later, earlier)| later.since(earlier)),
             generator: usage::process_since(self.generator, earlier.generator),
             system: usage::system_since(self.system, earlier.system),
         }

@@ -24,25 +24,57 @@ const SYSCTLS: [&str; 12] = [
 ];
 
 /// The processors that server and generator are pinned to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pinning {
-    /// The server's.
+    /// The server's: all of one with one thread.
     pub server: Option<u32>,
+    /// Those that the threads of a server with several have besides.
+    pub further: Vec<u32>,
     /// The generator's.
     pub generator: Option<u32>,
 }
 
 impl Pinning {
-    /// Two processors on different cores; none where there is only one processor.
+    /// Two processors on different cores, and what is left beside the generator's core for servers with several threads;
+    /// none where there is only one processor.
     pub fn choose() -> Self {
         let Ok(cpus) = machine::allowed_cpus() else { return Self::default() };
         let [server, ref others @ ..] = cpus[..] else { return Self::default() };
-        let siblings = siblings(server);
+        let server_core = siblings(server);
         // Two threads of one core share its execution units: each would slow the other down.
-        match others.iter().find(|cpu| !siblings.contains(cpu)).or(others.first()) {
-            Some(&generator) => Self { server: Some(server), generator: Some(generator) },
-            None => Self::default(),
+        let Some(&generator) = others.iter().find(|cpu| !server_core.contains(cpu)).or(others.first()) else {
+            return Self::default();
+        };
+        let generator_core = siblings(generator);
+        let is_free = |cpu: &u32| *cpu != generator && !generator_core.contains(cpu);
+        Self {
+            server: Some(server),
+            further: others.iter().copied().filter(is_free).collect(),
+            generator: Some(generator),
         }
+    }
+
+    /// The processors of a server with so many threads: as many of them, as far as there are.
+    pub fn of_server(&self, threads: u32) -> Vec<u32> {
+        self.server.iter().chain(&self.further).copied().take(threads as usize).collect()
+    }
+
+    /// What was chosen on the machine that `environment` is of.
+    pub fn of(environment: &Environment) -> Self {
+        Self {
+            server: environment.server_cpu,
+            further: environment.further_server_cpus.clone(),
+            generator: environment.generator_cpu,
+        }
+    }
+}
+
+impl Pinning {
+    /// Whether both are threads of one core.
+    pub fn shares_a_core(&self) -> bool {
+        self.server
+            .zip(self.generator)
+            .is_some_and(|(server, generator)| siblings(server).contains(&generator))
     }
 }
 
@@ -58,7 +90,7 @@ fn siblings(cpu: u32) -> Vec<u32> {
 }
 
 /// Writes down this machine, now.
-pub fn capture(pinning: Pinning) -> Environment {
+pub fn capture(pinning: &Pinning) -> Environment {
     let uname = rustix::system::uname();
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -90,6 +122,7 @@ pub fn capture(pinning: Pinning) -> Environment {
             .and_then(|text| text.split(' ').next()?.parse().ok())
             .unwrap_or_default(),
         server_cpu: pinning.server,
+        further_server_cpus: pinning.further.clone(),
         generator_cpu: pinning.generator,
         muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
         rustc_version: env!("MUXBENCH_RUSTC").to_owned(),
@@ -144,7 +177,7 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_described() {
-        let environment = capture(Pinning::choose());
+        let environment = capture(&Pinning::choose());
         assert!(!environment.host.is_empty() && !environment.kernel.is_empty());
         assert!(environment.memory_bytes > 0 && environment.processors > 0);
         assert!(environment.limits.nofile_hard >= environment.limits.nofile_soft);
@@ -157,5 +190,15 @@ mod tests {
         let pinning = Pinning::choose();
         assert!(pinning.server.is_none() || pinning.server != pinning.generator);
         assert_eq!(pinning.server.is_none(), pinning.generator.is_none());
+        assert!(pinning.further.iter().all(|cpu| Some(*cpu) != pinning.generator));
+    }
+
+    #[test]
+    fn a_server_has_a_processor_a_thread_as_far_as_there_are() {
+        let pinning = Pinning { server: Some(0), further: vec![2, 3], generator: Some(1) };
+        assert_eq!(pinning.of_server(1), [0]);
+        assert_eq!(pinning.of_server(2), [0, 2]);
+        assert_eq!(pinning.of_server(9), [0, 2, 3]);
+        assert!(Pinning::default().of_server(2).is_empty());
     }
 }

@@ -4,10 +4,12 @@
 //! before the next cell begins. Whatever ends the campaign, every finished cell can be read back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use report::schema::{Campaign, Cell};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::Serialize;
 
 /// The file's name in a campaign's folder.
@@ -30,6 +32,12 @@ pub enum JournalError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Another process is at work on it.
+    #[error("another muxbench is measuring into {}: let it end, or choose another folder with --out", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It could not be read.
     #[error("cannot resume from {}: {reason}", path.display())]
     Read {
@@ -40,7 +48,7 @@ pub enum JournalError {
     },
 }
 
-/// A journal that is being written.
+/// A journal that is being written, by this process alone.
 pub struct Journal {
     path: PathBuf,
     file: File,
@@ -61,6 +69,7 @@ impl Journal {
             io::ErrorKind::AlreadyExists => JournalError::Taken { folder: folder.to_owned() },
             _ => JournalError::Write { path: path.clone(), source },
         })?;
+        lock(&file, folder)?;
         let mut journal = Self { path, file, length: 0 };
         let begun = journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() });
         if begun.is_err() {
@@ -74,14 +83,17 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When there is none, or it was not written by this program.
+    /// When there is none, another process writes it, or it was not written by this program.
     pub fn resume(folder: &Path) -> Result<(Self, Campaign), JournalError> {
         let path = folder.join(FILE_NAME);
         let unreadable = |reason: String| JournalError::Read { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+        let opened = OpenOptions::new().read(true).append(true).open(&path);
+        let mut file = opened.map_err(|error| unreadable(error.to_string()))?;
+        // Before reading: what another process appends after that would be lost.
+        lock(&file, folder)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
         let (campaign, length) = parse(&text).map_err(unreadable)?;
-        let opened = OpenOptions::new().append(true).open(&path);
-        let file = opened.map_err(|source| JournalError::Write { path: path.clone(), source })?;
         let journal = Self { path, file, length };
         journal.cut_back();
         Ok((journal, campaign))
@@ -118,6 +130,15 @@ impl Journal {
     }
 }
 
+/// Keeps other processes off the journal until `file` is closed, if only by the end of this process (flock(2)).
+fn lock(file: &File, folder: &Path) -> Result<(), JournalError> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(JournalError::InUse { folder: folder.to_owned() }),
+        // Some network file systems know no locks; a campaign is worth more there than the guard.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Reads a journal; returns the length of its whole lines too.
 fn parse(text: &str) -> Result<(Campaign, u64), String> {
     let mut lines = text.split_inclusive('\n');
@@ -143,7 +164,7 @@ mod tests {
     use report::schema::{CellStatus, Plan, Point, SCHEMA_VERSION};
 
     fn campaign() -> Campaign {
-        let point = Point { sweep: "idle-scaling".into(), connections: 10, active: 10 };
+        let point = Point::new("idle-scaling", 10, 10);
         Campaign {
             schema_version: SCHEMA_VERSION,
             muxbench_version: "0".into(),
@@ -151,20 +172,22 @@ mod tests {
             command: "muxbench run".into(),
             quick: true,
             complete: false,
-            environment: environment::capture(environment::Pinning::default()),
+            environment: environment::capture(&environment::Pinning::default()),
             plan: Plan {
                 scenario: scenario::load(scenario::DEFAULT).expect("embedded"),
                 points: vec![point],
                 seed: 1,
             },
             cells: Vec::new(),
+            stopped: None,
+            diagnosis: None,
         }
     }
 
     fn cell(repeat: u32) -> Cell {
         Cell {
             mechanism: "poll".into(),
-            point: Point { sweep: "idle-scaling".into(), connections: 10, active: 10 },
+            point: Point::new("idle-scaling", 10, 10),
             repeat,
             attempt: 0,
             status: CellStatus::Failed,
@@ -172,6 +195,9 @@ mod tests {
             began_s: 1.5,
             connections: None,
             server_rss_growth_bytes: None,
+            slab: None,
+            setup: None,
+            teardown: None,
             capacity: None,
             latency: None,
         }
@@ -186,6 +212,7 @@ mod tests {
         let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
         assert_eq!(read.cells, [cell(0)]);
         journal.add(&cell(1)).expect("added");
+        drop(journal);
         assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells, [cell(0), cell(1)]);
     }
 
@@ -195,9 +222,11 @@ mod tests {
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
         journal.add(&cell(0)).expect("added");
         journal.file.write_all(b"{\"mechanism\":\"po").expect("torn");
+        drop(journal);
         let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
         assert_eq!(read.cells, [cell(0)]);
         journal.add(&cell(1)).expect("added");
+        drop(journal);
         assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells.len(), 2);
     }
 
@@ -206,6 +235,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         Journal::begin(folder.path(), &campaign()).expect("begun");
         assert!(Journal::begin(folder.path(), &campaign()).is_err());
+    }
+
+    #[test]
+    fn nobody_else_goes_on_with_a_journal_that_is_being_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let begun = Journal::begin(folder.path(), &campaign()).expect("begun");
+        let refusal = || Journal::resume(folder.path()).err().expect("in use").to_string();
+        assert!(refusal().contains("another muxbench"), "{}", refusal());
+        drop(begun);
+        let _resumed = Journal::resume(folder.path()).expect("nobody has it any more");
+        assert!(refusal().contains("another muxbench"), "{}", refusal());
     }
 
     #[test]

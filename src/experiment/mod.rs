@@ -3,8 +3,9 @@
 
 pub mod cell;
 pub mod environment;
+pub mod expectation;
 pub mod journal;
 pub mod plan;
 pub mod run;
 pub mod scenario;
-pub mod server_child;
+pub mod server;

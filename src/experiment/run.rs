@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use report::schema::{Campaign, Cell, CellStatus, ResultFile};
+use report::stop;
 
 use super::cell::{self, Setting};
 use super::environment::Pinning;
 use super::journal::{Journal, JournalError};
-use super::plan;
+use super::plan::{self, Task};
 
 /// How often one cell is tried.
 const ATTEMPTS: u32 = 3;
@@ -38,8 +39,11 @@ pub enum CampaignError {
 
 /// Told about each cell as it ends.
 pub trait Audience {
-    /// `cell` is done; `done` of `planned` tasks are.
-    fn cell(&mut self, cell: &Cell, done: usize, planned: usize);
+    /// `cell` has ended.
+    fn cell(&mut self, cell: &Cell);
+
+    /// `repeats` are over, and another follows since the figures are not as sure as asked.
+    fn another_repeat(&mut self, repeats: u32);
 }
 
 /// Measures what `campaign` lacks of its plan, in `folder`, and writes its file.
@@ -56,52 +60,84 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     audience: &mut dyn Audience,
 ) -> Result<(), CampaignError> {
-    let tasks = plan::tasks(&campaign.plan);
+    let plan = campaign.plan.clone();
     let setting = Setting {
-        scenario: &campaign.plan.scenario,
+        scenario: &plan.scenario,
         program: std::env::current_exe().map_err(CampaignError::Program)?,
-        pinning: Pinning {
-            server: campaign.environment.server_cpu,
-            generator: campaign.environment.generator_cpu,
-        },
-        seed: campaign.plan.seed,
+        pinning: Pinning::of(&campaign.environment),
+        seed: plan.seed,
         stop: Arc::clone(stop),
         began: Instant::now(),
         began_s: campaign.cells.last().map_or(0.0, |cell| cell.began_s),
     };
-    let finished = finished(campaign);
-    let tried: HashSet<_> = campaign.cells.iter().map(task_of).collect();
-    let spent = (campaign.cells.len() - tried.len()) as u32;
-    let mut further = ((tasks.len() as f64 * FURTHER_ATTEMPTS_SHARE) as u32).saturating_sub(spent);
-    let mut cells = std::mem::take(&mut campaign.cells);
-    let mut outcome = Ok(());
-    'tasks: for (number, task) in tasks.iter().enumerate() {
-        let key = (task.mechanism.as_str().into(), task.point.clone(), task.repeat);
-        if finished.contains(&key) {
-            continue;
-        }
-        let first = cells.iter().filter(|cell| task_of(cell) == key).count() as u32;
-        for attempt in first..ATTEMPTS {
-            let Some(cell) = cell::measure(task, attempt, &setting) else { break 'tasks };
-            audience.cell(&cell, number + 1, tasks.len());
-            outcome = journal.add(&cell);
-            if outcome.is_err() {
-                break 'tasks;
-            }
-            let valid = cell.status == CellStatus::Valid;
-            cells.push(cell);
-            if valid || further == 0 {
-                break;
-            }
-            further -= u32::from(attempt + 1 < ATTEMPTS);
-        }
-    }
-    campaign.cells = cells;
-    outcome?;
-    let measured: HashSet<_> = campaign.cells.iter().map(task_of).collect();
-    campaign.complete = !stop.load(Relaxed) && measured.len() == tasks.len();
+    let mut runner = Runner { setting, journal, audience, further: further(campaign), campaign };
+    runner.repeats()?;
     write(campaign, folder)?;
     Ok(())
+}
+
+/// Measures one repeat after the other.
+struct Runner<'a> {
+    setting: Setting<'a>,
+    campaign: &'a mut Campaign,
+    journal: &'a mut Journal,
+    audience: &'a mut dyn Audience,
+    /// Further attempts that may still be made.
+    further: u32,
+}
+
+impl Runner<'_> {
+    /// Measures until the rule of the scenario ends the repeats, or somebody else the campaign.
+    fn repeats(&mut self) -> Result<(), JournalError> {
+        let plan = self.campaign.plan.clone();
+        self.campaign.complete = false;
+        for (made, tasks) in (1..).zip(plan::repeats(&plan)) {
+            let finished = finished(self.campaign);
+            for task in tasks.iter().filter(|task| !finished.contains(&key(task))) {
+                if !self.attempts(task)? {
+                    return Ok(());
+                }
+            }
+            if let Some(decision) = stop::decide(self.campaign, made) {
+                self.campaign.stopped = decision.stopped();
+                self.campaign.complete = true;
+                return Ok(());
+            }
+            let may_end = made >= plan.scenario.repeats;
+            if may_end && self.campaign.cells.iter().all(|cell| cell.repeat < made) {
+                self.audience.another_repeat(made);
+            }
+        }
+        unreachable!("a rule without a bound is refused")
+    }
+
+    /// Measures one task until it is valid, or has been tried as often as may be; false when the campaign is to end.
+    fn attempts(&mut self, task: &Task) -> Result<bool, JournalError> {
+        let key = key(task);
+        let first = self.campaign.cells.iter().filter(|cell| task_of(cell) == key).count() as u32;
+        for attempt in first..ATTEMPTS {
+            let Some(cell) = cell::measure(task, attempt, &self.setting) else { return Ok(false) };
+            self.audience.cell(&cell);
+            self.journal.add(&cell)?;
+            let valid = cell.status == CellStatus::Valid;
+            self.campaign.cells.push(cell);
+            if valid || self.further == 0 {
+                break;
+            }
+            self.further -= u32::from(attempt + 1 < ATTEMPTS);
+        }
+        Ok(true)
+    }
+}
+
+/// Further attempts that `campaign` may still make.
+fn further(campaign: &Campaign) -> u32 {
+    let scenario = &campaign.plan.scenario;
+    let repeats = scenario.stop.map_or(scenario.repeats, |stop| stop.repeats_at_most);
+    let planned = plan::cells_a_repeat(&campaign.plan) as f64 * f64::from(repeats);
+    let tried: HashSet<_> = campaign.cells.iter().map(task_of).collect();
+    let spent = (campaign.cells.len() - tried.len()) as u32;
+    ((planned * FURTHER_ATTEMPTS_SHARE) as u32).saturating_sub(spent)
 }
 
 /// The tasks that need no further attempt: measured, or tried as often as may be.
@@ -116,8 +152,13 @@ pub fn finished(campaign: &Campaign) -> HashSet<TaskKey> {
         .collect()
 }
 
-/// A mechanism, a point and a repeat.
+/// A contender, a point and a repeat.
 type TaskKey = (Box<str>, report::schema::Point, u32);
+
+/// The same of a task.
+fn key(task: &Task) -> TaskKey {
+    (task.contender.as_str().into(), task.point.clone(), task.repeat)
+}
 
 /// Which task a cell belongs to.
 fn task_of(cell: &Cell) -> TaskKey {
@@ -132,7 +173,7 @@ fn write(campaign: &Campaign, folder: &Path) -> Result<(), report::files::WriteE
     report::files::write_atomically(&folder.join(FILE_NAME), &text)
 }
 
-/// Points of a campaign at which some mechanism has no valid cell at all: `mechanism at N connections`.
+/// Points of a campaign at which some contender has no valid cell at all: `contender at N connections`.
 pub fn gaps(campaign: &Campaign) -> Vec<String> {
     let valid: HashSet<_> = campaign
         .cells
@@ -142,12 +183,13 @@ pub fn gaps(campaign: &Campaign) -> Vec<String> {
         .collect();
     let mut gaps: Vec<String> = Vec::new();
     for point in &campaign.plan.points {
-        for mechanism in &campaign.plan.scenario.mechanisms {
-            if !valid.contains(&(mechanism.as_str(), point)) {
-                gaps.push(format!(
-                    "{mechanism} at {} connections, {} active",
-                    point.connections, point.active
-                ));
+        for contender in campaign.plan.scenario.contenders() {
+            let is_planned = campaign.plan.scenario.exclusion(contender, point).is_none();
+            if is_planned && !valid.contains(&(contender, point)) {
+                let mut gap =
+                    format!("{contender} at {} connections, {} active", point.connections, point.active);
+                point.particulars().iter().for_each(|particular| gap += &format!(", {particular}"));
+                gaps.push(gap);
             }
         }
     }

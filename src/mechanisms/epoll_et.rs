@@ -1,6 +1,6 @@
 //! epoll(7), edge-triggered.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -11,9 +11,6 @@ use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Serve
 
 /// Events taken with one wait.
 const EVENTS_A_WAIT: usize = 1024;
-
-/// Turns that one event may take before others have theirs.
-const TURNS_AN_EVENT: u32 = 16;
 
 /// Serves `listener` with epoll, edge-triggered, until it is shut down.
 ///
@@ -32,7 +29,9 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let mut connections = Connections::new(server);
     let calls = &server.counters().other_calls;
     let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(ServeError::call("epoll_create1"))?;
-    epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN)
+    // EPOLLEXCLUSIVE: of several loops that watch this listener, the kernel wakes one at least, mostly one.
+    let exclusive = if listener.is_exclusive() { EventFlags::EXCLUSIVE } else { EventFlags::empty() };
+    epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN | exclusive)
         .map_err(ServeError::call("epoll_ctl"))?;
     calls.add(2);
     let mut events = Vec::with_capacity(EVENTS_A_WAIT);
@@ -77,33 +76,25 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     }
 }
 
-/// Gives the connection `fd` its turns until nothing is left to do, or enters it into `unfinished`.
-///
-/// A read that came short of the buffer has emptied the socket (epoll(7)), which saves the read that would
-/// block; bytes that arrive after it raise an event of their own. With `to_the_end`, only a read that would
-/// block, or the end of the stream, is believed.
+/// Follows an event until nothing is left to do, or enters the connection `fd` into `unfinished`.
 #[inline]
 fn follow(
-    epoll: &impl std::os::fd::AsFd,
+    epoll: &impl AsFd,
     connections: &mut Connections<'_>,
     fd: RawFd,
     to_the_end: bool,
     unfinished: &mut Vec<RawFd>,
 ) -> Result<(), ServeError> {
-    for _ in 0..TURNS_AN_EVENT {
-        match connections.turn(fd) {
-            Turn::More => {}
-            Turn::Short if to_the_end => {}
-            Turn::Short | Turn::Blocked | Turn::Closed => return Ok(()),
-            Turn::Await(interest) => {
-                // EPOLL_CTL_MOD looks at the socket anew, so an edge that came before it is not lost.
-                connections.counters().other_calls.add(1);
-                return epoll::modify(epoll, connections.descriptor(fd), token(fd), flags(interest))
-                    .map_err(ServeError::call("epoll_ctl"));
-            }
+    match connections.drain(fd, to_the_end) {
+        Turn::Short | Turn::Blocked | Turn::Closed => {}
+        Turn::More => unfinished.push(fd),
+        Turn::Await(interest) => {
+            // EPOLL_CTL_MOD looks at the socket anew, so an edge that came before it is not lost.
+            connections.server().counters().other_calls.add(1);
+            epoll::modify(epoll, connections.descriptor(fd), token(fd), flags(interest))
+                .map_err(ServeError::call("epoll_ctl"))?;
         }
     }
-    unfinished.push(fd);
     Ok(())
 }
 

@@ -28,7 +28,9 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let mut connections = Connections::new(server);
     let calls = &server.counters().other_calls;
     let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(ServeError::call("epoll_create1"))?;
-    epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN)
+    // EPOLLEXCLUSIVE: of several loops that watch this listener, the kernel wakes one at least, mostly one.
+    let exclusive = if listener.is_exclusive() { EventFlags::EXCLUSIVE } else { EventFlags::empty() };
+    epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN | exclusive)
         .map_err(ServeError::call("epoll_ctl"))?;
     calls.add(2);
     let mut events = Vec::with_capacity(EVENTS_A_WAIT);

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use report::schema::ServerCounters;
+use report::schema::{CallCounters, ServerCounters};
 
 /// A count with one writer, read by other threads.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `count`. Only the loop that owns the counter may call this: a load and a store need no
+    /// Adds `count`. Only the thread that owns the counter may call this: a load and a store need no
     /// locked instruction, but two writers would lose counts.
     #[inline]
     pub fn add(&self, count: u64) {
@@ -22,13 +22,13 @@ impl Counter {
     }
 }
 
-/// The counters of one loop, in cache lines of their own: processors fetch lines in pairs, hence 128.
+/// The counters of one thread, in cache lines of their own: processors fetch lines in pairs, hence 128.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Counters {
     /// Calls that waited for events.
     pub waits: Counter,
-    /// Events that those calls reported.
+    /// Events, or completions, that those calls reported.
     pub events: Counter,
     /// Wake-ups after which there was nothing to do.
     pub empty_wakeups: Counter,
@@ -38,6 +38,8 @@ pub struct Counters {
     pub send: Counter,
     /// Of recv(2), send(2) and accept4(2), those that would have blocked.
     pub would_block: Counter,
+    /// Replies made, each to one read.
+    pub echoes: Counter,
     /// Connections accepted and served.
     pub accepted: Counter,
     /// Of those, the ones closed again.
@@ -53,16 +55,19 @@ impl Counters {
     pub fn read(&self) -> ServerCounters {
         let (waits, recv, send) = (self.waits.get(), self.recv.get(), self.send.get());
         ServerCounters {
-            waits,
-            events: self.events.get(),
-            empty_wakeups: self.empty_wakeups.get(),
-            recv,
-            send,
-            would_block: self.would_block.get(),
+            calls: Some(CallCounters {
+                waits,
+                events: self.events.get(),
+                empty_wakeups: self.empty_wakeups.get(),
+                recv,
+                send,
+                would_block: self.would_block.get(),
+                syscalls: waits + recv + send + self.other_calls.get(),
+            }),
+            echoes: self.echoes.get(),
             accepted: self.accepted.get(),
             closed: self.closed.get(),
             refused: self.refused.get(),
-            syscalls: waits + recv + send + self.other_calls.get(),
         }
     }
 }

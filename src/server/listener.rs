@@ -1,29 +1,42 @@
 //! The listening socket: set-up, accepting, and what to do when a connection cannot be accepted.
 
-use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::SocketFlags;
 
-use super::{Connections, ServeError, Server};
+use super::{ServeError, Server, Table};
 
 /// Connections accepted in one turn of the loop, so that a flood of them cannot starve those served.
-const ACCEPTS_A_TURN: u32 = 64;
+pub const ACCEPTS_A_TURN: usize = 64;
 
 /// Pause when the machine, not this loop, is out of files or memory: see [`Listener::accept`].
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of an attempt to accept.
+/// What became of a loop's attempt to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
-    /// A connection, in the table of [`Connections`] and not yet watched.
+    /// A connection, in the loop's [`Table`] and not yet watched.
     Connection(RawFd),
-    /// No connection waits, or this turn's share is used up. Every loop watches its listener
-    /// level-triggered, the edge-triggered loop too, so those left are reported again.
+    /// No connection waits, or this turn's share is used up. The kernel's own loops watch their listener
+    /// level-triggered, the edge-triggered loop too, so those left are reported again; for others there is
+    /// [`Listener::more_may_wait`].
+    NoMore,
+    /// The listener was shut down: the loop ends.
+    Stopped,
+}
+
+/// What became of one connection that was to be accepted.
+#[derive(Debug)]
+pub enum Admitted {
+    /// It is to be served, and [left](Server::leave) in the end.
+    Connection(OwnedFd, Option<SocketAddr>),
+    /// It was refused, or was gone before it was accepted: another may wait.
+    Dismissed,
+    /// No connection waits.
     NoMore,
     /// The listener was shut down: the loop ends.
     Stopped,
@@ -33,9 +46,14 @@ pub enum Accepted {
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
+    /// What an accepted socket is made with.
+    flags: SocketFlags,
+    /// Whether other loops watch the same socket and only one of them is to be woken.
+    exclusive: bool,
     /// A descriptor to give up when there is no other to accept and refuse a connection with.
     reserve: Option<OwnedFd>,
-    accepts_left: u32,
+    accepts_left: usize,
+    more_may_wait: bool,
 }
 
 impl Listener {
@@ -46,7 +64,42 @@ impl Listener {
     /// When no descriptor is left to keep in reserve.
     pub fn new(socket: OwnedFd, server: &Server) -> Result<Self, ServeError> {
         let reserve = reserve(server).map_err(ServeError::call("eventfd2"))?;
-        Ok(Self { socket, reserve: Some(reserve), accepts_left: ACCEPTS_A_TURN })
+        Ok(Self {
+            socket,
+            flags: SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+            exclusive: false,
+            reserve: Some(reserve),
+            accepts_left: ACCEPTS_A_TURN,
+            more_may_wait: false,
+        })
+    }
+
+    /// Marks a listener that several loops watch, of which the kernel is to wake one.
+    #[must_use]
+    pub fn exclusive(self, exclusive: bool) -> Self {
+        Self { exclusive, ..self }
+    }
+
+    /// Whether only one of the loops that watch this listener is to be woken.
+    pub fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    /// Makes accepting wait for a connection, and so reading from and sending to the accepted.
+    ///
+    /// # Errors
+    ///
+    /// When the socket refuses it.
+    pub fn blocking(self, server: &Server) -> Result<Self, ServeError> {
+        server.counters().other_calls.add(1);
+        rustix::io::ioctl_fionbio(&self.socket, false).map_err(ServeError::call("ioctl"))?;
+        Ok(Self { flags: SocketFlags::CLOEXEC, ..self })
+    }
+
+    /// Ends every loop that serves this listener, as [`Control::stop`](super::Control::stop) does.
+    pub fn stop(&self) {
+        // A listener that is shut down already answers ENOTCONN.
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
     }
 
     /// Accepts one connection and enters it into `connections`; one that finds the server full is told so
@@ -55,72 +108,137 @@ impl Listener {
     /// # Errors
     ///
     /// When accept4(2) reports what only a mistake of ours can cause.
-    pub fn accept(&mut self, connections: &mut Connections<'_>) -> Result<Accepted, ServeError> {
+    pub fn accept(&mut self, connections: &mut impl Table) -> Result<Accepted, ServeError> {
+        self.more_may_wait = true;
         while self.accepts_left > 0 {
             self.accepts_left -= 1;
-            match self.accept4(connections) {
-                Ok((socket, peer)) => {
-                    if let Some(fd) = connections.open(socket, peer) {
-                        return Ok(Accepted::Connection(fd));
-                    }
+            match self.next(connections.server())? {
+                Admitted::Connection(socket, peer) => {
+                    return Ok(Accepted::Connection(connections.open(socket, peer)));
                 }
-                Err(Errno::WOULDBLOCK) => break,
-                // What accept4(2) answers for a listener that was shut down.
-                Err(Errno::INVAL) => return Ok(Accepted::Stopped),
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    if !self.refuse_with_reserve(connections) {
-                        break;
-                    }
+                Admitted::Dismissed => connections.progress(),
+                Admitted::NoMore => {
+                    // Without the reserve it is the machine that has no more to give, not the queue.
+                    self.more_may_wait = self.reserve.is_none();
+                    break;
                 }
-                Err(errno @ (Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT)) => {
-                    return Err(ServeError::call("accept4")(errno));
-                }
-                // ECONNABORTED, EPROTO and the network's own errors speak of the connection that is
-                // gone, not of the listener (accept(2), "Error handling"); EINTR of neither.
-                Err(_) => {}
+                Admitted::Stopped => return Ok(Accepted::Stopped),
             }
         }
         self.accepts_left = ACCEPTS_A_TURN;
         Ok(Accepted::NoMore)
     }
 
-    /// accept4(2), non-blocking and close-on-exec.
-    fn accept4(&self, connections: &Connections<'_>) -> rustix::io::Result<(OwnedFd, Option<SocketAddr>)> {
-        connections.counters().other_calls.add(1);
-        let accepted =
-            rustix::net::acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC);
-        match accepted {
+    /// Whether the turn that [`Accepted::NoMore`] ended may have left connections in the queue, of which a
+    /// watch that is edge-triggered says nothing more.
+    pub fn more_may_wait(&self) -> bool {
+        self.more_may_wait
+    }
+
+    /// Accepts one connection with accept4(2).
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn next(&mut self, server: &Server) -> Result<Admitted, ServeError> {
+        let accepted = self.accept4(server);
+        self.admit(accepted, server)
+    }
+
+    /// Decides what an answer to accept4(2), or to its asynchronous forms, means.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is what only a mistake of ours can cause.
+    pub fn admit(
+        &mut self,
+        accepted: rustix::io::Result<(OwnedFd, Option<SocketAddr>)>,
+        server: &Server,
+    ) -> Result<Admitted, ServeError> {
+        Ok(match accepted {
+            Ok((socket, peer)) => {
+                // A multishot accept tells no address.
+                let asked = || rustix::net::getpeername(&socket).ok()??.try_into().ok();
+                let peer = peer.or_else(|| server.logs().then(asked).flatten());
+                self.admitted(socket, peer, server)
+            }
+            Err(Errno::WOULDBLOCK) => Admitted::NoMore,
+            // What accept4(2) answers for a listener that was shut down.
+            Err(Errno::INVAL) => Admitted::Stopped,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                self.refuse_with_reserve(server)
+            }
+            Err(errno @ (Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT)) => {
+                return Err(ServeError::call("accept4")(errno));
+            }
+            // ECONNABORTED, EPROTO and the network's own errors speak of the connection that is
+            // gone, not of the listener (accept(2), "Error handling"); EINTR of neither.
+            Err(_) => Admitted::Dismissed,
+        })
+    }
+
+    /// accept4(2), close-on-exec.
+    fn accept4(&self, server: &Server) -> rustix::io::Result<(OwnedFd, Option<SocketAddr>)> {
+        server.counters().other_calls.add(1);
+        match rustix::net::acceptfrom_with(&self.socket, self.flags) {
             Ok((socket, peer)) => Ok((socket, peer.and_then(|peer| peer.try_into().ok()))),
             Err(errno) => {
                 if errno == Errno::WOULDBLOCK {
-                    connections.counters().would_block.add(1);
+                    server.counters().would_block.add(1);
                 }
                 Err(errno)
             }
         }
     }
 
-    /// Gives up the reserve to accept and refuse the connection that waits, and opens it again; false when
-    /// there is nothing to be gained from trying again in this turn.
+    /// Takes an accepted connection in and returns it, or refuses it where the server is full or the table is.
     ///
-    /// A connection left in the queue would be reported for ever. The loop has its descriptor table to
-    /// itself, so that the number given up is free for accept4(2), and free again for the reserve. Only
-    /// where the *machine* has no file or memory left can this fail, and then nothing would tell when to
-    /// try again: the loop pauses rather than spin.
-    fn refuse_with_reserve(&mut self, connections: &mut Connections<'_>) -> bool {
+    /// A connection that took the number of the reserve would be the last: nobody after it could be refused.
+    pub fn take_in<S: AsFd>(&mut self, socket: S, peer: Option<SocketAddr>, server: &Server) -> Option<S> {
+        self.restore_reserve(server);
+        if self.reserve.is_some() {
+            return server.admit(socket, peer);
+        }
+        server.refuse(socket, peer);
+        self.restore_reserve(server);
+        None
+    }
+
+    /// Serves or refuses a connection that was accepted.
+    fn admitted(&mut self, socket: OwnedFd, peer: Option<SocketAddr>, server: &Server) -> Admitted {
+        match self.take_in(socket, peer, server) {
+            Some(socket) => Admitted::Connection(socket, peer),
+            None => Admitted::Dismissed,
+        }
+    }
+
+    /// Gives up the reserve to accept and refuse the connection that waits, and opens it again.
+    ///
+    /// A connection left in the queue would be reported for ever. The number given up is free for accept4(2), and
+    /// free again for the reserve, unless something else in this table opens a file for a moment or the *machine*
+    /// has no file or memory left. Then nothing would tell when to try again: the loop pauses rather than spin.
+    fn refuse_with_reserve(&mut self, server: &Server) -> Admitted {
         if self.reserve.take().is_some() {
-            connections.counters().other_calls.add(1);
+            server.counters().other_calls.add(1);
         }
-        let accepted = self.accept4(connections);
-        let refused = accepted.is_ok();
-        if let Ok((socket, peer)) = accepted {
-            connections.refuse(socket, peer);
-        }
-        self.reserve = reserve(connections.server()).ok();
+        let admitted = match self.accept4(server) {
+            // Where other connections have ended meanwhile, on threads of their own, there is room after all.
+            Ok((socket, peer)) => self.admitted(socket, peer, server),
+            Err(Errno::INVAL) => Admitted::Stopped,
+            Err(_) => Admitted::NoMore,
+        };
+        self.restore_reserve(server);
         if self.reserve.is_none() {
             std::thread::sleep(EXHAUSTED_PAUSE);
         }
-        refused
+        admitted
+    }
+
+    /// Opens the reserve where it was given up and there is a descriptor for it.
+    fn restore_reserve(&mut self, server: &Server) {
+        if self.reserve.is_none() {
+            self.reserve = reserve(server).ok();
+        }
     }
 }
 
@@ -141,50 +259,4 @@ impl AsRawFd for Listener {
 fn reserve(server: &Server) -> rustix::io::Result<OwnedFd> {
     server.counters().other_calls.add(1);
     rustix::event::eventfd(0, EventfdFlags::CLOEXEC)
-}
-
-/// Opens `count` listening sockets on `address`, one a loop: with SO_REUSEPORT where there are several.
-///
-/// # Errors
-///
-/// When the address cannot be listened on.
-pub fn listen(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
-    if count > 1 {
-        // Another server of the same user that set SO_REUSEPORT would silently share the address;
-        // without the option its presence is an error.
-        drop(bind(address, false)?);
-    }
-    let backlog = backlog();
-    let mut sockets = Vec::with_capacity(count);
-    let mut bound = address;
-    for _ in 0..count {
-        let socket = bind(bound, count > 1)?;
-        rustix::net::listen(&socket, backlog)?;
-        bound = rustix::net::getsockname(&socket)?.try_into().map_err(io::Error::from)?;
-        sockets.push(socket);
-    }
-    Ok((bound, sockets))
-}
-
-/// A socket bound to `address`, non-blocking and close-on-exec.
-fn bind(address: SocketAddr, reuse_port: bool) -> rustix::io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Connections of an earlier server that linger in TIME_WAIT do not keep a new one from listening.
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    if reuse_port {
-        sockopt::set_socket_reuseport(&socket, true)?;
-    }
-    rustix::net::bind(&socket, &address)?;
-    Ok(socket)
-}
-
-/// The longest queue of connections that listen(2) grants; it cuts a longer wish down silently.
-fn backlog() -> i32 {
-    const SINCE_LINUX_5_4: i32 = 4096;
-    std::fs::read_to_string("/proc/sys/net/core/somaxconn")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(SINCE_LINUX_5_4)
 }

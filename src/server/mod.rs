@@ -1,55 +1,96 @@
-//! What every loop shares: the listener, the connections and their echo, limits, counters, and the
+//! What every mechanism shares: the listener, the connections and their echo, limits, counters, and the
 //! threads that the loops run on.
 
+mod admission;
+mod connection;
 mod connections;
 mod counters;
+mod descriptor_sets;
 mod listener;
+mod pool;
+mod reply;
 mod running;
+mod shared_connections;
+mod socket;
+#[cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
+pub mod uring;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
-pub use connections::{Connections, Interest, READ_BUFFER_BYTES, REFUSAL, Turn};
+use report::schema::ServerCounters;
+
+pub use admission::REFUSAL;
+pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};
+pub use connections::{Connections, Table, Wakeup};
 pub use counters::{Counter, Counters};
-pub use listener::{Accepted, Listener, listen};
+pub use descriptor_sets::{DescriptorSets, WORD_BITS, Word};
+pub use listener::{ACCEPTS_A_TURN, Accepted, Admitted, Listener};
+pub use pool::on_a_thread_each;
+pub use reply::{ACK_BYTES_AT_MOST, Reply};
 pub use running::{Control, Running, StartError, start};
+pub use shared_connections::{Share, SharedConnections};
+pub use socket::listen;
 
-/// What a connection is answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reply {
-    /// The bytes that came.
-    #[default]
-    Echo,
-    /// `get bytes N\n` for each read of N bytes.
-    Ack,
+/// How several loops meet the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AcceptMode {
+    /// Every loop waits on one listener, and each may be woken by every connection
+    Shared,
+    /// The same, but the kernel wakes one loop, mostly (EPOLLEXCLUSIVE)
+    Exclusive,
+    /// A listener each, between which the kernel spreads the connections (SO_REUSEPORT)
+    Reuseport,
+}
+
+impl std::fmt::Display for AcceptMode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Shared => "shared",
+            Self::Exclusive => "exclusive",
+            Self::Reuseport => "reuseport",
+        })
+    }
 }
 
 /// How to serve.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Loops, each on a thread with a listener of its own (SO_REUSEPORT).
+    /// Where to listen, at least one address; port 0 takes a free one. The loops take several in turn.
+    pub listen: Vec<SocketAddr>,
+    /// Loops, each on a thread.
     pub threads: usize,
+    /// How they meet the connections; none takes the mechanism's default.
+    pub accept: Option<AcceptMode>,
     /// What to answer.
     pub reply: Reply,
     /// Connections served at a time, over all loops; those beyond are refused.
     pub max_connections: Option<u64>,
+    /// Buffers that a loop of `io-uring` provides to the kernel: a power of two up to 32,768.
+    pub provided_buffers: u16,
     /// The processors that the loops are bound to, in turn; none leaves them to the scheduler.
     pub cpus: Vec<u32>,
     /// Whether each connection and disconnection is a line on standard error.
     pub log: bool,
 }
 
+impl Options {
+    /// What [`provided_buffers`](Self::provided_buffers) is unless told otherwise.
+    pub const PROVIDED_BUFFERS: u16 = 1024;
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7777)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 7777))],
             threads: 1,
+            accept: None,
             reply: Reply::Echo,
             max_connections: None,
+            provided_buffers: Self::PROVIDED_BUFFERS,
             cpus: Vec::new(),
             log: false,
         }
@@ -62,40 +103,61 @@ struct Common {
     reply: Reply,
     log: bool,
     max_connections: u64,
+    provided_buffers: u16,
     /// Connections open in all loops; touched only when one is accepted or closed.
     open: AtomicU64,
-}
-
-impl Common {
-    fn new(options: &Options) -> Self {
-        Self {
-            reply: options.reply,
-            log: options.log,
-            max_connections: options.max_connections.unwrap_or(u64::MAX),
-            open: AtomicU64::new(0),
-        }
-    }
 }
 
 /// One loop's view of its server: what it has to know, and the counters that only it writes.
 #[derive(Debug)]
 pub struct Server {
     common: Arc<Common>,
-    counters: Counters,
+    counters: Arc<Counters>,
+    parts: Mutex<Parts>,
+}
+
+/// The counters of threads that a loop has started.
+#[derive(Debug, Default)]
+struct Parts {
+    living: Vec<Arc<Counters>>,
+    /// The sum over those that have ended.
+    gone: Option<ServerCounters>,
 }
 
 impl Server {
     /// The view of a single loop, for a caller that runs it on a thread of its own; `options.threads` and
     /// `options.cpus` are for [`start`].
     pub fn new(options: &Options) -> Self {
-        Self { common: Arc::new(Common::new(options)), counters: Counters::default() }
+        Self::with(Arc::new(Common {
+            reply: options.reply,
+            log: options.log,
+            max_connections: options.max_connections.unwrap_or(u64::MAX),
+            provided_buffers: options.provided_buffers,
+            open: AtomicU64::new(0),
+        }))
     }
 
     /// The views of `options.threads` loops.
     fn for_loops(options: &Options) -> Vec<Arc<Self>> {
-        let common = Arc::new(Common::new(options));
-        let one = || Arc::new(Self { common: Arc::clone(&common), counters: Counters::default() });
-        (0..options.threads).map(|_| one()).collect()
+        let first = Self::new(options);
+        let others: Vec<_> = (1..options.threads).map(|_| Self::with(Arc::clone(&first.common))).collect();
+        std::iter::once(first).chain(others).map(Arc::new).collect()
+    }
+
+    fn with(common: Arc<Common>) -> Self {
+        Self { common, counters: Arc::default(), parts: Mutex::default() }
+    }
+
+    /// The view of a thread that serves for this loop, with counters of its own that count as this loop's.
+    pub fn part(&self) -> Self {
+        let part = Self::with(Arc::clone(&self.common));
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looking through all of them whenever the list is about to grow costs a constant for each part.
+        if parts.living.len() == parts.living.capacity() {
+            parts.forget_the_ended();
+        }
+        parts.living.push(Arc::clone(&part.counters));
+        part
     }
 
     /// What a connection is answered with.
@@ -108,24 +170,39 @@ impl Server {
         self.common.log
     }
 
-    /// The counters of this loop.
+    /// Buffers to provide to the kernel.
+    pub fn provided_buffers(&self) -> u16 {
+        self.common.provided_buffers
+    }
+
+    /// The counters that the calling loop writes.
+    #[inline]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Takes one of the places for connections; false when all are taken.
-    fn reserve_slot(&self) -> bool {
-        let taken = self.common.open.fetch_add(1, Ordering::Relaxed);
-        let free = taken < self.common.max_connections;
-        if !free {
-            self.free_slot();
-        }
-        free
+    /// The counts of this loop so far, those of its parts included.
+    pub fn read_counters(&self) -> ServerCounters {
+        let own = self.counters.read();
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = parts.living.iter().map(|counters| counters.read());
+        parts.gone.into_iter().chain(living).fold(own, ServerCounters::plus)
     }
+}
 
-    /// Gives a place back.
-    fn free_slot(&self) {
-        self.common.open.fetch_sub(1, Ordering::Relaxed);
+impl Parts {
+    /// Adds the counts of the parts that have ended to `gone`.
+    fn forget_the_ended(&mut self) {
+        let gone = &mut self.gone;
+        self.living.retain_mut(|counters| {
+            // Nobody else holds it, and what its last holder wrote is visible here.
+            let ended = Arc::get_mut(counters).is_some();
+            if ended {
+                let counts = counters.read();
+                *gone = Some(gone.map_or(counts, |gone| gone.plus(counts)));
+            }
+            !ended
+        });
     }
 }
 
@@ -140,6 +217,14 @@ pub enum ServeError {
         /// What it said.
         source: io::Error,
     },
+    /// A library failed that serving cannot go on without.
+    #[error("{library} failed: {source}")]
+    Library {
+        /// The library, and what it was asked for.
+        library: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
     /// The loop panicked.
     #[error("the loop panicked, which is a mistake in muxbench; its message is above")]
     Panicked,
@@ -149,5 +234,32 @@ impl ServeError {
     /// Makes an error of what `call` said.
     pub fn call(call: &'static str) -> impl Fn(rustix::io::Errno) -> Self {
         move |errno| Self::Call { call, source: errno.into() }
+    }
+
+    /// Makes an error of what `library` said.
+    pub fn library(library: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Library { library, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_parts_have_counted_is_kept_when_they_end() {
+        let server = Server::new(&Options::default());
+        server.counters().echoes.add(1);
+        let lasting = server.part();
+        for _ in 0..100 {
+            let part = server.part();
+            part.counters().echoes.add(1);
+            lasting.counters().send.add(2);
+        }
+        let counts = server.read_counters();
+        assert_eq!(counts.echoes, 101);
+        assert_eq!(counts.calls.expect("counted").send, 200);
+        let parts = server.parts.lock().expect("no other holds it");
+        assert!(parts.living.len() < 50, "{} of one living part", parts.living.len());
     }
 }

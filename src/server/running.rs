@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use load_gen::machine;
 use report::schema::ServerCounters;
 
-use super::listener::listen;
-use super::{Listener, Options, ServeError, Server};
-use crate::mechanisms::Serve;
+use super::socket::listen_in_turn;
+use super::{AcceptMode, Listener, Options, ServeError, Server};
+use crate::mechanisms::{self, Mechanism, Serve};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +25,48 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A loop cannot run on the processor asked for.
-    #[error("cannot bind a loop to processor {cpu}: {source}")]
+    /// The mechanism is not compiled.
+    #[error("this build does not have {0}; build it with --features {0}")]
+    NotInThisBuild(&'static str),
+    /// The mechanism does not accept this way.
+    #[error("{mechanism} cannot accept '{mode}'; it can: {}", join(.possible))]
+    AcceptMode {
+        /// The mechanism.
+        mechanism: &'static str,
+        /// The mode asked for.
+        mode: AcceptMode,
+        /// The modes that it has.
+        possible: &'static [AcceptMode],
+    },
+    /// Several addresses, and one listener for all loops.
+    #[error("'{mode}' has one listener for all loops, and {addresses} addresses need several")]
+    OneListener {
+        /// How the loops are to accept.
+        mode: AcceptMode,
+        /// How many addresses there are.
+        addresses: usize,
+    },
+    /// More addresses than loops.
+    #[error("{addresses} addresses need as many loops, and there are {loops}")]
+    FewLoops {
+        /// How many addresses there are.
+        addresses: usize,
+        /// How many loops there are.
+        loops: usize,
+    },
+    /// This kernel does not have what the mechanism needs.
+    #[error("{mechanism} cannot run here: {reason}")]
+    Kernel {
+        /// The mechanism.
+        mechanism: &'static str,
+        /// What is missing.
+        reason: String,
+    },
+    /// A loop cannot run on the processors asked for.
+    #[error("cannot bind a loop to processor {}: {source}", join(.cpus))]
     Pin {
-        /// The processor.
-        cpu: u32,
+        /// The processors.
+        cpus: Vec<u32>,
         /// What the kernel said.
         source: io::Error,
     },
@@ -38,28 +75,51 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// The words of `values`, with commas between them.
+fn join(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads the counters of a server, and stops it; the server goes on when this is dropped.
 #[derive(Debug)]
 pub struct Control {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     servers: Vec<Arc<Server>>,
+    counts_calls: bool,
+    accept: AcceptMode,
     /// Clones of the listeners. They are descriptors of the starting thread's table: no loop may hold
     /// this, for in its own table the same numbers mean other files.
     listeners: Vec<OwnedFd>,
 }
 
 impl Control {
-    /// The address listened on, with the real port.
+    /// The address listened on, with the real port; the first of several.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// All addresses listened on, with their real ports.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How the loops meet the connections.
+    pub fn accept_mode(&self) -> AcceptMode {
+        self.accept
     }
 
     /// The counters, summed over the loops.
     pub fn counters(&self) -> ServerCounters {
-        self.servers
-            .iter()
-            .map(|server| server.counters().read())
-            .fold(ServerCounters::default(), ServerCounters::plus)
+        self.counters_by_loop().into_iter().reduce(ServerCounters::plus).unwrap_or_default()
+    }
+
+    /// The counters of each loop.
+    pub fn counters_by_loop(&self) -> Vec<ServerCounters> {
+        let read = |server: &Arc<Server>| {
+            let counters = server.read_counters();
+            ServerCounters { calls: counters.calls.filter(|_| self.counts_calls), ..counters }
+        };
+        self.servers.iter().map(read).collect()
     }
 
     /// Ends every loop: shutdown(2) on a listener acts on the socket, whichever descriptor names it, wakes
@@ -116,40 +176,52 @@ impl Running {
     }
 }
 
-/// Starts a server: `options.threads` loops of `serve`. It listens when this returns.
+/// Starts a server: `options.threads` loops of `mechanism`. It listens when this returns.
 ///
 /// # Errors
 ///
-/// When it cannot listen, or a loop cannot have its thread, its processor or its descriptor table.
-pub fn start(serve: Serve, options: &Options) -> Result<Running, StartError> {
-    let failed = |source| StartError::Listen { address: options.listen, source };
-    let (address, sockets) = listen(options.listen, options.threads.max(1)).map_err(failed)?;
-    let listeners = sockets.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>().map_err(failed)?;
+/// When this build or this kernel does not have the mechanism, when the server cannot listen, or when a loop
+/// cannot have its thread, its processor or its descriptor table.
+pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running, StartError> {
+    let serve = mechanism.serve.ok_or(StartError::NotInThisBuild(mechanism.name))?;
+    let accept = accept_mode(mechanism, options)?;
+    (mechanism.probe)().map_err(|reason| StartError::Kernel { mechanism: mechanism.name, reason })?;
+    let loops = options.threads.max(1);
+    let failed = |(address, source)| StartError::Listen { address, source };
+    let count = listeners_needed(accept, loops, options.listen.len())?;
+    let (addresses, sockets) = listen_in_turn(&options.listen, count).map_err(failed)?;
+    let clones = sockets.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>();
+    let listeners = clones.map_err(|source| failed((addresses[0], source)))?;
     let servers = Server::for_loops(options);
-    let control = Arc::new(Control { address, servers: servers.clone(), listeners });
+    let control = Control {
+        addresses,
+        servers: servers.clone(),
+        counts_calls: mechanism.counts_calls,
+        accept,
+        listeners,
+    };
 
     let (ended_sender, ended) = mpsc::channel();
     let (ready_sender, ready) = mpsc::channel();
-    let mut threads = Vec::with_capacity(sockets.len());
-    for (index, (server, socket)) in servers.into_iter().zip(&sockets).enumerate() {
-        let cpu = (!options.cpus.is_empty()).then(|| options.cpus[index % options.cpus.len()]);
-        let (socket, ready, ended) = (socket.as_raw_fd(), ready_sender.clone(), ended_sender.clone());
-        let run = move || match prepare(socket, cpu) {
+    let mut threads = Vec::with_capacity(loops);
+    for (name, task) in tasks(serve, accept, options, servers, &sockets) {
+        let (ready, ended) = (ready_sender.clone(), ended_sender.clone());
+        let run = move || match prepare(task.socket, task.cpus) {
             Err(error) => drop(ready.send(Err(error))),
             Ok(socket) => {
                 let _ = ready.send(Ok(()));
                 drop(ready);
-                let _ = ended.send(run_loop(serve, socket, &server));
+                let run = AssertUnwindSafe(|| (task.run)(socket));
+                let _ = ended.send(catch_unwind(run).unwrap_or(Err(ServeError::Panicked)));
             }
         };
-        let thread = std::thread::Builder::new().name(format!("loop-{index}")).spawn(run);
-        match thread {
+        match std::thread::Builder::new().name(name).spawn(run) {
             Ok(thread) => threads.push(thread),
             Err(error) => drop(ready_sender.send(Err(StartError::Thread(error)))),
         }
     }
     drop((ready_sender, ended_sender));
-    let running = Running { control, ended, threads };
+    let running = Running { control: Arc::new(control), ended, threads };
     // `sockets` is dropped only after every loop has said that it holds its own.
     let started = ready.iter().fold(Ok(()), Result::and);
     drop(sockets);
@@ -162,11 +234,64 @@ pub fn start(serve: Serve, options: &Options) -> Result<Running, StartError> {
     }
 }
 
-/// Makes the calling thread ready to be a loop: its processor, and a descriptor table of its own in which
+/// How the loops of `mechanism` are to meet the connections.
+fn accept_mode(mechanism: &Mechanism, options: &Options) -> Result<AcceptMode, StartError> {
+    let mode = options.accept.unwrap_or(mechanism.accept[0]);
+    match mechanism.accept.contains(&mode) {
+        true => Ok(mode),
+        false => Err(StartError::AcceptMode { mechanism: mechanism.name, mode, possible: mechanism.accept }),
+    }
+}
+
+/// How many listeners `loops` have that meet connections to so many addresses.
+fn listeners_needed(accept: AcceptMode, loops: usize, addresses: usize) -> Result<usize, StartError> {
+    match accept {
+        AcceptMode::Reuseport if addresses > loops => Err(StartError::FewLoops { addresses, loops }),
+        AcceptMode::Reuseport => Ok(loops),
+        mode if addresses > 1 => Err(StartError::OneListener { mode, addresses }),
+        _ => Ok(1),
+    }
+}
+
+/// What a thread of [`start`] does, with a descriptor table of its own.
+struct Task {
+    /// The listening socket's number in the starting thread's table.
+    socket: RawFd,
+    /// The processors that it may run on; none leaves it to the scheduler.
+    cpus: Vec<u32>,
+    run: Box<dyn FnOnce(OwnedFd) -> Result<(), ServeError> + Send>,
+}
+
+/// The threads to start, by name: one a loop, or one that starts the loops of a pool.
+fn tasks(
+    serve: Serve,
+    accept: AcceptMode,
+    options: &Options,
+    servers: Vec<Arc<Server>>,
+    sockets: &[OwnedFd],
+) -> Vec<(String, Task)> {
+    let exclusive = accept == AcceptMode::Exclusive;
+    let of_loop = |(index, server): (usize, Arc<Server>), serve: mechanisms::ServeLoop| {
+        let cpus = options.cpus.iter().copied().cycle().nth(index);
+        let run = move |socket| serve(Listener::new(socket, &server)?.exclusive(exclusive), &server);
+        let socket = sockets[index % sockets.len()].as_raw_fd();
+        (format!("loop-{index}"), Task { socket, cpus: cpus.into_iter().collect(), run: Box::new(run) })
+    };
+    match serve {
+        Serve::Loop(serve) => servers.into_iter().enumerate().map(|server| of_loop(server, serve)).collect(),
+        Serve::Pool(serve) => {
+            let run = move |socket| serve(Listener::new(socket, &servers[0])?, &servers);
+            let socket = sockets[0].as_raw_fd();
+            vec![("pool".into(), Task { socket, cpus: options.cpus.clone(), run: Box::new(run) })]
+        }
+    }
+}
+
+/// Makes the calling thread ready to be a loop: its processors, and a descriptor table of its own in which
 /// it owns the listening socket with the number `socket`.
-fn prepare(socket: RawFd, cpu: Option<u32>) -> Result<OwnedFd, StartError> {
-    if let Some(cpu) = cpu {
-        machine::pin_to(cpu).map_err(|source| StartError::Pin { cpu, source })?;
+fn prepare(socket: RawFd, cpus: Vec<u32>) -> Result<OwnedFd, StartError> {
+    if !cpus.is_empty() {
+        machine::pin_to(&cpus).map_err(|source| StartError::Pin { cpus, source })?;
     }
     #[allow(unsafe_code)]
     // SAFETY: the starting thread keeps this descriptor open until this one has reported.
@@ -174,10 +299,4 @@ fn prepare(socket: RawFd, cpu: Option<u32>) -> Result<OwnedFd, StartError> {
     machine::own_descriptor_table(Some(shared))
         .and_then(|own| own.ok_or_else(|| io::Error::other("the listener was not kept")))
         .map_err(StartError::Thread)
-}
-
-/// Runs one loop to its end.
-fn run_loop(serve: Serve, socket: OwnedFd, server: &Server) -> Result<(), ServeError> {
-    catch_unwind(AssertUnwindSafe(|| serve(Listener::new(socket, server)?, server)))
-        .unwrap_or(Err(ServeError::Panicked))
 }

@@ -1,10 +1,37 @@
-//! What every mechanism must do, tested against the real command. Every defect that the tutorial's own
-//! servers have is a test here.
+//! The conformance suite: what every mechanism must do, tested against the real command, and against servers
+//! that nobody here wrote where they promise the same. Every defect that the tutorial's own servers have is a
+//! test here.
+//!
+//! A test is written once, against a [`Subject`](subject::Subject), and is run for each mechanism of the build with
+//! both replies, on one loop and on three. `cargo test --test conformance -- NAME/MECHANISM` runs one.
 
+mod client;
+mod model;
+mod subject;
+mod suite;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod control;
+mod crowds;
 mod echo;
 mod faults;
 mod limits;
+mod pressure;
+mod schedules;
+mod stop;
+
+fn main() {
+    let arguments = libtest_mimic::Arguments::from_args();
+    load_gen::machine::raise_descriptor_limit();
+    let tests = [
+        echo::TESTS,
+        pressure::TESTS,
+        faults::TESTS,
+        crowds::TESTS,
+        limits::TESTS,
+        stop::TESTS,
+        schedules::TESTS,
+    ]
+    .concat();
+    libtest_mimic::run(&arguments, suite::trials(&tests)).exit();
+}

@@ -1,5 +1,10 @@
 //! What the generator and the servers ask of the machine: a processor, descriptors, their own use of it.
 
+pub mod capacity;
+pub mod group;
+pub mod listen_queue;
+pub mod slab;
+pub mod sockets;
 pub mod usage;
 
 use std::fs;
@@ -9,18 +14,23 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 
-/// Binds the calling thread, and every thread that it starts later, to processor `cpu`.
+/// Binds the calling thread, and every thread that it starts later, to the processors `cpus`.
 ///
 /// # Errors
 ///
-/// When the processor does not exist or is not among those allowed to this process.
-pub fn pin_to(cpu: u32) -> io::Result<()> {
+/// When one of them does not exist or is not among those allowed to this process.
+pub fn pin_to(cpus: &[u32]) -> io::Result<()> {
     let mut set = CpuSet::new();
-    if cpu as usize >= CpuSet::MAX_CPU {
-        return Err(io::ErrorKind::InvalidInput.into());
+    for &cpu in cpus {
+        if cpu as usize >= CpuSet::MAX_CPU {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        set.set(cpu as usize);
     }
-    set.set(cpu as usize);
-    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+    rustix::thread::sched_setaffinity(None, &set)?;
+    // The kernel passes over those that it cannot grant as long as one is left.
+    let granted = rustix::thread::sched_getaffinity(None)?;
+    if granted == set { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// The processors that the calling thread may run on, in ascending order (sched_getaffinity(2)).
@@ -160,7 +170,7 @@ mod tests {
 
     #[test]
     fn pinning_to_a_processor_that_does_not_exist_is_an_error() {
-        assert!(pin_to(u32::MAX).is_err());
+        assert!(pin_to(&[u32::MAX]).is_err());
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::fs;
 use std::io;
 
-use report::schema::{ProcessUsage, SystemUsage};
+use report::schema::{ProcessUsage, Switches, SystemUsage};
+
+/// Threads beyond which a process's switches are not counted: each account is a file, some ten microseconds.
+const THREADS_AT_MOST: u64 = 256;
 
 /// What process `pid` has used since it started, all its living threads together.
 ///
@@ -11,14 +14,31 @@ use report::schema::{ProcessUsage, SystemUsage};
 ///
 /// When there is no such process.
 pub fn process(pid: u32) -> io::Result<ProcessUsage> {
-    let mut usage = ProcessUsage { cpu_s: cpu_s(pid)?, ..ProcessUsage::default() };
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may end between the listing and the reading.
-        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
-        usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:");
-        usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
+    let cpu_s = cpu_s(pid)?;
+    let first = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let switches = match field(&first, "Threads:") {
+        // Its counts are the process's: nothing to list, which matters in a group of hundreds.
+        1 => Some(switches(&first)),
+        threads if threads > THREADS_AT_MOST => None,
+        _ => {
+            let mut sum = Switches::default();
+            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+                // A thread may end between the listing and the reading.
+                let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+                sum = sum.plus(switches(&status));
+            }
+            Some(sum)
+        }
+    };
+    Ok(ProcessUsage { cpu_s, switches })
+}
+
+/// How often the thread was switched that `status` is of.
+fn switches(status: &str) -> Switches {
+    Switches {
+        voluntary_switches: field(status, "voluntary_ctxt_switches:"),
+        involuntary_switches: field(status, "nonvoluntary_ctxt_switches:"),
     }
-    Ok(usage)
 }
 
 fn field(status: &str, name: &str) -> u64 {
@@ -97,9 +117,9 @@ fn parse_system(text: &str) -> Option<SystemUsage> {
 #[must_use]
 pub fn process_since(later: ProcessUsage, earlier: ProcessUsage) -> ProcessUsage {
     ProcessUsage {
-        cpu_s: later.cpu_s - earlier.cpu_s,
-        voluntary_switches: later.voluntary_switches.saturating_sub(earlier.voluntary_switches),
-        involuntary_switches: later.involuntary_switches.saturating_sub(earlier.involuntary_switches),
+        // Of a group, the sum falls when a process ends that nobody waits for.
+        cpu_s: (later.cpu_s - earlier.cpu_s).max(0.0),
+        switches: later.switches.zip(earlier.switches).map(|(later, earlier)| later.since(earlier)),
     }
 }
 

@@ -185,6 +185,19 @@ mod the_finding {
     }
 
     #[test]
+    fn is_about_processor_time_where_the_windows_were_too_short_for_a_percentile() {
+        let mut campaign = pair(6, |_| 61.0);
+        assert!(finding(&campaign).contains(" sooner than "));
+        for cell in &mut campaign.cells {
+            cell.latency = None;
+        }
+        assert_eq!(
+            finding(&campaign),
+            "At 100 connections, 10 active: no difference that the interval carries"
+        );
+    }
+
+    #[test]
     fn speaks_of_the_largest_point_that_was_measured() {
         let mut campaign = testing::realistic();
         campaign.cells.retain(|cell| cell.point.connections < 10_000);

@@ -1,4 +1,4 @@
-//! Logarithmic axes with ticks at 1, 2 and 5 of each decade.
+//! Axes: logarithmic with ticks at 1, 2 and 5 of each decade, or linear from zero.
 
 use crate::format;
 
@@ -7,18 +7,35 @@ use crate::format;
 pub enum Unit {
     /// Nanoseconds, labelled in ns, µs, ms or s.
     Duration,
-    /// Things counted, labelled 10, 100, 1k.
+    /// Things counted, labelled 10, 100, 1k; what they are stands in the axis's title.
     Count,
+    /// Bytes, labelled in B, kB, MB.
+    Bytes,
+    /// Things a second, labelled 1k/s.
+    Rate,
+    /// A share from 0 to 1, labelled in percent.
+    Share,
     /// 1 / (1 - p), labelled as the percentile p.
     Percentile,
 }
 
-/// A logarithmic axis.
+/// How values are spread over an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    Logarithmic,
+    /// From zero: for what may be nothing.
+    Linear,
+}
+
+/// One axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
     pub low: f64,
     pub high: f64,
     pub unit: Unit,
+    pub scale: Scale,
+    /// On a logarithmic axis, the value in whose place zero stands; nothing else is labelled up to there.
+    pub zero: Option<f64>,
 }
 
 /// A position on an axis that is ruled, and perhaps labelled.
@@ -29,45 +46,85 @@ pub struct Tick {
 }
 
 impl Axis {
-    /// The axis that holds all `values`, widened to the next 1, 2 or 5. Without usable values, a decade.
+    fn logarithmic(low: f64, high: f64, unit: Unit) -> Self {
+        Self { low, high, unit, scale: Scale::Logarithmic, zero: None }
+    }
+
+    /// The logarithmic axis that holds all `values`, widened to the next 1, 2 or 5. Without usable values, a decade.
     pub fn holding(values: impl IntoIterator<Item = f64>, unit: Unit) -> Self {
         let (low, high) = extent(values).unwrap_or((1.0, 10.0));
         let (mut low, mut high) = (step_at_or_below(low), step_at_or_above(high));
         if low >= high {
             (low, high) = (step_at_or_below(low * 0.9), step_at_or_above(high * 1.1));
         }
-        Self { low, high, unit }
+        Self::logarithmic(low, high, unit)
     }
 
-    /// The axis from the least to the greatest of `values`, with a margin of `share` of its length at
+    /// The logarithmic axis from the least to the greatest of `values`, with a margin of `share` of its length at
     /// both ends; for values that ticks need not enclose.
     pub fn around(values: impl IntoIterator<Item = f64>, share: f64, unit: Unit) -> Self {
         let (low, high) = extent(values).unwrap_or((1.0, 10.0));
         if low >= high {
-            return Self { low: low / 3.0, high: high * 3.0, unit };
+            return Self::logarithmic(low / 3.0, high * 3.0, unit);
         }
         let margin = (high / low).powf(share);
-        Self { low: low / margin, high: high * margin, unit }
+        Self::logarithmic(low / margin, high * margin, unit)
+    }
+
+    /// This axis with a place for zero before its least value, a fifth of its length away.
+    pub fn with_zero(self) -> Self {
+        let step = (self.high / self.low).powf(0.2);
+        let zero = self.low / step;
+        Self { low: zero / (self.high / self.low).powf(0.04), zero: Some(zero), ..self }
+    }
+
+    /// The linear axis from zero that holds all `values`, up to the next 1, 2 or 5.
+    pub fn from_zero(values: impl IntoIterator<Item = f64>, unit: Unit) -> Self {
+        let high = extent(values).map_or(1.0, |(_, high)| step_at_or_above(high));
+        // Below zero there is room for half a marker.
+        Self { low: -0.04 * high, high, unit, scale: Scale::Linear, zero: None }
     }
 
     /// Where a value lies: 0 at the low end, 1 at the high end.
     pub fn share(&self, value: f64) -> f64 {
-        (value / self.low).log10() / (self.high / self.low).log10()
+        match (self.scale, self.zero) {
+            (Scale::Linear, _) => (value - self.low) / (self.high - self.low),
+            (Scale::Logarithmic, Some(zero)) if value <= 0.0 => self.share(zero),
+            (Scale::Logarithmic, _) => (value / self.low).log10() / (self.high / self.low).log10(),
+        }
     }
 
     /// The ticks, labelled as densely as `length` pixels allow at `room` pixels a label: at 1, 2 and 5,
     /// at whole decades where those would collide, at every digit where those would be too few.
     pub fn ticks(&self, length: f64, room: f64) -> Vec<Tick> {
+        if self.scale == Scale::Linear {
+            return self.linear_ticks(length, room);
+        }
         let per_decade = length / (self.high / self.low).log10();
         let fits = |gap: f64| per_decade * gap.log10() >= room;
         let few = self.steps(&[1, 2, 5]).count() < 4;
-        if few && fits(10.0 / 9.0) {
-            return self.labelled(&[1, 2, 3, 4, 5, 6, 7, 8, 9], |_, _| true);
+        let mut ticks = if few && fits(10.0 / 9.0) {
+            self.labelled(&[1, 2, 3, 4, 5, 6, 7, 8, 9], |_, _| true)
+        } else if few && fits(10.0 / 8.0) {
+            self.labelled(&[1, 2, 3, 4, 6, 8], |_, _| true)
+        } else {
+            let apart = (room / per_decade).ceil().max(1.0) as i32;
+            // An axis without two labels would give no scale.
+            let label_all = fits(2.0) || self.steps(&[1]).count() < 2;
+            self.labelled(&[1, 2, 5], |exponent, digit| label_all || (digit == 1 && exponent % apart == 0))
+        };
+        if let Some(zero) = self.zero {
+            ticks.insert(0, Tick { value: zero, label: Some("0".to_owned()) });
         }
-        let apart = (room / per_decade).ceil().max(1.0) as i32;
-        // An axis without two labels would give no scale.
-        let label_all = fits(2.0) || self.steps(&[1]).count() < 2;
-        self.labelled(&[1, 2, 5], |exponent, digit| label_all || (digit == 1 && exponent % apart == 0))
+        ticks
+    }
+
+    fn linear_ticks(&self, length: f64, room: f64) -> Vec<Tick> {
+        let most = (length / room).floor().max(1.0);
+        let step = step_at_or_above(self.high / most);
+        let count = (self.high / step * (1.0 + 1e-9)).floor() as u32;
+        let value = |index: u32| f64::from(index) * step;
+        (0..=count).map(|index| Tick { value: value(index), label: Some(self.label(value(index))) }).collect()
     }
 
     fn labelled(&self, digits: &[u32], is_labelled: impl Fn(i32, u32) -> bool) -> Vec<Tick> {
@@ -79,9 +136,10 @@ impl Axis {
             .collect()
     }
 
-    /// The digits of each decade that lie on the axis.
+    /// The digits of each decade that lie on the axis, and beyond the place of zero by enough for a label.
     fn steps(&self, digits: &[u32]) -> impl Iterator<Item = (i32, u32)> {
-        let (low, high) = (self.low * (1.0 - 1e-9), self.high * (1.0 + 1e-9));
+        let beyond_zero = self.zero.map_or(self.low, |zero| zero * (self.high / zero).powf(0.15));
+        let (low, high) = (beyond_zero * (1.0 - 1e-9), self.high * (1.0 + 1e-9));
         let first = low.log10().floor() as i32;
         let last = high.log10().ceil() as i32;
         (first..=last).flat_map(move |exponent| digits.iter().map(move |digit| (exponent, *digit))).filter(
@@ -93,19 +151,30 @@ impl Axis {
     }
 
     fn label(&self, value: f64) -> String {
+        let in_units = |units: &[(&str, f64)], least: &str| {
+            let found = units.iter().find(|(_, scale)| value >= *scale * (1.0 - 1e-9));
+            let (unit, scale) = found.copied().unwrap_or((least, 1.0));
+            format!("{} {unit}", shortest(value / scale))
+        };
         match self.unit {
-            Unit::Duration => {
-                let (unit, scale) = [("s", 1e9), ("ms", 1e6), ("µs", 1e3)]
-                    .into_iter()
-                    .find(|(_, scale)| value >= *scale * (1.0 - 1e-9))
-                    .unwrap_or(("ns", 1.0));
-                format!("{} {unit}", shortest(value / scale))
+            _ if value == 0.0 => "0".to_owned(),
+            Unit::Duration => in_units(&[("s", 1e9), ("ms", 1e6), ("µs", 1e3)], "ns"),
+            Unit::Bytes => in_units(&[("GB", 1e9), ("MB", 1e6), ("kB", 1e3)], "B"),
+            Unit::Rate => format!("{}/s", counted(value)),
+            Unit::Count => counted(value),
+            Unit::Share => format!("{}%", shortest(value * 100.0)),
+            Unit::Percentile => {
+                // As many decimals as tell this percentile from the next power of ten's.
+                let decimals = 10_f64.powf(value.max(1.0).log10().floor() + 1.0);
+                format!("{}%", shortest(((100.0 - 100.0 / value) * decimals).round() / decimals))
             }
-            Unit::Count if value >= 1.0 => format::count(value.round() as u64),
-            Unit::Count => shortest(value),
-            Unit::Percentile => format!("{}%", shortest(100.0 - 100.0 / value)),
         }
     }
+}
+
+fn counted(value: f64) -> String {
+    let is_whole = (value - value.round()).abs() < 1e-6;
+    if is_whole && value >= 0.0 { format::count(value.round() as u64) } else { shortest(value) }
 }
 
 fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
@@ -169,8 +238,10 @@ mod tests {
 
     #[test]
     fn percentiles_are_labelled_as_such() {
-        let axis = Axis { low: 1.0, high: 10_000.0, unit: Unit::Percentile };
+        let axis = Axis::logarithmic(1.0, 10_000.0, Unit::Percentile);
         assert_eq!(labels(&axis, 200.0), ["0%", "90%", "99%", "99.9%", "99.99%"]);
+        let short = Axis::logarithmic(1.0, 4.0, Unit::Percentile);
+        assert!(labels(&short, 400.0).contains(&"66.7%".to_owned()), "{:?}", labels(&short, 400.0));
     }
 
     #[test]
@@ -197,7 +268,32 @@ mod tests {
 
     #[test]
     fn many_decades_are_thinned_rather_than_overprinted() {
-        let axis = Axis { low: 1.0, high: 1e12, unit: Unit::Count };
+        let axis = Axis::logarithmic(1.0, 1e12, Unit::Count);
         assert!(labels(&axis, 120.0).len() <= 5, "{:?}", labels(&axis, 120.0));
+    }
+    #[test]
+    fn bytes_rates_and_shares_have_units_of_their_own() {
+        let bytes = Axis::holding([40.0, 14_000.0], Unit::Bytes);
+        assert_eq!(labels(&bytes, 120.0), ["100 B", "1 kB", "10 kB"]);
+        let rates = Axis::around([1e3, 60e3], 0.0, Unit::Rate);
+        assert_eq!(labels(&rates, 300.0), ["1k/s", "2k/s", "5k/s", "10k/s", "20k/s", "50k/s"]);
+        let shares = Axis::around([0.001, 1.0], 0.0, Unit::Share);
+        assert_eq!(labels(&shares, 120.0), ["0.1%", "1%", "10%", "100%"]);
+    }
+
+    #[test]
+    fn zero_has_a_place_of_its_own_before_the_least_value() {
+        let axis = Axis::around([100.0, 2_000.0], 0.04, Unit::Rate).with_zero();
+        assert_eq!(labels(&axis, 400.0), ["0", "100/s", "200/s", "500/s", "1k/s", "2k/s"]);
+        let (zero, least) = (axis.share(0.0), axis.share(100.0));
+        assert!(0.0 < zero && zero + 0.1 < least && least < 0.3, "{zero} {least}");
+    }
+
+    #[test]
+    fn what_may_be_nothing_has_a_linear_axis_from_zero() {
+        let axis = Axis::from_zero([0.0, 3.4], Unit::Count);
+        assert_eq!(labels(&axis, 200.0), ["0", "1", "2", "3", "4", "5"]);
+        assert!(axis.share(0.0) > 0.0 && axis.share(0.0) < 0.05 && axis.share(5.0) == 1.0);
+        assert_eq!(labels(&Axis::from_zero([0.0], Unit::Count), 70.0), ["0", "0.5", "1"]);
     }
 }

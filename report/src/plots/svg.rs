@@ -9,10 +9,48 @@ use std::fmt::Write as _;
 /// The embedded font first, for pictures; what a browser has in its place after it.
 const FONT_FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
-/// The colour of text.
-pub const INK: &str = "#222222";
-/// The colour of what is secondary: captions, axes.
-pub const QUIET_INK: &str = "#595959";
+/// The ground of every figure, and of a hollow marker.
+pub const GROUND: Paint = Paint { class: "ground", light: "#ffffff", dark: "#111111" };
+/// Text.
+const INK: Paint = Paint { class: "ink", light: "#222222", dark: "#ececec" };
+/// Text that is secondary: captions, the labels of ticks.
+const QUIET: Paint = Paint { class: "quiet", light: "#595959", dark: "#b4b4b4" };
+/// The line at the foot of a plot, and lines with a meaning.
+pub const FRAME: Paint = Paint { class: "frame", light: "#767676", dark: "#8f8f8f" };
+/// The ruling at a tick with a label.
+const GRID: Paint = Paint { class: "grid", light: "#d9d9d9", dark: "#3a3a3a" };
+/// The ruling at one without.
+const FAINT: Paint = Paint { class: "faint", light: "#efefef", dark: "#242424" };
+
+/// What is filled, and what is stroked.
+const FILLED: [Paint; 3] = [GROUND, INK, QUIET];
+const STROKED: [Paint; 3] = [FRAME, GRID, FAINT];
+
+/// A colour on a light and on a dark ground.
+///
+/// The attributes in the file are the light one, which pictures are rendered from. A browser that prefers dark takes the other from the
+/// style sheet: resvg passes over rules for media.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    /// The class of the elements that have it.
+    class: &'static str,
+    /// `#rrggbb`.
+    pub light: &'static str,
+    /// `#rrggbb`.
+    pub dark: &'static str,
+}
+
+impl Paint {
+    /// The attributes of what is filled with it.
+    pub fn fill(&self) -> String {
+        format!("class=\"{}\" fill=\"{}\"", self.class, self.light)
+    }
+
+    /// The attributes of a line of it, one pixel wide.
+    pub fn stroke(&self) -> String {
+        format!("class=\"{}\" stroke=\"{}\" stroke-width=\"1\"", self.class, self.light)
+    }
+}
 
 /// An SVG document under construction.
 #[derive(Debug)]
@@ -36,13 +74,13 @@ pub struct Text<'a> {
     pub size: f64,
     pub anchor: Anchor,
     pub bold: bool,
-    pub colour: &'a str,
+    paint: Paint,
 }
 
 impl<'a> Text<'a> {
     /// Plain text that starts at its position.
     pub fn new(content: &'a str, size: f64) -> Self {
-        Self { content, size, anchor: Anchor::Start, bold: false, colour: INK }
+        Self { content, size, anchor: Anchor::Start, bold: false, paint: INK }
     }
 
     pub fn bold(self) -> Self {
@@ -50,7 +88,7 @@ impl<'a> Text<'a> {
     }
 
     pub fn quiet(self) -> Self {
-        Self { colour: QUIET_INK, ..self }
+        Self { paint: QUIET, ..self }
     }
 
     pub fn anchored(self, anchor: Anchor) -> Self {
@@ -59,15 +97,21 @@ impl<'a> Text<'a> {
 }
 
 impl Svg {
-    /// An empty picture with a white ground, in pixels; `title` is what a screen reader says.
-    pub fn new(width: f64, height: f64, title: &str) -> Self {
+    /// An empty picture, in pixels. `name` is the figure's, `title` and `description` are what a screen reader says, `rules` are
+    /// further rules for a dark ground.
+    ///
+    /// Several figures stand in one page: nothing has an id, and every rule is about figures of this kind alone.
+    pub fn new(name: &str, (width, height): (f64, f64), title: &str, description: &str, rules: &str) -> Self {
         let mut svg = Self { out: String::new(), depth: 0 };
         svg.open(&format!(
-            "svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"{FONT_FAMILY}\" role=\"img\""
+            "svg xmlns=\"http://www.w3.org/2000/svg\" class=\"{CLASS}\" data-figure=\"{}\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\" font-family=\"{FONT_FAMILY}\" role=\"img\"",
+            escaped(name)
         ));
         svg.line(&format!("<title>{}</title>", escaped(title)));
-        svg.line("<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>");
+        svg.line(&format!("<desc>{}</desc>", escaped(description)));
+        svg.line(&format!("<style>{}{rules}}}</style>", style()));
+        svg.line(&format!("<rect width=\"100%\" height=\"100%\" {}/>", GROUND.fill()));
         svg
     }
 
@@ -122,11 +166,11 @@ impl Svg {
         };
         let weight = if text.bold { " font-weight=\"bold\"" } else { "" };
         self.line(&format!(
-            "<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{anchor}\" fill=\"{}\"{weight}>{}</text>",
+            "<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{anchor}\" {}{weight}>{}</text>",
             coordinate(position.0),
             coordinate(position.1),
             text.size,
-            text.colour,
+            text.paint.fill(),
             escaped(text.content)
         ));
     }
@@ -145,6 +189,23 @@ impl Svg {
         // Writing into a String cannot fail.
         let _ = writeln!(self.out, "{:width$}{content}", "", width = self.depth * 2);
     }
+}
+
+/// The attributes of the ruling at a tick.
+pub fn ruling(is_labelled: bool) -> String {
+    if is_labelled { GRID.stroke() } else { FAINT.stroke() }
+}
+
+/// The class of every figure.
+pub const CLASS: &str = "muxbench-figure";
+
+/// The beginning of the rules for a dark ground; paper stays light.
+fn style() -> String {
+    let rule = |property: &'static str| {
+        move |paint: Paint| format!(".{CLASS} .{}{{{property}:{}}}", paint.class, paint.dark)
+    };
+    let rules = FILLED.map(rule("fill")).concat() + &STROKED.map(rule("stroke")).concat();
+    format!("@media screen and (prefers-color-scheme:dark){{{rules}")
 }
 
 /// A coordinate to a tenth of a pixel: the last bits of a logarithm, which differ between machines,
@@ -200,6 +261,19 @@ pub fn width(text: &str, size: f64, bold: bool) -> f64 {
     em * size * if bold { 1.11 } else { 1.0 }
 }
 
+/// A text cut to at most `limit` pixels, an ellipsis in the place of what is gone.
+pub fn shortened(text: &str, size: f64, bold: bool, limit: f64) -> String {
+    if width(text, size, bold) <= limit {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    let with_ellipsis = |kept: &[char]| kept.iter().collect::<String>().trim_end().to_owned() + "…";
+    while kept.len() > 1 && width(&with_ellipsis(&kept), size, bold) > limit {
+        kept.pop();
+    }
+    with_ellipsis(&kept)
+}
+
 /// Breaks a text at spaces into lines of at most `limit` pixels.
 pub fn wrapped(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -218,6 +292,7 @@ pub fn wrapped(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plots::style;
 
     #[test]
     fn coordinates_are_short_and_rounded() {
@@ -237,5 +312,20 @@ mod tests {
         assert!(lines.len() > 1);
         assert_eq!(lines.join(" "), "one two three four");
         assert!(wrapped("", 12.0, false, 60.0).is_empty());
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_and_says_so() {
+        assert_eq!(shortened("short", 12.0, false, 100.0), "short");
+        let cut = shortened("much too long for that", 12.0, false, 60.0);
+        assert!(cut.ends_with('…') && width(&cut, 12.0, false) <= 60.0 && cut.starts_with("muc"), "{cut}");
+    }
+
+    #[test]
+    fn text_and_lines_stand_out_from_both_grounds() {
+        for (paint, least) in [(INK, 7.0), (QUIET, 4.5), (FRAME, 3.0)] {
+            assert!(style::contrast(paint.light, GROUND.light) >= least, "{}", paint.class);
+            assert!(style::contrast(paint.dark, GROUND.dark) >= least, "{}", paint.class);
+        }
     }
 }

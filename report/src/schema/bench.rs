@@ -35,9 +35,9 @@ pub struct BenchPoint {
     pub batches: u32,
     /// Median of the batch means, in nanoseconds a call.
     pub median_ns: f64,
-    /// Lower end of the bootstrap 95 % interval of the median.
+    /// Lower end of the 95 % interval of the median.
     pub low_ns: f64,
-    /// Upper end of the bootstrap 95 % interval of the median.
+    /// Upper end of the 95 % interval of the median.
     pub high_ns: f64,
     /// Single calls, each timed on its own in the same run (with the cost of reading the clock).
     pub calls: Latency,

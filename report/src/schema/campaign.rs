@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Connections, Environment, LoadReport, Protocol, Usage};
+use super::{Connections, Diagnosis, Environment, LoadReport, Point, Scenario, Slab, Usage};
 
 /// Everything that one `muxbench run` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,10 +22,34 @@ pub struct Campaign {
     pub complete: bool,
     /// The machine.
     pub environment: Environment,
+    /// What `muxbench doctor` said of it before the first cell; absent where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub diagnosis: Option<Diagnosis>,
     /// What was planned.
     pub plan: Plan,
     /// What was measured, in the order it was measured, failed and invalid attempts included.
     pub cells: Vec<Cell>,
+    /// Why repeats ended; absent where the scenario has a fixed number of them, and before they have ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stopped: Option<Stopped>,
+}
+
+impl Campaign {
+    /// Repeats of the whole: those that were made, once they have ended, and those planned until then.
+    pub fn repeats(&self) -> u32 {
+        self.stopped.as_ref().map_or(self.plan.scenario.repeats, |stopped| stopped.repeats)
+    }
+}
+
+/// Why the repeats of a campaign with a [`Stop`](super::Stop) ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stopped {
+    /// Repeats that were made.
+    pub repeats: u32,
+    /// The reason: a sentence.
+    pub because: String,
+    /// What the widest interval of a main ratio reaches to one side of it, as a share of it; 0 without any ratio.
+    pub widest_half_width: f64,
 }
 
 /// What a campaign sets out to measure: the scenario, and what the command line made of it.
@@ -33,101 +57,16 @@ pub struct Campaign {
 pub struct Plan {
     /// The scenario with every override applied.
     pub scenario: Scenario,
-    /// The points, in order; every mechanism is measured at each of them.
+    /// The points, in order; every contender is measured at each of them.
     pub points: Vec<Point>,
     /// The seed of the order of cells and of every schedule.
     pub seed: u64,
 }
 
-/// An experiment as written in `scenarios/NAME.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Scenario {
-    /// Its name, and the name of its file.
-    pub name: String,
-    /// What the experiment asks, for a reader.
-    pub analysis: String,
-    /// Mechanisms to measure, by name; the first is not special.
-    pub mechanisms: Vec<String>,
-    /// How often each cell is repeated.
-    pub repeats: u32,
-    /// The load that every cell is put under.
-    pub load: Load,
-    /// How long the phases of a cell last.
-    pub timing: Timing,
-    /// The points to measure at.
-    #[serde(rename = "sweep")]
-    pub sweeps: Vec<Sweep>,
-    /// What `--quick` measures instead.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub quick: Option<Quick>,
-}
-
-/// A shorter form of a scenario, for a first look.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Quick {
-    /// How often each cell is repeated.
-    pub repeats: u32,
-    /// How long the phases of a cell last.
-    pub timing: Timing,
-    /// The points to measure at.
-    #[serde(rename = "sweep")]
-    pub sweeps: Vec<Sweep>,
-}
-
-/// The load that every cell is put under.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// Bytes of a request.
-    pub size_bytes: u32,
-    /// Requests a second of the open-loop phase: one rate for all mechanisms, so that their
-    /// latencies can be compared.
-    pub rate_per_s: f64,
-    /// What the server answers.
-    pub protocol: Protocol,
-}
-
-/// How long the phases of a cell last, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Timing {
-    /// Load before each measured window.
-    pub warmup_s: f64,
-    /// The closed-loop window.
-    pub capacity_s: f64,
-    /// The open-loop window.
-    pub latency_s: f64,
-}
-
-/// One line of points: connections vary, the active ones are a fixed count or a fixed share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sweep {
-    /// Its name: `idle-scaling`.
-    pub name: String,
-    /// Connections at each point: counts, also as `"10k"`.
-    pub connections: Vec<String>,
-    /// Active connections at each point: a count (`"10"`) or a share (`"100%"`).
-    pub active: String,
-}
-
-/// Where a cell was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Point {
-    /// The sweep that it belongs to.
-    pub sweep: String,
-    /// Connections held.
-    pub connections: u32,
-    /// Of those, the ones that carry requests.
-    pub active: u32,
-}
-
-/// One mechanism at one point in one repeat.
+/// One contender at one point in one repeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cell {
-    /// The mechanism, by name.
+    /// The mechanism or the external server, by name.
     pub mechanism: String,
     /// Where.
     pub point: Point,
@@ -143,8 +82,19 @@ pub struct Cell {
     pub began_s: f64,
     /// How the connections fared; absent when the server did not start.
     pub connections: Option<Connections>,
-    /// Resident memory of the server with all connections open, less that before the first, in bytes.
+    /// Resident memory of the server with all connections open, less that before the first, in bytes; of an
+    /// external server, the sum over the processes of its group.
     pub server_rss_growth_bytes: Option<u64>,
+    /// The kernel's memory before the first connection and with all of them open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slab: Option<Slab>,
+    /// From before the first connection until the server had taken all of them in. It has no echoes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub setup: Option<Usage>,
+    /// From before the first connection was closed, by a reset, until the server had closed all of them at its end; absent for
+    /// an external server, which does not tell. It has no echoes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub teardown: Option<Usage>,
     /// The closed-loop phase: capacity.
     pub capacity: Option<Phase>,
     /// The open-loop phase: latency at the common rate.

@@ -36,6 +36,9 @@ pub struct Environment {
     pub load_average: f64,
     /// Processor that the server was pinned to.
     pub server_cpu: Option<u32>,
+    /// Processors that the servers with several threads had besides.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub further_server_cpus: Vec<u32>,
     /// Processor that the generator was pinned to.
     pub generator_cpu: Option<u32>,
     /// Version of muxbench.

@@ -1,9 +1,13 @@
 //! What one run of the load generator found: the content of `load-gen --json`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::SelfCheck;
+use super::workload::{Churn, Size, Workload};
 
 /// The result of one measured window of load.
 ///
@@ -29,9 +33,13 @@ pub struct LoadReport {
     pub completed: u64,
     /// Of those, the ones still unanswered when the drain ended.
     pub outstanding: u64,
+    /// Of the outstanding, the ones that were never sent: held back, or due when this side had fallen behind.
+    #[serde(default)]
+    pub unsent: u64,
     /// Of those, the ones that failed, counted by the name of the failure.
     pub errors: BTreeMap<String, u64>,
-    /// Requests that could not be written whole at once (the socket was full); their clocks ran on.
+    /// Requests that could not be written whole at once: the socket was full, too many were under way, or the
+    /// connection was being replaced. Their clocks ran on.
     pub delayed: u64,
     /// From the instant the schedule intended to the last byte of the reply. Absent in closed loop,
     /// which has no schedule.
@@ -46,6 +54,9 @@ pub struct LoadReport {
     /// From the call of connect(2) to the established connection, one sample a connection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connect: Option<Latency>,
+    /// The same for connections that replaced others during the load.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub churn_connect: Option<Latency>,
     /// Share of the window that the busiest worker of the generator spent doing work, 0 to 1; time
     /// spent spinning without anything to do is not work.
     pub generator_busy: f64,
@@ -53,6 +64,121 @@ pub struct LoadReport {
     pub generator_starved: f64,
     /// Share of the machine's processor time taken away by the hypervisor during the window, 0 to 1.
     pub steal: f64,
+    /// From the instant the schedule intended to the kernel's receipt of the reply (`--timestamps kernel`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub response_kernel: Option<Latency>,
+    /// From the kernel's receipt of the reply to its reading by the generator (`--timestamps kernel`): the part
+    /// of response and service that the generator itself added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub generator_added: Option<Latency>,
+    /// How far the kernel's time-stamps may be off from the generator's clock, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timestamp_error_ns: Option<u64>,
+    /// What the generator found out about itself. Absent in closed loop, which has no schedule to keep.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub self_check: Option<SelfCheck>,
+    /// The window cut into intervals (`--interval`), without holes; replies that came after the window are in
+    /// further ones. Their counts add up to `completed` and `errors`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub intervals: Vec<Interval>,
+    /// When the window began, by CLOCK_REALTIME of the generator's machine: RFC 3339, UTC, nanoseconds. Of merged
+    /// shards, the earliest; empty in files from before it was kept.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub started_at: String,
+    /// Which part of a whole run this is. `settings` are those of the whole, everything else is this part's. Absent in
+    /// a result that is a whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shard: Option<Shard>,
+    /// The shards that were merged into this result, in order; empty where nothing was merged.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shards: Vec<MergedShard>,
+    /// From the first `started_at` of the merged shards to the last, in seconds. Absent where nothing was merged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub start_skew_s: Option<f64>,
+}
+
+/// What came within one interval, of the requests whose clock started inside the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// When it begins, in seconds since the window's begin.
+    pub start_s: f64,
+    /// Its length, in seconds.
+    pub length_s: f64,
+    /// Requests answered correctly within it.
+    pub completed: u64,
+    /// Requests that failed within it.
+    pub errors: u64,
+    /// As [`LoadReport::response`]. Absent in closed loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub response: Option<Latency>,
+    /// As [`LoadReport::service`].
+    pub service: Latency,
+}
+
+/// One of several processes that carry a run together, each its exact share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which one it is, counted from 1.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+/// What a merged result keeps of each shard by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedShard {
+    /// Which one it is.
+    #[serde(flatten)]
+    pub shard: Shard,
+    /// Whether its own figures may be used.
+    pub valid: bool,
+    /// When its window began.
+    pub started_at: String,
+    /// Connections that it established.
+    pub opened: u64,
+    /// Requests whose clock started inside its window.
+    pub scheduled: u64,
+    /// Of those, the ones answered correctly.
+    pub completed: u64,
+    /// Of those, the ones that failed.
+    pub failed: u64,
+    /// Of those, the ones still unanswered when the drain ended.
+    pub outstanding: u64,
+    /// Replies received inside its window, per second.
+    pub throughput_per_s: f64,
+    /// Share of the window that its busiest worker spent doing work, 0 to 1.
+    pub generator_busy: f64,
+    /// Share of the window in which its worst worker had no processor, 0 to 1.
+    pub generator_starved: f64,
+    /// Share of its machine's processor time that the hypervisor took, 0 to 1.
+    pub steal: f64,
+    /// What it found out about itself. Absent in closed loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub self_check: Option<SelfCheck>,
+}
+
+/// Whose clock says when a reply came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Timestamps {
+    /// The generator's own, when it has read the reply.
+    #[default]
+    User,
+    /// Besides, the kernel's, when the last segment came in.
+    Kernel,
+}
+
+impl Timestamps {
+    /// Whether they are the generator's own alone.
+    pub fn are_user(&self) -> bool {
+        *self == Self::User
+    }
 }
 
 /// What the generator was asked to do.
@@ -66,15 +192,24 @@ pub struct LoadSettings {
     pub active: u64,
     /// Closed loop, or open loop at a rate.
     pub mode: LoadMode,
-    /// Bytes of one request.
+    /// Bytes of one request; their mean, rounded, where sizes vary.
     pub size_bytes: u32,
+    /// How sizes vary, where they do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<Size>,
     /// What the server answers.
     pub protocol: Protocol,
+    /// What was asked for beyond a constant stream of equal requests.
+    #[serde(flatten)]
+    pub workload: Workload,
     /// Worker threads, each with a descriptor table of its own.
     pub threads: u32,
     /// How a worker waits for the next thing to do.
     pub wait: WaitPolicy,
-    /// Length of the measured window, in seconds.
+    /// How a worker moves bytes.
+    #[serde(default)]
+    pub engine: EngineKind,
+    /// Length of the measured window, in seconds; where `requests` are given, the most that it may be.
     pub duration_s: f64,
     /// Load before the window, not recorded, in seconds.
     pub warmup_s: f64,
@@ -82,6 +217,15 @@ pub struct LoadSettings {
     pub seed: u64,
     /// The name of the random generator.
     pub generator: String,
+    /// The instant at which the load was to begin, warm-up included: RFC 3339, UTC. Absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub start_at: Option<String>,
+    /// Whose time-stamps the replies have.
+    #[serde(skip_serializing_if = "Timestamps::are_user", default)]
+    pub timestamps: Timestamps,
+    /// Length of the intervals of the series, in seconds; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interval_s: Option<f64>,
 }
 
 /// How requests come about.
@@ -102,6 +246,18 @@ pub enum LoadMode {
     },
 }
 
+/// How the generator moves bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// epoll(7), then a recv and a send for each connection that is ready. Results from before there was a choice
+    /// are of this one.
+    #[default]
+    Epoll,
+    /// io_uring(7): multishot receives, and all sends of a turn in one call.
+    IoUring,
+}
+
 /// The distribution of the gaps between intended sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -120,6 +276,10 @@ pub enum Protocol {
     Echo,
     /// `get bytes N\n` for every N bytes that it read.
     Ack,
+    /// The reply of a Redis server to ECHO.
+    Redis,
+    /// What a template says.
+    Template,
 }
 
 /// How a worker waits for the next thing to do.
@@ -143,8 +303,23 @@ pub struct Connections {
     pub lost: u64,
     /// Connections that failed, to open or later, counted by the name of the failure.
     pub errors: BTreeMap<String, u64>,
+    /// Connections that were replaced during the window, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub churn: Option<Churn>,
+    /// How many times a connection became active during the window because another became idle, where that was
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rotated: Option<u64>,
     /// Resident memory that the generator grew by while it opened them, in bytes.
     pub rss_growth_bytes: u64,
+    /// Memory of the kernel's slab allocator that the whole machine grew by meanwhile, in bytes: with a server on the
+    /// same machine, the sockets of both ends. Absent where the kernel does not tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kernel_growth_bytes: Option<u64>,
+    /// From the first close(2) to the last, all with resets, in seconds; the server may notice later. Absent where the
+    /// connections outlive the report.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub closed_s: Option<f64>,
 }
 
 /// A distribution of durations.

@@ -5,15 +5,43 @@
 
 mod bench;
 mod campaign;
+mod claims;
+mod comparison;
+mod curve;
+mod diagnosis;
 mod environment;
 mod load;
+mod point;
+mod reproduction;
+mod scenario;
+mod self_check;
+mod semantics;
 mod usage;
+mod workload;
 
 pub use bench::{BenchGroup, BenchPoint};
-pub use campaign::{Campaign, Cell, CellStatus, Load, Phase, Plan, Point, Quick, Scenario, Sweep, Timing};
+pub use campaign::{Campaign, Cell, CellStatus, Phase, Plan, Stopped};
+pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
+pub use comparison::{
+    Compared, ComparedCampaign, ComparedRatio, ComparedSide, ComparedTotal, ComparedVerdict, Comparison,
+    MainFigure, Share,
+};
+pub use curve::{LoadCurve, Objective, RateSearch, SearchEnd};
+pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};
 pub use environment::{Environment, Limits};
-pub use load::{Arrivals, Connections, Latency, LoadMode, LoadReport, LoadSettings, Protocol, WaitPolicy};
-pub use usage::{ProcessUsage, ServerCounters, SystemUsage, Usage};
+pub use load::{
+    Arrivals, Connections, EngineKind, Interval, Latency, LoadMode, LoadReport, LoadSettings, MergedShard,
+    Protocol, Shard, Timestamps, WaitPolicy,
+};
+pub use point::Point;
+pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
+pub use scenario::{
+    ActiveList, Exclude, ExternalServer, Load, Quick, Scenario, Stop, Sweep, Timing, program_of,
+};
+pub use self_check::{Check, SelfCheck};
+pub use semantics::{Answer, Event, Observer, Phase as WaitPhase, PhaseReport, Semantics, SituationReport};
+pub use usage::{CallCounters, ProcessUsage, ServerCounters, Slab, SlabCache, Switches, SystemUsage, Usage};
+pub use workload::{Churn, Dialogue, Pause, Size, Workload};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +60,18 @@ pub enum ResultFile {
     Bench(BenchGroup),
     /// One run of the load generator: `load-gen --json`.
     Load(LoadReport),
+    /// Several runs of it at rising rates: `load-gen --rate 10k..200k:10 --json`, and `--slo`.
+    LoadCurve(LoadCurve),
+    /// What each mechanism reports on one kernel: `muxbench semantics --json`.
+    Semantics(Semantics),
+    /// Whether a machine is fit to measure on: `muxbench doctor --json`.
+    Diagnosis(Diagnosis),
+    /// Published figures, measured again: `muxbench run reproductions`.
+    Reproductions(Reproductions),
+    /// The claims with their verdicts: `muxbench claims --json`.
+    Claims(Claims),
+    /// Two campaigns, compared: `muxbench compare --json`.
+    Comparison(Comparison),
 }
 
 /// The JSON Schema of [`ResultFile`], as committed in `results/schema.json`.

@@ -25,7 +25,7 @@ fn the_committed_schema_is_the_generated_one() {
     assert!(
         found == generated,
         "results/schema.json is out of date; bring it up to date with\n\n    \
-         UPDATE_SCHEMA=1 cargo test -p report the_committed_schema\n\n\
+         UPDATE_SCHEMA=1 cargo test -p muxbench-report the_committed_schema\n\n\
          and raise SCHEMA_VERSION if a key was removed or changed its meaning"
     );
 }
@@ -38,6 +38,17 @@ fn every_kind_of_result_validates_against_the_schema() {
     assert_eq!(errors_of(&ResultFile::Campaign(campaign)), [""; 0]);
     assert_eq!(errors_of(&ResultFile::Bench(testing::bench())), [""; 0]);
     assert_eq!(errors_of(&ResultFile::Load(load)), [""; 0]);
+    assert_eq!(errors_of(&ResultFile::Semantics(testing::semantics())), [""; 0]);
+}
+
+#[test]
+fn a_campaign_with_external_servers_validates_and_reads_back() {
+    let campaign = testing::with_servers(&["poll"], &["socat"]);
+    assert_eq!(campaign.plan.scenario.contenders().collect::<Vec<_>>(), ["poll", "socat"]);
+    assert_eq!(errors_of(&ResultFile::Campaign(campaign.clone())), [""; 0]);
+    let text = serde_json::to_string(&campaign).expect("serialises");
+    assert!(text.contains(r#""server":[{"name":"socat""#));
+    assert_eq!(serde_json::from_str::<Campaign>(&text).expect("reads"), campaign);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a measured window cost: processor time, context switches, system calls.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ pub struct Usage {
     pub window_s: f64,
     /// Echoes completed between the two readings.
     pub echoes: u64,
-    /// The server's process.
+    /// The server's process; of an external server, its whole process group.
     pub server: ProcessUsage,
     /// The server's own counters; absent for a server that has none.
     pub counters: Option<ServerCounters>,
@@ -20,15 +22,45 @@ pub struct Usage {
     pub system: SystemUsage,
 }
 
-/// What one process used.
+/// What one process used, or all processes of a group together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessUsage {
-    /// Processor time, user and system, in seconds (clock_getcpuclockid(3)).
+    /// Processor time, user and system, in seconds (clock_getcpuclockid(3)); of a group, with the time of
+    /// children that have ended, which the kernel keeps in ticks of usually 10 ms.
     pub cpu_s: f64,
-    /// Times it gave up the processor to wait.
+    /// How often it was switched; absent of a process with many threads, whose accounts would take longer to
+    /// read than what is measured.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub switches: Option<Switches>,
+}
+
+/// How often the threads of a process were switched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Switches {
+    /// Times a thread gave up the processor to wait.
     pub voluntary_switches: u64,
-    /// Times the processor was taken from it.
+    /// Times the processor was taken from one.
     pub involuntary_switches: u64,
+}
+
+impl Switches {
+    /// The sum of two accounts.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
+            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+        }
+    }
+
+    /// What has come since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(earlier.involuntary_switches),
+        }
+    }
 }
 
 /// What the whole machine used: the kernel charges loopback's receive work to whoever sends, so a
@@ -45,13 +77,29 @@ pub struct SystemUsage {
     pub processors: u32,
 }
 
-/// The counters that `muxbench serve` answers `stats` with, summed over its loops.
+/// The counters that `muxbench serve` answers `stats` with: of one loop, or summed over several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ServerCounters {
+    /// What its system calls did; absent for a runtime that hides them.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<CallCounters>,
+    /// Replies made, each to one read.
+    pub echoes: u64,
+    /// Connections accepted and served.
+    pub accepted: u64,
+    /// Of those, the ones closed again.
+    pub closed: u64,
+    /// Connections refused because the server was full.
+    pub refused: u64,
+}
+
+/// What the system calls of a server did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallCounters {
     /// Calls that waited for events.
     pub waits: u64,
-    /// Events that those calls reported.
+    /// Events, or completions of io_uring, that those calls reported.
     pub events: u64,
     /// Wake-ups after which there was nothing to do.
     pub empty_wakeups: u64,
@@ -61,12 +109,6 @@ pub struct ServerCounters {
     pub send: u64,
     /// Of recv(2), send(2) and accept4(2), those that would have blocked.
     pub would_block: u64,
-    /// Connections accepted and served.
-    pub accepted: u64,
-    /// Of those, the ones closed again.
-    pub closed: u64,
-    /// Connections refused because the server was full.
-    pub refused: u64,
     /// System calls of every kind that the loops made.
     pub syscalls: u64,
 }
@@ -74,21 +116,25 @@ pub struct ServerCounters {
 impl ServerCounters {
     /// Applies `combine` to each pair of counters.
     fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+        let calls = |one: CallCounters, other: CallCounters| CallCounters {
+            waits: combine(one.waits, other.waits),
+            events: combine(one.events, other.events),
+            empty_wakeups: combine(one.empty_wakeups, other.empty_wakeups),
+            recv: combine(one.recv, other.recv),
+            send: combine(one.send, other.send),
+            would_block: combine(one.would_block, other.would_block),
+            syscalls: combine(one.syscalls, other.syscalls),
+        };
         Self {
-            waits: combine(self.waits, other.waits),
-            events: combine(self.events, other.events),
-            empty_wakeups: combine(self.empty_wakeups, other.empty_wakeups),
-            recv: combine(self.recv, other.recv),
-            send: combine(self.send, other.send),
-            would_block: combine(self.would_block, other.would_block),
+            calls: self.calls.zip(other.calls).map(|(one, other)| calls(one, other)),
+            echoes: combine(self.echoes, other.echoes),
             accepted: combine(self.accepted, other.accepted),
             closed: combine(self.closed, other.closed),
             refused: combine(self.refused, other.refused),
-            syscalls: combine(self.syscalls, other.syscalls),
         }
     }
 
-    /// The sum of two sets of counters.
+    /// The sum of two sets of counters; where one hides its calls, so does the sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         self.zip(other, u64::saturating_add)
@@ -101,7 +147,43 @@ impl ServerCounters {
     }
 }
 
+/// The memory of the kernel's slab allocator, of the whole machine, around the opening of connections.
+///
+/// Both ends of each connection are in it where both are on this machine, and whatever else the machine did
+/// meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Slab {
+    /// All caches before the first connection, in bytes (proc_meminfo(5), Slab).
+    pub before_bytes: u64,
+    /// All caches with every connection open, in bytes.
+    pub after_bytes: u64,
+    /// The caches that gained objects with the connections, by the kernel's name; empty where /proc/slabinfo
+    /// cannot be read, which needs root. The kernel keeps caches of objects of one size together, so that a name may
+    /// stand for several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub caches: BTreeMap<String, SlabCache>,
+}
+
+/// One cache of the kernel's slab allocator (slabinfo(5)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlabCache {
+    /// Size of an object, in bytes.
+    pub object_bytes: u64,
+    /// Objects in use before the first connection.
+    pub before: u64,
+    /// Objects in use with every connection open.
+    pub after: u64,
+}
+
 impl Usage {
+    /// How often threads of the server gave up the processor, and how often it was taken from one, for one echo;
+    /// absent without echoes, or where nobody counts them.
+    pub fn server_switches_per_echo(&self) -> Option<(f64, f64)> {
+        let Switches { voluntary_switches, involuntary_switches } = self.server.switches?;
+        let an_echo = |switches: u64| switches as f64 / self.echoes as f64;
+        (self.echoes > 0).then(|| (an_echo(voluntary_switches), an_echo(involuntary_switches)))
+    }
+
     /// Processor time of the server for one echo, in nanoseconds; absent without echoes.
     pub fn server_cpu_ns_per_echo(&self) -> Option<f64> {
         (self.echoes > 0).then(|| self.server.cpu_s * 1e9 / self.echoes as f64)
@@ -112,10 +194,14 @@ impl Usage {
         (self.echoes > 0).then(|| self.system.busy_s * 1e9 / self.echoes as f64)
     }
 
-    /// System calls of the server for one echo; absent without echoes or counters.
+    /// System calls of the server for one echo; absent without echoes, or where nobody counts the calls.
     pub fn server_syscalls_per_echo(&self) -> Option<f64> {
         let counters = self.counters?;
-        (self.echoes > 0).then(|| counters.syscalls as f64 / self.echoes as f64)
+        let calls = counters.calls?;
+        // The server's own count, from the same reading: a server of a thousand threads answers late. Results of
+        // versions that did not count echoes have the generator's alone.
+        let echoes = if counters.echoes > 0 { counters.echoes } else { self.echoes };
+        (echoes > 0 && calls.syscalls > 0).then(|| calls.syscalls as f64 / echoes as f64)
     }
 
     /// Share of one processor that the server used, 0 to the number of its threads.

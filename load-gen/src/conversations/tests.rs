@@ -1,0 +1,74 @@
+//! What the books say of requests that could not go when they were due.
+
+use std::sync::Arc;
+
+use report::schema::Protocol;
+
+use super::*;
+use crate::measure::Window;
+
+const SIZE: u32 = 64;
+/// The window ends at 100; what is sent at 150 has left too late.
+const WINDOW: Window = Window { begin_ns: 0, end_ns: 100 };
+
+/// One conversation that may have `most` requests under way, and empty books.
+fn conversation(most: u32) -> (Conversations, Recorder) {
+    let mut conversations = Conversations::new(Payload::new(Protocol::Echo), most);
+    conversations.add(0);
+    (conversations, Recorder::new(WINDOW, true, Arc::default()))
+}
+
+/// What this side answers for: requests that missed the window, and the lateness of those that nothing held back.
+fn own(books: &Recorder) -> (u64, Vec<u64>) {
+    let own = books.own_lateness().unwrap_or_else(|| books.lateness.clone());
+    (books.missed, own.iter_recorded().map(|step| step.value_iterated_to()).collect())
+}
+
+#[test]
+fn a_request_that_waits_for_room_in_its_socket_is_late_by_the_servers_doing() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    for due_ns in [10, 20] {
+        conversations.fall_due(0, SIZE, due_ns, &mut books);
+    }
+    // The first finds the socket full, the second behind it and the third, due later, are not tried.
+    conversations.block(0, &mut books);
+    conversations.fall_due(0, SIZE, 30, &mut books);
+    conversations.sent(0, 3 * SIZE as usize, 150, &mut books);
+    conversations.unblock(0);
+    assert_eq!(own(&books), (0, vec![]));
+    assert_eq!((books.lateness.len(), books.lateness.min()), (3, 120), "the histogram has them all the same");
+
+    conversations.fall_due(0, SIZE, 40, &mut books);
+    conversations.sent(0, SIZE as usize, 145, &mut books);
+    assert_eq!(own(&books), (1, vec![105]), "with room again the generator answers for itself");
+}
+
+#[test]
+fn what_a_full_socket_keeps_to_the_end_is_unsent_and_no_missed_rate() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut books);
+    conversations.block(0, &mut books);
+    conversations.book_unsent(&mut books);
+    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 0, 1));
+}
+
+#[test]
+fn what_the_bound_keeps_to_the_end_is_missed_rate_since_the_load_was_not_offered() {
+    let (mut conversations, mut books) = conversation(1);
+    for due_ns in [10, 20] {
+        conversations.fall_due(0, SIZE, due_ns, &mut books);
+    }
+    conversations.sent(0, SIZE as usize, 15, &mut books);
+    conversations.book_unsent(&mut books);
+    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 1, 2));
+}
+
+#[test]
+fn requests_that_fail_with_their_connection_are_no_missed_rate() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut books);
+    conversations.fail(0, Fault::Reset, &mut books);
+    conversations.fall_due(0, SIZE, 20, &mut books);
+    conversations.book_unsent(&mut books);
+    assert_eq!((books.faults.total(), books.missed, books.unsent), (2, 0, 0));
+}

@@ -1,0 +1,261 @@
+//! The two ways to drive the connections of one worker through a window: [open](self::open) and closed loop.
+
+mod closed;
+mod open;
+mod settle;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use report::histogram;
+use report::schema::{Arrivals, LoadMode, Pause, Timestamps, WaitPolicy};
+use rustix::io::Errno;
+
+use crate::churn::Churning;
+use crate::clock::{self, now_ns};
+use crate::connect::Connector;
+use crate::engine::Engine;
+use crate::exchange::Exchange;
+use crate::live::Live;
+use crate::measure::{Recorder, Window};
+use crate::rotation::Rotation;
+use crate::schedule::{self, Purpose, Schedule};
+use crate::self_check::Sample;
+use crate::series::Writer;
+use crate::timestamps::KernelStamps;
+use crate::turnover::Turnover;
+
+pub use self::settle::settle;
+
+/// Requests sent in a row before replies are looked at again, when the worker is behind.
+const BURST: u32 = 64;
+/// The longest sleep: how soon a worker notices that it should stop.
+const LONGEST_SLEEP_NS: u64 = 50_000_000;
+
+/// What a worker is to do in one run.
+pub struct Order {
+    /// The worker's own share of the load.
+    pub mode: LoadMode,
+    /// How to wait.
+    pub wait: WaitPolicy,
+    /// When the load begins; the time until the window begins is ramp and warm-up.
+    pub start_ns: u64,
+    /// How long it grows from nothing.
+    pub ramp_ns: u64,
+    /// The measured window; load ends with it.
+    pub window: Window,
+    /// The part of it that the self-check looks at, if there is any.
+    pub sampled: Option<Window>,
+    /// How long replies may still come after the load.
+    pub drain_ns: u64,
+    /// Seed and stream of every random choice.
+    pub seed: u64,
+    /// Number of the shard, from 0.
+    pub shard: u32,
+    /// Number of the worker.
+    pub stream: u32,
+    /// Whether the kernel's time-stamps are kept.
+    pub timestamps: Timestamps,
+    /// Where the time series goes, if one was asked for.
+    pub series: Option<Writer>,
+    /// The window ends when so many requests have been answered.
+    pub requests: Option<u64>,
+    /// Pauses in closed loop.
+    pub think: Option<Pause>,
+    /// Whether there is a bound to the requests under way on a connection; it is kept by the conversations.
+    pub is_capped: bool,
+    /// How often the active set moves.
+    pub rotate_ns: Option<u64>,
+    /// How often each connection is replaced.
+    pub churn_per_s: Option<f64>,
+}
+
+impl Order {
+    /// Whether anything is asked for beside requests at a constant rate, or one after another.
+    fn is_varied(&self) -> bool {
+        self.ramp_ns > 0
+            || self.requests.is_some()
+            || self.think.is_some()
+            || self.is_capped
+            || self.moves_connections()
+    }
+
+    fn moves_connections(&self) -> bool {
+        self.rotate_ns.is_some() || self.churn_per_s.is_some()
+    }
+
+    /// Empty books for all that is to be kept.
+    fn books(&mut self, live: &Arc<Live>) -> Recorder {
+        let open_loop = matches!(self.mode, LoadMode::Open { .. });
+        let mut books = Recorder::new(self.window, open_loop, Arc::clone(live));
+        if let (LoadMode::Open { rate_per_s, .. }, Some(sampled)) = (self.mode, self.sampled)
+            && rate_per_s > 0.0
+        {
+            books.samples.push(Sample::new(sampled, rate_per_s));
+        }
+        books.turnover.connect = self.churn_per_s.map(|_| histogram::empty());
+        books.series = self.series.take();
+        books.stamps = (self.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
+        books
+    }
+}
+
+/// The connections of a worker.
+pub struct Connections<'a, E> {
+    /// The active ones.
+    pub exchange: &'a mut Exchange<E>,
+    /// The others.
+    pub idle: &'a mut Vec<OwnedFd>,
+    /// Opens new ones.
+    pub connector: Connector<'a>,
+}
+
+/// Runs `order` on `connections` and returns the books.
+///
+/// Ends early, with the window cut short, when one of `ends` is set or every connection has failed.
+pub fn run<E: Engine>(
+    connections: Connections<'_, E>,
+    mut order: Order,
+    live: &Arc<Live>,
+    ends: [&AtomicBool; 2],
+) -> Result<Recorder, Errno> {
+    let books = order.books(live);
+    let order = &order;
+    let Connections { exchange, idle, connector } = connections;
+    let turnover = match exchange.conversations().len() {
+        0 => Turnover::new(idle, 0, None, None, false, order.window),
+        _ => turnover(order, exchange, idle, connector)?,
+    };
+    // All workers begin together, and nothing is sent before the load begins: without warm-up the window begins
+    // with it.
+    clock::sleep_until(order.start_ns);
+    let load_end_ns = order.window.end_ns;
+    let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns };
+    // What is varied costs the plain loops nothing: they are compiled apart.
+    match (order.mode, order.is_varied()) {
+        // None of this worker's active connections could be opened.
+        _ if run.exchange.conversations().alive == 0 => drop(run.is_over(now_ns())),
+        (LoadMode::Open { rate_per_s, arrivals }, is_varied) => {
+            let random = schedule::random(order.seed, order.shard, order.stream);
+            let connections = run.exchange.conversations().len() as u32;
+            let schedule = Schedule::new(arrivals, rate_per_s, connections, random);
+            match is_varied {
+                false => run.open_loop::<false>(schedule)?,
+                true => run.open_loop::<true>(schedule)?,
+            }
+        }
+        (LoadMode::Closed { pipeline }, false) => run.closed_loop::<false>(pipeline.into())?,
+        (LoadMode::Closed { pipeline }, true) => run.closed_loop::<true>(pipeline.into())?,
+    }
+    Ok(run.close_books())
+}
+
+/// What moves the connections, as `order` says; EOPNOTSUPP where the engine cannot.
+fn turnover<'a, E: Engine>(
+    order: &Order,
+    exchange: &mut Exchange<E>,
+    idle: &'a mut Vec<OwnedFd>,
+    connector: Connector<'a>,
+) -> Result<Turnover<'a>, Errno> {
+    if order.moves_connections() && !E::MOVES_SOCKETS {
+        return Err(Errno::OPNOTSUPP);
+    }
+    let Order { start_ns, window, drain_ns, seed, shard, stream, .. } = *order;
+    let active = exchange.conversations().len();
+    let rotation = order.rotate_ns.map(|every_ns| {
+        let mut random = schedule::random_for(Purpose::Rotation, seed, shard, stream);
+        Rotation::new(every_ns, start_ns, window.end_ns, idle, &mut random)
+    });
+    let mut churning = None;
+    if let Some(rate) = order.churn_per_s {
+        let random = schedule::random_for(Purpose::Churn, seed, shard, stream);
+        let all = (active + idle.len()) as u32;
+        let schedule = Schedule::new(Arrivals::Poisson, rate * f64::from(all), all, random);
+        let times = (start_ns, window.end_ns);
+        let new = Churning::new(schedule, times, active as u32, connector, drain_ns)?;
+        exchange.wake_on(new.as_fd())?;
+        churning = Some(new);
+    }
+    let holds = matches!(order.mode, LoadMode::Closed { .. });
+    Ok(Turnover::new(idle, active, rotation, churning, holds, window))
+}
+
+/// Whether one of the flags is set that end a run.
+#[inline]
+fn is_set(ends: [&AtomicBool; 2]) -> bool {
+    ends.iter().any(|end| end.load(Relaxed))
+}
+
+struct Run<'a, E> {
+    exchange: &'a mut Exchange<E>,
+    order: &'a Order,
+    live: &'a Live,
+    ends: [&'a AtomicBool; 2],
+    books: Recorder,
+    turnover: Turnover<'a>,
+    /// When the last request falls due, at the latest.
+    load_end_ns: u64,
+}
+
+impl<E: Engine> Run<'_, E> {
+    /// Takes events from the kernel; waits for them at most `until_due_ns`, or not at all when spinning.
+    #[inline]
+    fn wait(&mut self, until_due_ns: u64) -> Result<bool, Errno> {
+        let timeout_ns = match self.order.wait {
+            WaitPolicy::Spin => 0,
+            WaitPolicy::Sleep => until_due_ns.min(LONGEST_SLEEP_NS),
+        };
+        self.exchange.wait(timeout_ns, &mut self.books)
+    }
+
+    /// Moves connections, as far as that is due, and returns the time.
+    #[inline]
+    fn turn_over(&mut self, now: u64) -> u64 {
+        if now < self.turnover.next_ns() && !self.turnover.is_connecting() {
+            return now;
+        }
+        self.turnover.advance(now, self.exchange, &mut self.books);
+        now_ns()
+    }
+
+    /// Ends the load: the requests that were asked for have all fallen due.
+    #[cold]
+    fn exhaust(&mut self, now: u64) {
+        self.load_end_ns = self.load_end_ns.min(now.max(self.order.window.begin_ns));
+        self.turnover.end_load();
+    }
+
+    /// Whether the run has ended: all replies are in, or waiting for them has no more use.
+    #[inline]
+    fn is_over(&mut self, now: u64) -> bool {
+        if self.exchange.conversations().alive == 0 || is_set(self.ends) {
+            self.books.window.end_ns = self.books.window.end_ns.min(now.max(self.books.window.begin_ns));
+            return true;
+        }
+        let end = self.load_end_ns;
+        if now < end {
+            return false;
+        }
+        let is_answered = self.exchange.conversations().pending == 0;
+        let is_late = now >= end + self.order.drain_ns;
+        if (is_answered || is_late) && end < self.books.window.end_ns {
+            // So many requests take until the last is answered; what never comes takes no time.
+            let end = if is_answered { now } else { end };
+            self.books.window.end_ns = self.books.window.end_ns.min(end + 1);
+        }
+        // Connections on their way are awaited, so that they are not lost, but the window is over without them.
+        is_late || is_answered && !self.turnover.is_connecting()
+    }
+
+    /// The books, once nothing more will be entered.
+    fn close_books(self) -> Recorder {
+        let Self { exchange, mut books, turnover, .. } = self;
+        turnover.finish(now_ns(), exchange, &mut books);
+        exchange.conversations().book_unsent(&mut books);
+        if let Some(stamps) = &mut books.stamps {
+            stamps.close();
+        }
+        books
+    }
+}

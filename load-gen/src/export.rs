@@ -1,0 +1,194 @@
+//! `--export KIND=PATH`: the result in the formats of other tools.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Context;
+use report::export::{self, Format, Measure};
+use report::files;
+use report::schema::LoadReport;
+
+const KINDS: &str = "hgrm, hlog, csv, openmetrics or json";
+
+/// One `--export`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    format: Format,
+    destination: Destination,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Destination {
+    StandardOutput,
+    File(PathBuf),
+}
+
+impl FromStr for Export {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, path) =
+            text.split_once('=').ok_or_else(|| format!("write KIND=PATH, where KIND is {KINDS}"))?;
+        let format = format_named(kind)?;
+        let destination = match path {
+            "" => return Err(format!("it lacks a path: write {kind}=PATH, or {kind}=- for standard output")),
+            "-" => Destination::StandardOutput,
+            path => Destination::File(path.into()),
+        };
+        Ok(Self { format, destination })
+    }
+}
+
+/// Reads the name of a format, `hgrm:service` if it says a measure.
+///
+/// # Errors
+///
+/// A sentence that says which there are.
+pub fn format_named(name: &str) -> Result<Format, String> {
+    let (kind, measure) = match name.split_once(':') {
+        Some((kind, measure)) => (kind, Some(measure)),
+        None => (name, None),
+    };
+    match kind {
+        "hgrm" => Ok(Format::Hgrm(measure.map(measure_named).transpose()?)),
+        _ if measure.is_some() => Err("only hgrm has a measure, as in hgrm:service".into()),
+        "hlog" => Ok(Format::Hlog),
+        "csv" => Ok(Format::Csv),
+        "openmetrics" => Ok(Format::OpenMetrics),
+        "json" => Ok(Format::Json),
+        unknown => Err(format!("there is no kind '{unknown}'; it is {KINDS}")),
+    }
+}
+
+fn measure_named(name: &str) -> Result<Measure, String> {
+    let names = || Measure::ALL.map(Measure::name).join(", ");
+    Measure::ALL
+        .into_iter()
+        .find(|measure| measure.name() == name)
+        .ok_or_else(|| format!("there is no measure '{name}'; it is one of {}", names()))
+}
+
+/// All exports of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Exports<'a>(pub &'a [Export]);
+
+impl Exports<'_> {
+    /// Whether there is one.
+    pub fn is_any(self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether one of them goes to standard output, which then has nothing else.
+    pub fn take_standard_output(self) -> bool {
+        self.0.iter().any(|export| export.destination == Destination::StandardOutput)
+    }
+
+    /// What is wrong with them in a run that has no times of `absent` measures, each with what would give it some, and
+    /// that prints JSON or not.
+    pub fn contradiction(self, absent: &[(Measure, &str)], json: bool) -> Option<String> {
+        let exports = self.0;
+        let asks_for = |measure| exports.iter().any(|export| export.format == Format::Hgrm(Some(measure)));
+        if let Some((measure, advice)) = absent.iter().find(|(measure, _)| asks_for(*measure)) {
+            return Some(format!("this run has no {} times: {advice}", measure.name()));
+        }
+        if json && self.take_standard_output() {
+            return Some("--json and an export to '-' both go to standard output: give one a file".into());
+        }
+        exports.iter().enumerate().find_map(|(index, export)| {
+            let doubled = exports[..index].iter().any(|earlier| earlier.destination == export.destination);
+            doubled.then(|| match &export.destination {
+                Destination::StandardOutput => "two exports go to standard output: give one a file".into(),
+                Destination::File(path) => format!("two exports go to {}", path.display()),
+            })
+        })
+    }
+
+    /// Finds out, before anything is measured, whether all files can be written.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot.
+    pub fn check_writable(self) -> Result<(), files::WriteError> {
+        self.0.iter().try_for_each(|export| match &export.destination {
+            Destination::StandardOutput => Ok(()),
+            Destination::File(path) => files::check_writable(path),
+        })
+    }
+
+    /// Writes each, whatever becomes of the others.
+    ///
+    /// # Errors
+    ///
+    /// One that names all failures.
+    pub fn write(self, report: &LoadReport) -> anyhow::Result<()> {
+        let failures = self.0.iter().filter_map(|export| export.write(report).err());
+        let failures: Vec<String> = failures.map(|error| format!("{error:#}")).collect();
+        anyhow::ensure!(failures.is_empty(), failures.join("; "));
+        Ok(())
+    }
+}
+
+impl Export {
+    fn write(&self, report: &LoadReport) -> anyhow::Result<()> {
+        let text = export::render(report, self.format, &[])?;
+        match &self.destination {
+            Destination::StandardOutput => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(text.as_bytes())
+                    .and_then(|()| out.flush())
+                    .context("cannot write the export to standard output")
+            }
+            Destination::File(path) => Ok(files::write_atomically(path, text.as_bytes())?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exports(texts: &[&str]) -> Vec<Export> {
+        texts.iter().map(|text| text.parse().expect("an export")).collect()
+    }
+
+    #[test]
+    fn a_kind_may_say_its_measure() {
+        let parsed = exports(&["hgrm:service=a=b", "json=-"]);
+        let file = Destination::File("a=b".into());
+        assert_eq!(parsed[0], Export { format: Format::Hgrm(Some(Measure::Service)), destination: file });
+        assert_eq!(parsed[1], Export { format: Format::Json, destination: Destination::StandardOutput });
+    }
+
+    #[test]
+    fn a_mistake_says_what_to_write() {
+        for (text, advice) in [
+            ("hgrm", "KIND=PATH"),
+            ("xml=a", "hgrm, hlog, csv, openmetrics or json"),
+            ("csv=", "csv=-"),
+            ("csv:service=a", "only hgrm"),
+            ("hgrm:speed=a", "response, service, lateness, connect"),
+        ] {
+            let error = text.parse::<Export>().expect_err(text);
+            assert!(error.contains(advice), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn exports_that_cannot_all_be_are_named() {
+        let absent = [(Measure::Lateness, "give a --rate"), (Measure::ChurnConnect, "give --churn")];
+        let contradiction = |texts: &[&str], json| Exports(&exports(texts)).contradiction(&absent, json);
+        assert_eq!(contradiction(&["hgrm=a", "hgrm:service=b", "csv=-"], false), None);
+        assert_eq!(contradiction(&["hgrm:response=a"], true), None);
+        for (texts, json, word) in [
+            (["hgrm:lateness=a", "csv=b"], false, "no lateness times: give a --rate"),
+            (["csv=a", "hgrm:churn_connect=b"], false, "no churn_connect times: give --churn"),
+            (["csv=-", "hlog=b"], true, "--json"),
+            (["csv=-", "hlog=-"], false, "standard output"),
+            (["csv=a", "hlog=a"], false, "two exports go to a"),
+        ] {
+            let error = contradiction(&texts, json).expect("a contradiction");
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

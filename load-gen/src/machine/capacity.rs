@@ -1,0 +1,196 @@
+//! What a machine has room for, read from /proc and the control groups.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Resource;
+
+/// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// Memory that could be had without swapping, in bytes: the machine's (proc_meminfo(5), MemAvailable) or what the
+    /// control group has left, whichever is less.
+    pub memory_bytes: Option<u64>,
+    /// Open files that the machine allows (fs.file-max); absent for who may exceed it (CAP_SYS_ADMIN).
+    pub files_most: Option<u64>,
+    /// Files open at this moment, of all processes (fs.file-nr).
+    pub files_open: u64,
+    /// Descriptors of one descriptor table: RLIMIT_NOFILE, the hard one, to which the soft one can be raised.
+    pub descriptors_a_table: u64,
+    /// The most that RLIMIT_NOFILE can be raised to (fs.nr_open).
+    pub descriptors_a_table_most: Option<u64>,
+    /// How many more threads each limit on them allows.
+    pub threads_left: Vec<ThreadLimit>,
+    /// Local ports that the kernel gives to connections (net.ipv4.ip_local_port_range).
+    pub local_ports: u32,
+    /// Connections in TIME_WAIT, each of which keeps a local port.
+    pub time_wait: u64,
+    /// Pages of socket buffers from which the kernel is sparing (net.ipv4.tcp_mem, the second number).
+    pub tcp_memory_pages: Option<u64>,
+    /// The longest queue of connections not yet accepted (net.core.somaxconn).
+    pub backlog_most: Option<u64>,
+    /// Connections that the packet filter keeps track of, and how many it can; absent where it tracks none.
+    pub tracked: Option<(u64, u64)>,
+}
+
+/// One limit on the number of threads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadLimit {
+    /// What sets it: a sysctl, or a file.
+    pub setting: String,
+    /// What it is set to.
+    pub most: u64,
+    /// How many more threads it allows.
+    pub left: u64,
+}
+
+impl Capacity {
+    /// What this machine has room for at this moment.
+    pub fn of_this_machine() -> Self {
+        let sockets = read("/proc/net/sockstat").unwrap_or_default();
+        Self {
+            memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
+            files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
+            files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
+            descriptors_a_table: rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+            descriptors_a_table_most: sysctl("fs/nr_open"),
+            threads_left: threads_left(),
+            local_ports: local_ports(),
+            time_wait: after(&sockets, "tw").unwrap_or(0),
+            tcp_memory_pages: numbers("/proc/sys/net/ipv4/tcp_mem").get(1).copied(),
+            backlog_most: sysctl("net/core/somaxconn"),
+            tracked: sysctl("net/netfilter/nf_conntrack_count")
+                .filter(|&count| count > 0)
+                .zip(sysctl("net/netfilter/nf_conntrack_max")),
+        }
+    }
+}
+
+/// Memory of the kernel's slab allocator, of the whole machine, in bytes (proc_meminfo(5), Slab).
+pub fn slab_bytes() -> Option<u64> {
+    meminfo("Slab:")
+}
+
+/// Local ports that the kernel gives to connections of one pair of addresses and target port
+/// (ip(7), ip_local_port_range).
+pub fn local_ports() -> u32 {
+    const SINCE_LINUX_3_2: u32 = 28_232;
+    match numbers("/proc/sys/net/ipv4/ip_local_port_range")[..] {
+        [first, last] if first <= last => (last - first + 1).min(u64::from(u16::MAX)) as u32,
+        _ => SINCE_LINUX_3_2,
+    }
+}
+
+/// The limits on threads: of the kernel's memory, of thread numbers, and of the control group.
+fn threads_left() -> Vec<ThreadLimit> {
+    let limit = |setting: &str, most: Option<u64>, now: Option<u64>| {
+        let (most, now) = most.zip(now)?;
+        Some(ThreadLimit { setting: setting.to_owned(), most, left: most.saturating_sub(now) })
+    };
+    // The fourth field is "running/all" (proc_loadavg(5)).
+    let all = read("/proc/loadavg")
+        .and_then(|text| text.split_ascii_whitespace().nth(3)?.split_once('/')?.1.parse().ok());
+    let group = group_files("pids", ["pids.max", "pids.current"]).into_iter().next();
+    [
+        limit("kernel.threads-max", sysctl("kernel/threads-max"), all),
+        limit("kernel.pid_max", sysctl("kernel/pid_max"), all),
+        group.and_then(|(path, most, now)| limit(&path.display().to_string(), Some(most), Some(now))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What the memory limits of this process's control groups, the innermost and those around it, leave.
+fn group_memory_left() -> Option<u64> {
+    let second = group_files("", ["memory.max", "memory.current"]);
+    let first = group_files("memory", ["memory.limit_in_bytes", "memory.usage_in_bytes"]);
+    second.into_iter().chain(first).map(|(_, most, now)| most.saturating_sub(now)).min()
+}
+
+/// Two numbers of each control group that this process is in and that has both, with the path of the first: in the
+/// hierarchy of `controller`, or in the unified one (cgroups(7)).
+fn group_files(controller: &str, names: [&str; 2]) -> Vec<(PathBuf, u64, u64)> {
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let mut found = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let root = match controllers {
+            "" => PathBuf::from("/sys/fs/cgroup"),
+            named if named.split(',').any(|name| name == controller) => {
+                Path::new("/sys/fs/cgroup").join(named)
+            }
+            _ => continue,
+        };
+        let own = root.join(path.trim_start_matches('/'));
+        for group in own.ancestors().take_while(|group| group.starts_with(&root)) {
+            let number = |name: &str| numbers(group.join(name)).first().copied();
+            // "max" is no number, and no limit.
+            if let (Some(most), Some(now)) = (number(names[0]), number(names[1])) {
+                found.push((group.join(names[0]), most, now));
+            }
+        }
+    }
+    found
+}
+
+/// Whether this process may open more files than fs.file-max (fs/file_table.c, `alloc_empty_file`).
+fn may_exceed_file_max() -> bool {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let status = read("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits >> CAP_SYS_ADMIN & 1 == 1)
+}
+
+fn meminfo(name: &str) -> Option<u64> {
+    let text = read("/proc/meminfo")?;
+    let kibibytes: u64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok())?;
+    Some(kibibytes * 1024)
+}
+
+/// The number behind a word.
+fn after(text: &str, word: &str) -> Option<u64> {
+    let mut words = text.split_ascii_whitespace().skip_while(|&found| found != word).skip(1);
+    words.next()?.parse().ok()
+}
+
+fn sysctl(name: &str) -> Option<u64> {
+    numbers(Path::new("/proc/sys").join(name)).first().copied()
+}
+
+fn numbers(path: impl AsRef<Path>) -> Vec<u64> {
+    let text = read(path).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_tells_what_it_has_room_for() {
+        let here = Capacity::of_this_machine();
+        assert!(here.memory_bytes > Some(1 << 20), "{here:?}");
+        assert!(here.files_open > 0 && here.descriptors_a_table > 0 && here.local_ports > 0, "{here:?}");
+        assert!(here.backlog_most.is_some() && here.tcp_memory_pages.is_some(), "{here:?}");
+        assert!(here.threads_left.iter().any(|limit| limit.setting == "kernel.threads-max"), "{here:?}");
+        assert!(here.threads_left.iter().all(|limit| limit.left <= limit.most), "{here:?}");
+        assert!(slab_bytes().is_some());
+    }
+
+    #[test]
+    fn a_number_is_found_by_the_word_before_it() {
+        let sockets = "sockets: used 205\nTCP: inuse 6 orphan 0 tw 12 alloc 8 mem 1\n";
+        assert_eq!(after(sockets, "tw"), Some(12));
+        assert_eq!(after(sockets, "mem"), Some(1));
+        assert_eq!(after(sockets, "nothing"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! The generator tests itself: whether what it sent was the load that was asked for, and whether the run was one
+//! experiment from its begin to its end. docs/METHODOLOGY.md gives the reasons for each check and its bounds.
+
+mod arrivals;
+#[cfg(test)]
+mod oracle;
+mod sample;
+mod stationarity;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+use report::schema::{Arrivals, Check, LoadMode, SelfCheck};
+
+use crate::measure::Recorder;
+use crate::validity::{self, Facts};
+
+pub use sample::Sample;
+
+/// The tests of a run in open loop, with those of the rules of validity that are on the generator. What the former found
+/// is added to `reasons`; what the latter found is there already.
+pub fn of(
+    mode: LoadMode,
+    books: &Recorder,
+    end_ns: u64,
+    facts: &Facts,
+    reasons: &mut Vec<String>,
+) -> Option<SelfCheck> {
+    let LoadMode::Open { rate_per_s, arrivals } = mode else { return None };
+    let response_p50_ns = books.response.value_at_quantile(0.5);
+    let mut checks = checks(&Run { arrivals, rate_per_s, end_ns, response_p50_ns, samples: &books.samples });
+    reasons.extend(checks.iter().filter_map(|check| check.advice.clone()));
+    checks.extend(validity::generator_checks(facts));
+    Some(SelfCheck::of(checks))
+}
+
+/// What the checks look at.
+struct Run<'a> {
+    /// The distribution of the gaps that was asked for.
+    arrivals: Arrivals,
+    /// Requests a second that were asked for, over all workers.
+    rate_per_s: f64,
+    /// When the window ended: early if the run was interrupted or all connections were lost.
+    end_ns: u64,
+    /// Median response, in nanoseconds.
+    response_p50_ns: u64,
+    /// The sample of each worker.
+    samples: &'a [Sample],
+}
+
+/// Every check for which there are enough samples.
+fn checks(run: &Run<'_>) -> Vec<Check> {
+    let mut checks = arrivals::checks(run);
+    checks.extend(stationarity::check(run));
+    checks
+}
+
+/// Observations without which a test says nothing.
+const FEWEST: usize = 50;
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}

@@ -1,0 +1,12 @@
+//! What everything on io_uring(7) needs, here and in a server: a ring, buffers provided to it, and to know whether
+//! this kernel has them.
+
+mod buffers;
+mod completion;
+mod probe;
+mod setup;
+
+pub use buffers::{GROUP, ProvidedBuffers};
+pub use completion::Completion;
+pub use probe::{probe_completion, probe_readiness, reason};
+pub use setup::{SUBMISSIONS, Setup, set_up};

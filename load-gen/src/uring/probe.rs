@@ -1,0 +1,122 @@
+//! What this kernel has of io_uring, found out by trying.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use io_uring::{IoUring, opcode, squeue, types::Fd};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType};
+
+use super::{Completion, GROUP, ProvidedBuffers, set_up};
+
+/// Whether this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0). What it
+/// has to do without is the answer.
+///
+/// # Errors
+///
+/// Why it cannot run.
+pub fn probe_completion() -> Result<Vec<&'static str>, String> {
+    probe("multishot receive into provided buffers (Linux 6.0)", |ring, socket| {
+        let buffers = ProvidedBuffers::register(ring, 1)?;
+        let multishot = goes_on(ring, &opcode::RecvMulti::new(socket, GROUP).build());
+        if multishot.is_err() {
+            // What is under way may still write there.
+            std::mem::forget(buffers);
+        }
+        multishot
+    })
+}
+
+/// Whether this kernel has what a loop of readiness needs: a multishot poll (Linux 5.13). What it has to do
+/// without is the answer.
+///
+/// # Errors
+///
+/// Why it cannot run.
+pub fn probe_readiness() -> Result<Vec<&'static str>, String> {
+    probe("multishot poll (Linux 5.13)", |ring, socket| {
+        goes_on(ring, &opcode::PollAdd::new(socket, libc::POLLIN as u32).multi(true).build())
+    })
+}
+
+/// Tries `multishot` on a socket that has a byte to read.
+fn probe(
+    what: &str,
+    multishot: impl FnOnce(&mut IoUring, Fd) -> io::Result<bool>,
+) -> Result<Vec<&'static str>, String> {
+    let (mut ring, lacking) = set_up(|builder| builder).map_err(|error| reason(&error))?;
+    let tried = readable_socket().and_then(|socket| multishot(&mut ring, Fd(socket.as_raw_fd())));
+    match tried {
+        Ok(true) => Ok((!lacking.is_empty()).then_some(lacking).into_iter().collect()),
+        Ok(false) => Err(format!("this kernel has no {what}")),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(format!("this kernel has no {what}"))
+        }
+        Err(error) => Err(reason(&error)),
+    }
+}
+
+/// Why there is no ring, for a reader.
+pub fn reason(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOSYS) => "this kernel has no io_uring".into(),
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "io_uring is forbidden here, by /proc/sys/kernel/io_uring_disabled or by a seccomp filter such as a \
+             container's"
+                .into()
+        }
+        Some(Errno::NOMEM) => "there is no memory for an io_uring; see `ulimit -l`".into(),
+        _ => format!("io_uring fails here: {error}"),
+    }
+}
+
+/// A socket with a byte and an end to read.
+fn readable_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (socket, peer) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::send(&peer, b"?", SendFlags::NOSIGNAL)?;
+    rustix::net::shutdown(&peer, Shutdown::Write)?;
+    Ok(socket)
+}
+
+/// Submits `multishot`, waits for its first completion, and tells whether more were to come; then cancels it.
+fn goes_on(ring: &mut IoUring, multishot: &squeue::Entry) -> io::Result<bool> {
+    const PROBED: u64 = 0;
+    const CANCELLED: u64 = 1;
+    push(ring, multishot.clone().user_data(PROBED))?;
+    ring.submit_and_wait(1)?;
+    let mut goes_on = None;
+    let mut is_over = false;
+    push(ring, opcode::AsyncCancel::new(PROBED).build().user_data(CANCELLED))?;
+    while !is_over {
+        let completions = ring.completion().map(Completion::from);
+        for completion in completions.filter(|completion| completion.token() == PROBED) {
+            is_over |= completion.is_last();
+            goes_on.get_or_insert(completion.result().map(|_| !completion.is_last()));
+        }
+        if !is_over {
+            ring.submit_and_wait(1)?;
+        }
+    }
+    Ok(goes_on.transpose()?.unwrap_or(false))
+}
+
+fn push(ring: &mut IoUring, entry: squeue::Entry) -> io::Result<()> {
+    #[allow(unsafe_code)]
+    // SAFETY: neither operation has a pointer; the provided buffers are dropped when it is over, or never.
+    let pushed = unsafe { ring.submission().push(&entry) };
+    pushed.map_err(|_| io::ErrorKind::WouldBlock.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_from_an_absence() {
+        assert!(reason(&Errno::NOSYS.into()).contains("no io_uring"));
+        assert!(reason(&Errno::PERM.into()).contains("io_uring_disabled"));
+        assert!(reason(&Errno::NOMEM.into()).contains("ulimit -l"));
+        assert!(reason(&Errno::IO.into()).contains("io_uring fails"));
+    }
+}

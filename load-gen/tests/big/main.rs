@@ -1,0 +1,52 @@
+//! Many connections: where they go, what they may run out of, and how opening them ends early.
+
+mod limits;
+mod memory;
+#[path = "../support/mod.rs"]
+mod support;
+mod targets;
+
+use std::io::{Read, Write};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs `load-gen` for a short time.
+fn run(arguments: &[&str]) -> Output {
+    load_gen(arguments).output().expect("load-gen starts")
+}
+
+fn load_gen(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
+    command.args(["-d", "200ms", "--warmup", "0s", "--timeout", "5s", "--json"]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The result, of which scheduled = completed + errors + outstanding, exactly.
+fn report(output: &Output) -> Value {
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(output)));
+    let number = |value: &Value| value.as_u64().expect("a count");
+    let errors: u64 = report["errors"].as_object().expect("counts by name").values().map(number).sum();
+    let sum = number(&report["completed"]) + errors + number(&report["outstanding"]);
+    assert_eq!(number(&report["scheduled"]), sum, "{report}");
+    report
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Echoes until the peer ends the connection; true if it did so with a reset.
+fn echo(mut stream: impl Read + Write) -> bool {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(length) if stream.write_all(&buffer[..length]).is_ok() => {}
+            Ok(_) => return true,
+            Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What the machine refuses: routes, local ports, descriptors. Each has a name in the result, and the run goes on with
+//! what it has.
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use support::servers::{echo, echo_some, serve_on, server};
+use support::{count, judged, output_of, reasons, run, spawn, start, stderr, wait_until};
+
+/// Set where a test runs again inside a network namespace that was made for it.
+const INSIDE: &str = "LOAD_GEN_TEST_NAMESPACE";
+
+/// Runs `inside` in a network namespace that the shell commands `set_up` have furnished: the test `name` starts itself
+/// once more in there. Without the right to make one, the test is skipped with a word, except where CI is set.
+fn in_a_network_of_its_own(name: &str, set_up: &str, inside: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return inside();
+    }
+    // Root needs no user namespace; others do, and some distributions deny them that.
+    let ways: [&[&str]; 3] = [&["unshare", "-n"], &["unshare", "-rn"], &["sudo", "-nE", "unshare", "-n"]];
+    let works = |way: &&[&str]| {
+        let tried = Command::new(way[0]).args(&way[1..]).args(["ip", "link", "set", "lo", "up"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let Some(way) = ways.into_iter().find(works) else {
+        assert!(std::env::var_os("CI").is_none(), "no network namespace can be made here: unshare(1), ip(8)");
+        eprintln!("skipped: no network namespace can be made here");
+        return;
+    };
+    let script = format!("set -e; ip link set lo up; {set_up}; exec \"$@\"");
+    let mut command = Command::new(way[0]);
+    command.args(&way[1..]).args(["env", &format!("{INSIDE}=1"), "sh", "-c", &script, "sh"]);
+    command.arg(std::env::current_exe().expect("this program")).args(["--exact", name, "--nocapture"]);
+    let output = output_of(spawn(command));
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the test '{name}' was found");
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// Nothing can be opened: exit status 1, one line with the name, no result.
+fn opens_nothing(target: &str, name: &str) {
+    let output = run(address(target), &["--conns", "40", "--timeout", "300ms"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains(name) && stderr(&output).lines().count() == 1, "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_target_without_a_route_is_unreachable() {
+    in_a_network_of_its_own(
+        "a_target_without_a_route_is_unreachable",
+        "ip route add unreachable 198.51.100.0/24",
+        || {
+            opens_nothing("192.0.2.1:7777", "unreachable");
+            opens_nothing("198.51.100.1:7777", "unreachable");
+        },
+    );
+}
+
+#[test]
+fn a_target_that_swallows_everything_costs_the_timeout_and_no_more() {
+    // The other end of the pair is up and answers ARP for nobody; a fixed neighbour spares the ARP failure.
+    let set_up = "ip link add near type veth peer name far; ip link set near up; ip link set far up; \
+                  ip address add 192.0.2.1/24 dev near; \
+                  ip neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near nud permanent";
+    in_a_network_of_its_own(
+        "a_target_that_swallows_everything_costs_the_timeout_and_no_more",
+        set_up,
+        || {
+            opens_nothing("192.0.2.9:7777", "timed_out");
+        },
+    );
+}
+
+#[test]
+fn too_few_local_ports_are_named_and_those_that_there_were_are_used() {
+    // Towards 127.0.0.0/8 there would be further source addresses.
+    let set_up = "echo 40000 40009 > /proc/sys/net/ipv4/ip_local_port_range; \
+                  ip address add 192.0.2.1/32 dev lo";
+    in_a_network_of_its_own(
+        "too_few_local_ports_are_named_and_those_that_there_were_are_used",
+        set_up,
+        || {
+            // A port outside of the range, all of which is the generator's.
+            let listener = TcpListener::bind("192.0.2.1:7777").expect("free in here");
+            let target = serve_on(listener, |stream, _| echo_some(&stream, usize::MAX, 64));
+            let report = judged(&run(target, &["--conns", "30", "--rate", "1k", "--no-preflight"]), 4);
+            assert_eq!(report["connections"]["opened"], 10, "{report}");
+            let ports = count(&report["connections"]["errors"]["out_of_ports"]);
+            assert!((1..=20).contains(&ports), "those are tried no longer that are known to fail: {report}");
+            assert!(reasons(&report).contains("only 10 of 30 connections"), "{report}");
+            assert_eq!(report["completed"], report["scheduled"], "the ten work: {report}");
+        },
+    );
+}
+
+/// A table holds what the limit allows, and further tables what is beyond it (`cli.rs`); but the limit can also be
+/// lowered from outside while the generator runs.
+#[test]
+fn a_table_that_runs_out_of_descriptors_says_so_and_the_rest_works() {
+    let accepted = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&accepted);
+    let target = server(move |stream, _| {
+        seen.fetch_add(1, Relaxed);
+        echo_some(&stream, usize::MAX, 64);
+    });
+    let child = start(target, &["--conns", "200", "--connect-rate", "100", "--rate", "1k"]);
+    wait_until("connections", || accepted.load(Relaxed) > 5);
+    let few = Rlimit { current: Some(30), maximum: Some(30) };
+    prlimit(Some(Pid::from_child(&child)), Resource::Nofile, few).expect("a child of ours");
+    let report = judged(&output_of(child), 4);
+    let connections = &report["connections"];
+    assert!((6..200).contains(&count(&connections["opened"])), "{report}");
+    assert!(count(&connections["errors"]["out_of_descriptors"]) > 0, "{report}");
+    assert_eq!(connections["lost"], 0, "{report}");
+    assert!(reasons(&report).contains("of 200 connections could be opened"), "{report}");
+    assert_eq!(report["completed"], report["scheduled"], "{report}");
+}
+
+#[test]
+fn a_descriptor_limit_that_leaves_no_room_is_an_error_that_says_what_to_do() {
+    let target = echo().to_string();
+    let script = "ulimit -n 12; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_load-gen"), "--target", &target]);
+    let output = output_of(spawn(command));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("ulimit -n"), "{}", stderr(&output));
+}

@@ -1,0 +1,110 @@
+//! One tidy table: a row a figure, so that a table of many runs is their rows one after another, and a filter finds
+//! anything.
+
+use serde::Serialize;
+
+use super::Measure;
+use super::counts::{self, Count};
+use crate::schema::{Interval, Latency, LoadReport};
+
+/// One row. The columns are documented in docs/METHODOLOGY.md.
+#[derive(Serialize)]
+struct Row<'a> {
+    /// The server's address.
+    target: &'a str,
+    /// `window` or `interval`.
+    scope: &'static str,
+    /// Begin of the window or interval, in seconds since the window's.
+    start_s: f64,
+    /// Its length, in seconds.
+    length_s: f64,
+    /// `response`, `service`, `lateness`, `connect`, `churn_connect`, `requests`, `errors`, `connections` or
+    /// `generator`.
+    measure: &'static str,
+    /// What of it: `count`, `p99`, `scheduled`, the name of an error …
+    statistic: &'a str,
+    /// `1` (a count), `ns`, `s`, `1/s` or `ratio`.
+    unit: &'static str,
+    /// The figure, a count without a decimal point.
+    value: String,
+}
+
+struct Table<'a> {
+    writer: ::csv::Writer<Vec<u8>>,
+    target: &'a str,
+    scope: &'static str,
+    start_s: f64,
+    length_s: f64,
+}
+
+/// Writes the table of `report`.
+pub fn render(report: &LoadReport) -> String {
+    let mut table = Table {
+        writer: ::csv::Writer::from_writer(Vec::new()),
+        target: &report.settings.target,
+        scope: "window",
+        start_s: 0.0,
+        length_s: report.window_s,
+    };
+    table.window(report);
+    report.intervals.iter().for_each(|interval| table.interval(interval));
+    let bytes = table.writer.into_inner().expect("written to memory");
+    String::from_utf8(bytes).expect("made of strings")
+}
+
+impl Table<'_> {
+    fn window(&mut self, report: &LoadReport) {
+        for measure in Measure::ALL {
+            if let Some(latency) = measure.of(report) {
+                self.latency(measure, latency);
+            }
+        }
+        for Count { of, name, value, .. } in counts::all(report) {
+            self.row(of, name, "1", value as f64);
+        }
+        self.row("requests", "throughput", "1/s", report.throughput_per_s);
+        for (name, count) in &report.errors {
+            self.row("errors", name, "1", *count as f64);
+        }
+        self.row("connections", "ramp", "s", report.connections.ramp_s);
+        self.row("generator", "valid", "1", f64::from(u8::from(report.valid)));
+        self.row("generator", "busy", "ratio", report.generator_busy);
+        self.row("generator", "starved", "ratio", report.generator_starved);
+        self.row("generator", "steal", "ratio", report.steal);
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        (self.scope, self.start_s, self.length_s) = ("interval", interval.start_s, interval.length_s);
+        if let Some(response) = &interval.response {
+            self.latency(Measure::Response, response);
+        }
+        self.latency(Measure::Service, &interval.service);
+        self.row("requests", "completed", "1", interval.completed as f64);
+        self.row("requests", "failed", "1", interval.errors as f64);
+    }
+
+    /// A percentile that has too few samples beyond it has no row.
+    fn latency(&mut self, measure: Measure, latency: &Latency) {
+        self.row(measure.name(), "count", "1", latency.count as f64);
+        let ns = |ns: Option<u64>| ns.map(|ns| ns as f64);
+        for (statistic, value) in [
+            ("mean", latency.mean_ns),
+            ("p50", ns(latency.p50_ns)),
+            ("p90", ns(latency.p90_ns)),
+            ("p99", ns(latency.p99_ns)),
+            ("p999", ns(latency.p999_ns)),
+            ("max", ns(latency.max_ns)),
+        ] {
+            if let Some(value) = value {
+                self.row(measure.name(), statistic, "ns", value);
+            }
+        }
+    }
+
+    fn row(&mut self, measure: &'static str, statistic: &str, unit: &'static str, value: f64) {
+        let &mut Self { target, scope, start_s, length_s, .. } = self;
+        let row =
+            Row { target, scope, start_s, length_s, measure, statistic, unit, value: value.to_string() };
+        self.writer.serialize(row).expect("written to memory");
+    }
+}

@@ -1,0 +1,89 @@
+//! The text of an exposition in OpenMetrics, a family after the other.
+//!
+//! Written here and not with a client library, since those observe samples one by one and do not write summaries.
+
+use std::fmt::{Display, Write as _};
+
+use crate::histogram::Histogram;
+
+/// An exposition that is being written.
+pub(super) struct Exposition {
+    text: String,
+    /// What every sample has, written as labels.
+    labels: Vec<String>,
+}
+
+impl Exposition {
+    /// Nothing yet; every sample has `labels`.
+    pub(super) fn new<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { text: String::new(), labels: labels.map(|(name, value)| label(name, value)).collect() }
+    }
+
+    /// The whole text.
+    pub(super) fn end(self) -> String {
+        self.text + "# EOF\n"
+    }
+
+    /// A family of one sample.
+    pub(super) fn gauge(&mut self, name: &str, unit: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", unit, help);
+        self.sample(name, &[], value);
+    }
+
+    /// The head of a family; its samples follow.
+    pub(super) fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
+        let _ = writeln!(self.text, "# TYPE {name} {kind}");
+        if !unit.is_empty() {
+            let _ = writeln!(self.text, "# UNIT {name} {unit}");
+        }
+        let _ = writeln!(self.text, "# HELP {name} {help}");
+    }
+
+    /// The samples of one histogram, in seconds, of a family that was begun.
+    pub(super) fn buckets(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+        for edge_ns in edges_ns() {
+            let count = if histogram.is_empty() { 0 } else { histogram.count_between(0, edge_ns) };
+            let edge = go_float(seconds(edge_ns as f64));
+            self.sample(&format!("{name}_bucket"), &[labels, &[("le", &edge)]].concat(), count);
+        }
+        self.sample(&format!("{name}_bucket"), &[labels, &[("le", "+Inf")]].concat(), histogram.len());
+        self.sample(&format!("{name}_count"), labels, histogram.len());
+        self.sample(&format!("{name}_sum"), labels, seconds(histogram.mean() * histogram.len() as f64));
+    }
+
+    /// One sample of a family that was begun.
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let own = labels.iter().map(|(name, value)| label(name, value));
+        let labels: Vec<String> = self.labels.iter().cloned().chain(own).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.text, "{name}{labels} {value}");
+    }
+}
+
+/// Upper edges of the buckets: 1, 2, 5 of each power of ten from a microsecond to 50 seconds. A sample's place is known
+/// to the histogram's 0.1 %, so that much may lie on the other side of an edge.
+fn edges_ns() -> impl Iterator<Item = u64> {
+    (3..=10).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10u64.pow(exponent)))
+}
+
+/// Nanoseconds in the unit of the format.
+pub(super) fn seconds(ns: f64) -> f64 {
+    ns / 1e9
+}
+
+/// A number as the format's canonical form has it, that of Go: `1e-06`, `0.0001`, `1.0`.
+fn go_float(value: f64) -> String {
+    if value >= 1e-4 {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    match text.split_once("e-") {
+        Some((digits, exponent)) => format!("{digits}e-{exponent:0>2}"),
+        None => text,
+    }
+}
+
+fn label(name: &str, value: &str) -> String {
+    let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    format!("{name}=\"{value}\"")
+}

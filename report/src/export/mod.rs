@@ -1,0 +1,116 @@
+//! Results in the formats that other tools read: here a run of load, in [`campaign`] a whole campaign. A result goes in, text comes
+//! out; the same result gives the same bytes every time.
+
+pub mod campaign;
+mod counts;
+mod csv;
+mod exposition;
+mod hgrm;
+mod hlog;
+mod openmetrics;
+
+use crate::histogram::DecodeError;
+use crate::schema::{Latency, LoadReport, ResultFile};
+
+/// One of the durations whose distribution a [`LoadReport`] has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// [`LoadReport::response`].
+    Response,
+    /// [`LoadReport::service`].
+    Service,
+    /// [`LoadReport::lateness`].
+    Lateness,
+    /// [`LoadReport::connect`].
+    Connect,
+    /// [`LoadReport::churn_connect`].
+    ChurnConnect,
+}
+
+impl Measure {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 5] =
+        [Self::Response, Self::Service, Self::Lateness, Self::Connect, Self::ChurnConnect];
+
+    /// Its name, as in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Service => "service",
+            Self::Lateness => "lateness",
+            Self::Connect => "connect",
+            Self::ChurnConnect => "churn_connect",
+        }
+    }
+
+    /// Its distribution, if the run has one: closed loop has neither response nor lateness.
+    pub fn of(self, report: &LoadReport) -> Option<&Latency> {
+        match self {
+            Self::Response => report.response.as_ref(),
+            Self::Service => Some(&report.service),
+            Self::Lateness => report.lateness.as_ref(),
+            Self::Connect => report.connect.as_ref(),
+            Self::ChurnConnect => report.churn_connect.as_ref(),
+        }
+    }
+}
+
+/// A format that other tools read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Percentile distribution of HdrHistogram, in microseconds; of the response time, or in closed loop the service
+    /// time, unless it says which.
+    Hgrm(Option<Measure>),
+    /// Interval log of HdrHistogram: a line an interval and measure, whole histograms in nanoseconds.
+    Hlog,
+    /// One table with a row a figure.
+    Csv,
+    /// OpenMetrics text.
+    OpenMetrics,
+    /// The report itself, as `results/schema.json` says.
+    Json,
+}
+
+/// Why a report could not be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The report has no such distribution.
+    #[error("the result has no {} times", .0.name())]
+    Absent(Measure),
+    /// A histogram in it is damaged.
+    #[error(transparent)]
+    Histogram(#[from] DecodeError),
+}
+
+/// Writes `report` as `format`. `labels` are what else is known of the run, name and value (the server's mechanism, say);
+/// they become labels of OpenMetrics samples, where `target` is always one.
+///
+/// # Errors
+///
+/// When the report lacks the distribution that was asked for, or holds a damaged one.
+pub fn render(report: &LoadReport, format: Format, labels: &[(&str, &str)]) -> Result<String, ExportError> {
+    match format {
+        Format::Hgrm(measure) => {
+            let usual = if report.response.is_some() { Measure::Response } else { Measure::Service };
+            let measure = measure.unwrap_or(usual);
+            let latency = measure.of(report).ok_or(ExportError::Absent(measure))?;
+            Ok(hgrm::render(&latency.histogram()?))
+        }
+        Format::Hlog => Ok(hlog::render(report)?),
+        Format::Csv => Ok(csv::render(report)),
+        Format::OpenMetrics => Ok(openmetrics::render(report, labels)?),
+        Format::Json => {
+            let file = ResultFile::Load(report.clone());
+            Ok(serde_json::to_string_pretty(&file).expect("a result serialises into memory") + "\n")
+        }
+    }
+}
+
+/// `text` as a part of a file's name, or of a name that other tools take apart at slashes and commas.
+pub fn file_name(text: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    text.chars().map(|character| if is_plain(character) { character } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests;

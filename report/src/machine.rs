@@ -1,0 +1,83 @@
+//! Where a campaign was measured, as facts with names.
+
+use crate::schema::{Campaign, Diagnosis};
+use crate::{diagnosis, format};
+
+/// What could explain a figure, each with what it is called: the machine, the kernel, its settings, the seed.
+pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
+    let machine = &campaign.environment;
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none reported".to_owned());
+    let cpu =
+        |cpu: Option<u32>| cpu.map_or_else(|| "not pinned".to_owned(), |cpu| format!("processor {cpu}"));
+    let mitigations: Vec<String> =
+        machine.mitigations.iter().map(|(name, state)| format!("{name}: {state}")).collect();
+    let sysctls: Vec<String> =
+        machine.sysctls.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    vec![
+        ("host", machine.host.clone()),
+        (
+            "program",
+            format!(
+                "muxbench {} ({} build, {})",
+                campaign.muxbench_version, machine.profile, machine.rustc_version
+            ),
+        ),
+        ("measured", campaign.started.clone()),
+        (
+            "processors",
+            format!(
+                "{} of {}, {}",
+                machine.processors,
+                machine.processor,
+                format::bytes(machine.memory_bytes)
+            ),
+        ),
+        ("hypervisor", or_none(&machine.hypervisor)),
+        ("kernel", format!("Linux {}, clock source {}", machine.kernel, machine.clock_source)),
+        ("governor", or_none(&machine.governor)),
+        (
+            "placement",
+            format!("server on {}, generator on {}", cpu(machine.server_cpu), cpu(machine.generator_cpu)),
+        ),
+        (
+            "load",
+            format!(
+                "steal since boot {}, load average {}",
+                format::percent(machine.steal_since_boot),
+                format::three_digits(machine.load_average)
+            ),
+        ),
+        ("descriptor limit", format!("{} (hard {})", machine.limits.nofile_soft, machine.limits.nofile_hard)),
+        ("mitigations", mitigations.join("; ")),
+        ("settings", sysctls.join("; ")),
+        ("seed", campaign.plan.seed.to_string()),
+    ]
+}
+
+/// What `muxbench doctor` said before the first cell, in a sentence.
+pub(crate) fn doctor(diagnosis: &Diagnosis) -> String {
+    let complaints = diagnosis::complaints(diagnosis);
+    let told =
+        if complaints.is_empty() { "nothing to complain of".to_owned() } else { complaints.join("; ") };
+    let noise = noise(diagnosis).map(|noise| format!("; {noise}")).unwrap_or_default();
+    format!("{told}{noise}")
+}
+
+/// How small a difference the machine lets be seen, where it was listened to.
+pub(crate) fn noise(diagnosis: &Diagnosis) -> Option<String> {
+    let noise = diagnosis.noise.as_ref()?;
+    Some(format!("±{:.1} % was the machine's own noise over six repeats", noise.visible_difference * 100.0))
+}
+
+/// The machine in a line: `bench-01: 2 processors of AMD EPYC 7R13 Processor (KVM), Linux 6.8.0`.
+pub(crate) fn in_short(campaign: &Campaign) -> String {
+    let machine = &campaign.environment;
+    format!(
+        "{}: {} of {}{}, Linux {}",
+        machine.host,
+        format::plural(machine.processors as usize, "processor"),
+        machine.processor,
+        machine.hypervisor.as_ref().map(|name| format!(" ({name})")).unwrap_or_default(),
+        machine.kernel,
+    )
+}

@@ -1,0 +1,126 @@
+//! `report.html`: results as one page, which needs nothing but a browser.
+//!
+//! What stands in it is gathered into plain structures first (`view` and its neighbours), in words and numbers as a reader
+//! sees them; the template then only puts them in their places, and escapes every one.
+
+mod beside;
+mod decision;
+mod evidence;
+mod figure;
+mod section;
+mod table;
+mod validity;
+mod view;
+
+use minijinja::value::Value;
+use minijinja::{Environment, HtmlEscape, UndefinedBehavior};
+
+use crate::analysis::Analysis;
+use crate::schema::{BenchGroup, Claims, LoadReport, Reproductions};
+
+use self::view::Page;
+
+/// The most that a page may have: what a browser shows at once, and a mail or a CI artefact takes.
+pub const MOST_BYTES: usize = 3 << 20;
+
+/// How many figures each campaign but the first may have: all, or, where the page would be too big, fewer and fewer.
+const FIGURES_EACH: [usize; 4] = [usize::MAX, 3, 1, 0];
+
+/// The page could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the page: {0:#}")]
+pub struct PageError(#[from] minijinja::Error);
+
+/// A figure that has been drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// Its name, which those of micro-benchmarks begin with `bench-`: `idle-scaling`.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub title: String,
+    /// The figure itself.
+    pub svg: String,
+}
+
+/// A campaign with its figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// What it says.
+    pub analysis: &'a Analysis<'a>,
+    /// Where it is below the folder that the page is about: `crossover`; empty for the one in that folder itself.
+    pub folder: &'a str,
+    /// The main one first.
+    pub figures: &'a [Figure],
+}
+
+/// All that a page is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The campaigns, of which the first is what the page is about.
+    pub parts: &'a [Part<'a>],
+    /// Micro-benchmarks; their figures are among those of the first campaign.
+    pub benches: &'a [BenchGroup],
+    /// Single runs of the generator.
+    pub loads: &'a [LoadReport],
+    /// Published figures, measured again.
+    pub reproductions: Option<&'a Reproductions>,
+    /// What all of it says of the claims.
+    pub claims: &'a Claims,
+}
+
+/// The page. The same sources give the same bytes; where these would be more than [`MOST_BYTES`], the campaigns but the first get
+/// fewer figures, and say so.
+///
+/// # Errors
+///
+/// When the template fails, which is a defect of this crate.
+pub fn render(sources: &Sources<'_>) -> Result<String, PageError> {
+    let mut page = String::new();
+    for figures_each in FIGURES_EACH {
+        page = html(&Page::of(sources, figures_each))?;
+        if page.len() <= MOST_BYTES {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn html(page: &Page) -> Result<String, PageError> {
+    let mut environment = Environment::new();
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    // A name that is misspelt in a template is an error, and not an empty place.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("prose", prose);
+    environment.add_filter("unbroken", unbroken);
+    environment.add_template("parts.html", include_str!("../templates/parts.html"))?;
+    environment.add_template("page.html", include_str!("../templates/page.html"))?;
+    let context = minijinja::context! {
+        page => Value::from_serialize(page),
+        style => include_str!("../templates/page.css"),
+        script => include_str!("../templates/page.js"),
+    };
+    Ok(environment.get_template("page.html")?.render(context)?)
+}
+
+/// Text from outside in which what stands between backticks is code.
+fn prose(text: &str) -> Value {
+    let mut out = String::new();
+    for (index, part) in text.split('`').enumerate() {
+        let part = HtmlEscape(part).to_string();
+        out += &if index % 2 == 1 { format!("<code>{part}</code>") } else { part };
+    }
+    Value::from_safe_string(out)
+}
+
+/// Text from outside of which no word is broken at a dash: not a name, and not an interval.
+fn unbroken(text: &str) -> Value {
+    let word = |word: &str| {
+        let text = HtmlEscape(word).to_string();
+        if word.contains(['-', '–']) { format!("<span class=\"word\">{text}</span>") } else { text }
+    };
+    Value::from_safe_string(text.split(' ').map(word).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! The whole distribution of response times, by percentile.
+
+use super::figure;
+use super::measure::Measure;
+use super::panels::{self, label};
+use crate::analysis::{Analysis, PointAnalysis};
+use crate::format;
+use crate::histogram::{Histogram, SAMPLES_BEYOND};
+use crate::plots::axis::{Axis, Unit};
+use crate::plots::chart::{Body, Figure, Panel, Row};
+use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+
+/// Of the largest point of the idle sweep, all contenders.
+pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
+    let sweep = analysis.idle_sweep()?;
+    let points = analysis.sweep(&sweep.name);
+    let measured = |at: &PointAnalysis| at.rows.iter().filter(|row| !row.response.is_empty()).count();
+    let largest = |least: usize| points.iter().rev().find(|at| measured(at) >= least).copied();
+    let at = largest(2).or_else(|| largest(1))?;
+    let series: Vec<Series> = at.rows.iter().filter_map(|row| line(&row.mechanism, &row.response)).collect();
+    if series.is_empty() {
+        return None;
+    }
+    let measure = [Measure::ResponseP99, Measure::ResponseP90].into_iter().find(|measure| {
+        let has = |row: &&crate::analysis::Row| measure.shown(row, &[]).is_some();
+        at.rows.iter().filter(has).count() > 1
+    });
+    let title = super::finding::at_point(analysis.campaign, at, measure.unwrap_or(Measure::ResponseP50));
+    let subtitle = format!(
+        "Response times of all repeats at {} connections, {} active, {} requests/s; a line ends where fewer than \
+         {SAMPLES_BEYOND} samples lie beyond",
+        format::thousands(at.point.connections.into()),
+        format::thousands(at.point.active.into()),
+        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
+    );
+    let rows = vec![Row { heading: None, panels: vec![panel("response time", series)] }];
+    figure(analysis, "percentile-spectrum", (title, subtitle), rows, Vec::new())
+}
+
+/// Lines by percentile, side by side.
+pub fn panel(heading: &str, series: Vec<Series>) -> Panel {
+    let xs = series.iter().flat_map(|series| series.points.iter().map(|point| point.x));
+    Panel {
+        heading: heading.to_owned(),
+        body: Body::Lines(Lines {
+            x_title: "percentile (by 1/(1-p), logarithmic)".to_owned(),
+            x: Axis::around(xs.chain([1.0]), 0.0, Unit::Percentile),
+            y: panels::log_axis(&series, Unit::Duration),
+            series,
+            rules: Vec::new(),
+        }),
+    }
+}
+
+/// The line of one distribution; markers at the percentiles people name.
+pub fn line(name: &str, histogram: &Histogram) -> Option<Series> {
+    const STEPS_PER_DECADE: i32 = 32;
+    let last = histogram.len() as f64 / SAMPLES_BEYOND as f64;
+    if last < 2.0 {
+        return None;
+    }
+    let value = |x: f64| histogram.value_at_quantile(1.0 - 1.0 / x) as f64;
+    let named = [2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6].map(|x| (x, Mark::Solid));
+    let between = (0..).map(|step| (10f64.powf(f64::from(step) / f64::from(STEPS_PER_DECADE)), Mark::None));
+    let mut xs: Vec<(f64, Mark)> = between.take_while(|(x, _)| *x < last).chain(named).collect();
+    xs.push((last, Mark::None));
+    xs.retain(|(x, _)| *x <= last);
+    xs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let points: Vec<SeriesPoint> = xs
+        .into_iter()
+        .filter(|(x, _)| value(*x) > 0.0)
+        .map(|(x, mark)| SeriesPoint {
+            x,
+            y: value(x),
+            band: None,
+            mark,
+            hover: format!("{name}, p{}: {}", percentile(x), format::duration_ns(value(x))),
+        })
+        .collect();
+    let label = label(name, &points.last().map(|point| format::duration_ns(point.y))?);
+    Some(Series { mechanism: name.to_owned(), label, points })
+}
+
+/// The percentile of 1/(1-p), with what digits it has: `99.9`.
+fn percentile(x: f64) -> String {
+    let text = format!("{:.4}", 100.0 - 100.0 / x);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

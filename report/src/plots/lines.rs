@@ -1,0 +1,238 @@
+//! A picture of lines: one a contender, over what varies.
+
+use super::axis::{Axis, Tick};
+use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::labels;
+use super::style::{Style, Styles};
+use super::svg::{self, Anchor, FRAME, Svg, Text};
+
+const LABEL_GAP: f64 = 16.0;
+/// From the end of the plot to the text of a label: the leader and the marker.
+const LABEL_LEAD: f64 = 28.0;
+/// The most of its width that a picture gives to labels.
+const LABELS_SHARE: f64 = 0.45;
+/// Below the plot: the labels of ticks, and the axis's title.
+const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
+
+/// One pair of axes, and what is drawn between them.
+#[derive(Debug)]
+pub struct Lines {
+    /// What its horizontal axis is.
+    pub x_title: String,
+    pub x: Axis,
+    pub y: Axis,
+    pub series: Vec<Series>,
+    /// Vertical lines, each with a word above.
+    pub rules: Vec<(f64, &'static str)>,
+}
+
+/// One contender's line.
+#[derive(Debug, Clone)]
+pub struct Series {
+    pub mechanism: String,
+    /// What stands at the end of its line.
+    pub label: String,
+    /// Its points, by rising x.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// One point of a line.
+#[derive(Debug, Clone)]
+pub struct SeriesPoint {
+    pub x: f64,
+    pub y: f64,
+    /// The interval of y.
+    pub band: Option<(f64, f64)>,
+    pub mark: Mark,
+    /// What a browser shows on hovering.
+    pub hover: String,
+}
+
+/// What marks a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    None,
+    Solid,
+    /// Not every repeat is behind the point.
+    Hollow,
+    /// No repeat is valid there: the line does not go through it.
+    Invalid,
+}
+
+impl Series {
+    /// The point that the label is about: the last that counts, or else the last.
+    pub fn end(&self) -> Option<&SeriesPoint> {
+        self.points.iter().rfind(|point| point.mark != Mark::Invalid).or(self.points.last())
+    }
+}
+
+impl Lines {
+    /// What the picture takes: room for all labels.
+    pub fn height(&self, alone: bool) -> f64 {
+        let labels = self.series.len() as f64 * LABEL_GAP;
+        let plot = labels.max(if alone { 380.0 } else { 200.0 });
+        plot + FOOT + self.head()
+    }
+
+    /// Above the plot: half a label of the highest tick, and the words over rules.
+    fn head(&self) -> f64 {
+        if self.rules.is_empty() { 10.0 } else { SMALL_SIZE * LINE + 4.0 }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, svg: &mut Svg, styles: &Styles, slot: Area) {
+        let (top, bottom) = (slot.top + self.head(), slot.bottom - FOOT);
+        let y_ticks = self.y.ticks(bottom - top, SMALL_SIZE * LINE);
+        let widest = |texts: &mut dyn Iterator<Item = &String>, size: f64| {
+            texts.map(|text| svg::width(text, size, false)).fold(0.0, f64::max)
+        };
+        let left =
+            slot.left + widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_ref()), SMALL_SIZE) + 8.0;
+        let most = (slot.right - slot.left) * LABELS_SHARE;
+        let labels = widest(&mut self.series.iter().map(|series| &series.label), TEXT_SIZE).min(most);
+        let plot = Area { left, top, right: slot.right - LABEL_LEAD - labels, bottom };
+        self.draw_frame(svg, plot, &y_ticks);
+        self.draw_rules(svg, plot);
+        self.draw_series(svg, styles, plot, labels);
+    }
+
+    fn draw_frame(&self, svg: &mut Svg, plot: Area, y_ticks: &[Tick]) {
+        for tick in y_ticks {
+            let y = self.y_of(plot, tick.value);
+            svg.segment((plot.left, y), (plot.right, y), &svg::ruling(tick.label.is_some()));
+            if let Some(label) = &tick.label {
+                let text = Text::new(label, SMALL_SIZE).anchored(Anchor::End).quiet();
+                svg.text((plot.left - 6.0, y + 4.0), text);
+            }
+        }
+        draw_x_axis(svg, plot, &self.x, &self.x_title);
+    }
+
+    fn draw_rules(&self, svg: &mut Svg, plot: Area) {
+        for (value, word) in
+            self.rules.iter().filter(|(value, _)| self.x.low <= *value && *value <= self.x.high)
+        {
+            let x = self.x_of(plot, *value);
+            svg.segment((x, plot.top - 3.0), (x, plot.bottom), &FRAME.stroke());
+            let half = svg::width(word, SMALL_SIZE, false) / 2.0;
+            let centre = x.min(plot.right + LABEL_LEAD - half).max(plot.left + half);
+            svg.text((centre, plot.top - 7.0), Text::new(word, SMALL_SIZE).anchored(Anchor::Middle).quiet());
+        }
+    }
+
+    fn draw_series(&self, svg: &mut Svg, styles: &Styles, plot: Area, labels_width: f64) {
+        let with_points: Vec<(&Series, &SeriesPoint)> =
+            self.series.iter().filter_map(|series| Some((series, series.end()?))).collect();
+        let ends: Vec<f64> = with_points.iter().map(|(_, end)| self.y_of(plot, end.y)).collect();
+        let places = labels::spread(&ends, LABEL_GAP, plot.top, plot.bottom);
+        let mut drawn: Vec<_> = with_points
+            .into_iter()
+            .zip(places)
+            .map(|((series, end), place)| (series, end, place, styles.get(&series.mechanism)))
+            .collect();
+        // A dashed line over a solid one leaves both visible; the other way round hides it.
+        drawn.sort_by_key(|(.., style)| !style.dash.is_empty());
+        for (series, end, place, style) in drawn {
+            svg.open_group(&style.group("series", &series.mechanism));
+            self.draw_line(svg, plot, series, &style);
+            let end = (self.x_of(plot, end.x), self.y_of(plot, end.y));
+            let label = svg::shortened(&series.label, TEXT_SIZE, false, labels_width);
+            draw_label(svg, plot, end, place, &label, &style);
+            svg.close_group();
+        }
+    }
+
+    fn draw_line(&self, svg: &mut Svg, plot: Area, series: &Series, style: &Style) {
+        // Where nothing counts, the line is interrupted rather than drawn through.
+        for run in series.points.split(|point| point.mark == Mark::Invalid) {
+            self.draw_band(svg, plot, run);
+            let positions: Vec<(f64, f64)> =
+                run.iter().map(|point| self.at(plot, point.x, point.y)).collect();
+            if positions.len() > 1 {
+                svg.polyline(&positions, &style.stroke());
+            }
+        }
+        for point in series.points.iter().filter(|point| point.mark != Mark::None) {
+            svg.open_group("class=\"point\"");
+            svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
+            let position = self.at(plot, point.x, point.y);
+            match point.mark {
+                Mark::Invalid => draw_strike(svg, position),
+                // A hollow marker is the larger one, so that another on the same spot does not hide it.
+                Mark::Hollow => style.draw_marker(svg, position, MARKER_RADIUS + 2.0, true),
+                Mark::Solid | Mark::None => style.draw_marker(svg, position, MARKER_RADIUS, false),
+            }
+            svg.close_group();
+        }
+    }
+
+    /// The intervals of neighbouring points: a band, or of a single one a vertical line.
+    fn draw_band(&self, svg: &mut Svg, plot: Area, run: &[SeriesPoint]) {
+        let banded: Vec<(f64, f64, f64)> =
+            run.iter().filter_map(|point| point.band.map(|(low, high)| (point.x, low, high))).collect();
+        match &banded[..] {
+            [] => {}
+            [(x, low, high)] => svg.segment(
+                self.at(plot, *x, *low),
+                self.at(plot, *x, *high),
+                "stroke=\"currentColor\" stroke-width=\"1.5\"",
+            ),
+            several => {
+                let upper = several.iter().map(|(x, _, high)| self.at(plot, *x, *high));
+                let lower = several.iter().rev().map(|(x, low, _)| self.at(plot, *x, *low));
+                let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
+                svg.polygon(&outline, "fill=\"currentColor\" fill-opacity=\"0.16\"");
+            }
+        }
+    }
+
+    fn at(&self, plot: Area, x: f64, y: f64) -> (f64, f64) {
+        (self.x_of(plot, x), self.y_of(plot, y))
+    }
+
+    fn x_of(&self, plot: Area, value: f64) -> f64 {
+        plot.left + self.x.share(value) * (plot.right - plot.left)
+    }
+
+    fn y_of(&self, plot: Area, value: f64) -> f64 {
+        plot.bottom - self.y.share(value) * (plot.bottom - plot.top)
+    }
+}
+
+/// The vertical ruling, the labels below it, the foot of the plot, and the axis's title.
+pub fn draw_x_axis(svg: &mut Svg, plot: Area, axis: &Axis, title: &str) {
+    let length = plot.right - plot.left;
+    let widths = |ticks: &[Tick]| {
+        let labels = ticks.iter().filter_map(|tick| tick.label.as_ref());
+        labels.map(|label| svg::width(label, SMALL_SIZE, false)).fold(0.0, f64::max)
+    };
+    let room = 8.0 + widths(&axis.ticks(length, 36.0));
+    for tick in axis.ticks(length, room) {
+        let x = plot.left + axis.share(tick.value) * (plot.right - plot.left);
+        svg.segment((x, plot.top), (x, plot.bottom), &svg::ruling(tick.label.is_some()));
+        if let Some(label) = &tick.label {
+            let text = Text::new(label, SMALL_SIZE).anchored(Anchor::Middle).quiet();
+            svg.text((x, plot.bottom + SMALL_SIZE * LINE), text);
+        }
+    }
+    svg.segment((plot.left, plot.bottom), (plot.right, plot.bottom), &FRAME.stroke());
+    let middle = f64::midpoint(plot.left, plot.right);
+    let baseline = plot.bottom + 2.0 * SMALL_SIZE * LINE + 1.0;
+    svg.text((middle, baseline), Text::new(title, SMALL_SIZE).anchored(Anchor::Middle));
+}
+
+/// The label of a line that ends at `end`, at the height `place`, with a leader from the one to the other.
+fn draw_label(svg: &mut Svg, plot: Area, end: (f64, f64), place: f64, label: &str, style: &Style) {
+    let leader = [end, (plot.right, end.1), (plot.right + 11.0, place)];
+    svg.polyline(&leader, "stroke=\"currentColor\" stroke-width=\"0.8\" stroke-opacity=\"0.7\"");
+    style.draw_marker(svg, (plot.right + 17.0, place), MARKER_RADIUS, false);
+    svg.text((plot.right + LABEL_LEAD, place + 4.5), Text::new(label, TEXT_SIZE));
+}
+
+/// The mark of a point that does not count: a cross of two thin lines.
+fn draw_strike(svg: &mut Svg, (x, y): (f64, f64)) {
+    let arm = MARKER_RADIUS + 1.0;
+    for (from, to) in [((x - arm, y - arm), (x + arm, y + arm)), ((x - arm, y + arm), (x + arm, y - arm))] {
+        svg.segment(from, to, "stroke=\"currentColor\" stroke-width=\"1.6\"");
+    }
+}

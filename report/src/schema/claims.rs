@@ -1,0 +1,141 @@
+//! A claim put to the test: its verdict, and the evidence that the verdict was computed from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the evidence says of a claim. It is computed by [`judge`](crate::claims::judge), never typed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaimVerdict {
+    /// Everything that was claimed was found.
+    Confirmed,
+    /// The core of the claim was found; what it leaves out, or what could not be observed, is listed.
+    ConfirmedWithConditions,
+    /// Something essential to the claim was found to be otherwise.
+    Refuted,
+    /// Nothing essential to the claim could be observed on this machine.
+    NotMeasurableHere,
+    /// Nothing was measured yet that decides it; the result says which command does.
+    Open,
+}
+
+impl ClaimVerdict {
+    /// The words that tables use.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::ConfirmedWithConditions => "confirmed with conditions",
+            Self::Refuted => "refuted",
+            Self::NotMeasurableHere => "not measurable here",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// What one piece of evidence does to its claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// Observed as claimed.
+    AsClaimed,
+    /// Observed otherwise, in a part that bounds the claim without overturning it.
+    Condition,
+    /// Observed otherwise, in a part that is essential.
+    Contradicts,
+    /// Could not be observed in an essential part.
+    Open,
+    /// Could not be observed in a part that only bounds the claim.
+    OpenAside,
+    /// Not part of the claim: it shows how far the claim reaches, and does not touch the verdict.
+    Context,
+}
+
+/// One observation that bears on a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// What was done: `epoll_ctl(ADD) of a regular file`.
+    pub what: String,
+    /// What the claim expects of it; absent where it expects nothing.
+    pub claimed: Option<String>,
+    /// What the kernel did, in the same notation; absent where it could not be observed.
+    pub observed: Option<String>,
+    /// Why it is a condition, why it could not be observed, or what else is worth knowing.
+    pub note: Option<String>,
+    /// What follows for the claim.
+    pub finding: Finding,
+}
+
+/// The figure that a claim comes down to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimFigure {
+    /// What it is.
+    pub what: String,
+    /// Its value: a median over repeats where there are several.
+    pub value: f64,
+    /// Lower end of the value's 95 % interval; absent with too few repeats, and of a count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub low: Option<f64>,
+    /// Upper end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub high: Option<f64>,
+    /// The unit of all three: `×`, `ns`, `bytes`.
+    pub unit: String,
+}
+
+/// A claim with its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimResult {
+    /// Its name in docs/CLAIMS.md.
+    pub id: String,
+    /// The section of the tutorial that makes it.
+    pub section: String,
+    /// The claim in one sentence.
+    pub claim: String,
+    /// What the evidence says of it.
+    pub verdict: ClaimVerdict,
+    /// Under which conditions it holds, what contradicts it, or why it could not be decided.
+    pub because: Vec<String>,
+    /// What was observed.
+    pub evidence: Vec<Evidence>,
+    /// The figure that it comes down to; absent of a claim that is not about a quantity, or that is open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub figure: Option<ClaimFigure>,
+    /// The cells that were used: campaign, contenders and point; or the micro-benchmark.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cells: Vec<String>,
+    /// Commands that measure what is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub needs: Vec<String>,
+}
+
+/// How often the campaigns told a mechanism from itself: each has measured one twice under two names, so that every
+/// difference between the two is a false one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FalseDifferences {
+    /// Campaigns that have such a pair.
+    pub campaigns: u32,
+    /// Comparisons that came to a verdict: of one figure at one point of one campaign.
+    pub comparisons: u64,
+    /// Those that called the two different.
+    pub different: u64,
+    /// Lower end of the exact 95 % interval (Clopper and Pearson) of the share, 0 to 1.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Every claim with its verdict: `muxbench claims --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Claims {
+    /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
+    pub schema_version: u32,
+    /// Version of muxbench that decided them.
+    pub muxbench_version: String,
+    /// The results that they were decided from, a line each.
+    pub sources: Vec<String>,
+    /// How often a mechanism was told from itself, over all campaigns; absent where none has measured one twice.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub false_differences: Option<FalseDifferences>,
+    /// Those about cost and scale, then those about semantics.
+    pub claims: Vec<ClaimResult>,
+}

@@ -1,0 +1,61 @@
+//! What several runs of the load generator at rising rates found: `load-gen --rate 10k..200k:10` and `--slo`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::LoadReport;
+
+/// The same connections under several offered rates, one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadCurve {
+    /// Whether the figures may be used: without an objective, every step is valid; with one, the run at the rate that was
+    /// found is.
+    pub valid: bool,
+    /// One sentence for each reason against that, with the rate that it is about.
+    pub invalid_reasons: Vec<String>,
+    /// A result for each rate, in the order in which they were measured.
+    pub steps: Vec<LoadReport>,
+    /// The search for the highest rate that meets an objective, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub search: Option<RateSearch>,
+}
+
+/// What the search for the highest rate that meets an objective found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RateSearch {
+    /// The objective.
+    pub objective: Objective,
+    /// The highest rate that met it, twice; absent if none did.
+    pub met_per_s: Option<f64>,
+    /// The lowest rate that did not meet it; absent if all did.
+    pub missed_per_s: Option<f64>,
+    /// Why the search ended.
+    pub ended: SearchEnd,
+}
+
+/// A bound on a percentile of the response times. It also asks that every request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Objective {
+    /// Which percentile, as a quantile: 0.99.
+    pub quantile: f64,
+    /// What it may be at most, in nanoseconds.
+    pub limit_ns: u64,
+}
+
+/// Why a search for a rate ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchEnd {
+    /// The highest rate that meets the objective and the lowest that does not are within 5 % of each other.
+    Found,
+    /// Even the highest rate of the range meets it.
+    Ceiling,
+    /// Even the lowest rate of the range does not.
+    Floor,
+    /// Beyond the rate that was met the generator, not the server, was the limit.
+    Generator,
+    /// The answers contradicted each other too often.
+    GaveUp,
+    /// The run was interrupted.
+    Interrupted,
+}

@@ -1,0 +1,104 @@
+//! Where a cell is measured.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::format;
+
+/// Where a cell was measured. What is absent is as the scenario's load says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// The sweep that it belongs to.
+    pub sweep: String,
+    /// Connections held.
+    pub connections: u32,
+    /// Of those, the ones that carry requests.
+    pub active: u32,
+    /// Threads of the server.
+    #[serde(skip_serializing_if = "is_one", default = "one")]
+    pub threads: u32,
+    /// How its loops meet the listener: `shared`, `exclusive` or `reuseport`; as the mechanism does by itself, if
+    /// nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accept: Option<String>,
+    /// Bytes of a request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size_bytes: Option<u32>,
+    /// Requests a second of the open-loop phase.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rate_per_s: Option<u32>,
+    /// Connections a second that are closed and replaced.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub churn_per_s: Option<u32>,
+}
+
+impl Point {
+    /// A point with nothing but a number of connections, `active` of them active.
+    pub fn new(sweep: impl Into<String>, connections: u32, active: u32) -> Self {
+        Self {
+            sweep: sweep.into(),
+            connections,
+            active,
+            threads: 1,
+            accept: None,
+            size_bytes: None,
+            rate_per_s: None,
+            churn_per_s: None,
+        }
+    }
+
+    /// What tells it from other points besides connections, in words: `4 threads`, `shared`, `1,024 B`. Empty where
+    /// there is nothing.
+    pub fn particulars(&self) -> Vec<String> {
+        let counted = |value: Option<u32>, unit: &str| {
+            value.map(|value| format!("{}{unit}", format::thousands(value.into())))
+        };
+        let threads = (self.threads > 1).then(|| format!("{} threads", self.threads));
+        let all = [
+            threads,
+            self.accept.clone(),
+            counted(self.size_bytes, " B"),
+            counted(self.rate_per_s, " requests/s"),
+            counted(self.churn_per_s, " replaced/s"),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
+fn is_one(threads: &u32) -> bool {
+    *threads == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_written_as_before_unless_there_is_more_to_it() {
+        let plain = Point::new("idle-scaling", 100, 10);
+        let text = serde_json::to_string(&plain).expect("serialises");
+        assert_eq!(text, r#"{"sweep":"idle-scaling","connections":100,"active":10}"#);
+        let full = Point {
+            threads: 4,
+            accept: Some("shared".into()),
+            size_bytes: Some(1024),
+            rate_per_s: Some(2000),
+            churn_per_s: Some(100),
+            ..plain.clone()
+        };
+        assert!(plain.particulars().is_empty());
+        assert_eq!(
+            full.particulars().join(", "),
+            "4 threads, shared, 1,024 B, 2,000 requests/s, 100 replaced/s"
+        );
+        for point in [plain, full] {
+            let text = serde_json::to_string(&point).expect("serialises");
+            assert_eq!(serde_json::from_str::<Point>(&text).expect("reads"), point);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Baselines: campaigns that are kept by name, to compare later ones with.
+//!
+//! A baseline is a folder, `results/baselines/NAME`, with a file for each scenario, so that a run of several scenarios has them all
+//! under one name, and one that is measured again replaces only its own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use report::campaign;
+use report::compare::{Options, page};
+use report::schema::Campaign;
+
+use super::UsageError;
+use super::compare::{self, Gate, Rules};
+
+/// Where baselines are.
+const FOLDER: &str = "results/baselines";
+/// What a figure may be worse by in a run with a baseline, unless that is said.
+const USUAL_BOUND: f64 = 0.1;
+
+/// What `run` is asked to do with baselines.
+#[derive(Debug, clap::Args)]
+pub struct Baselines {
+    /// Keep the campaign as a baseline of this name, for --baseline; with --baseline too, only if the comparison passes
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    save_baseline: Option<String>,
+    /// Compare at the end with the baseline of this name, and end with 3 if a figure is worse by more than 10 %, or --fail-above
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    baseline: Option<String>,
+    #[command(flatten)]
+    rules: Rules,
+}
+
+impl Baselines {
+    /// Whether anything is asked.
+    pub fn is_any(&self) -> bool {
+        self.save_baseline.is_some() || self.baseline.is_some()
+    }
+
+    /// Finds out before anything is measured whether `campaign` can be compared when it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such baseline, or it was measured under other conditions.
+    pub fn check(&self, campaign: &Campaign) -> anyhow::Result<()> {
+        let Some(name) = &self.baseline else {
+            return match self.rules {
+                Rules { fail_above: None, relative_to: None } => Ok(()),
+                _ => {
+                    Err(UsageError("--fail-above and --relative-to go with --baseline NAME".to_owned())
+                        .into())
+                }
+            };
+        };
+        let path = find(name, &campaign.plan.scenario.name)?;
+        // Without cells there is no verdict, but every reason to refuse one.
+        compare::of_files((&path, &campaign::read(&path)?), (Path::new("-"), campaign), &self.options())?;
+        Ok(())
+    }
+
+    /// Compares `campaign`, which was measured into `file`, with its baseline, and keeps it as one, as was asked. Gives the
+    /// comparison as text, and whether it passes.
+    pub fn settle(&self, campaign: &Campaign, file: &Path) -> anyhow::Result<(String, Gate)> {
+        let (mut text, mut gate) = (String::new(), Gate::Passed);
+        if let Some(name) = &self.baseline {
+            let path = find(name, &campaign.plan.scenario.name)?;
+            let base = campaign::read(&path)?;
+            let comparison = compare::of_files((&path, &base), (file, campaign), &self.options())?;
+            (text, gate) = (page::text(&comparison), Gate::of(&comparison));
+        }
+        match &self.save_baseline {
+            Some(name) if gate == Gate::Passed => save(name, campaign, file)?,
+            Some(name) => eprintln!("muxbench: not kept as baseline '{name}', since it does not pass"),
+            None => {}
+        }
+        Ok((text, gate))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            across_machines: false,
+            relative_to: self.rules.relative_to.clone(),
+            fail_above: Some(self.rules.fail_above.unwrap_or(USUAL_BOUND)),
+        }
+    }
+}
+
+/// A name that is a folder's.
+pub fn name(text: &str) -> Result<String, String> {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("a baseline's name is of letters, digits, dashes, underscores and dots, and begins with none of these".to_owned())
+    }
+}
+
+/// The file of the baseline `name` for `scenario`.
+///
+/// # Errors
+///
+/// When there is none; it says which there are.
+pub fn find(name: &str, scenario: &str) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(FOLDER);
+    let path = file_of(folder, name, scenario);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let advice = match (names_in(&folder.join(name)), names_in(folder)) {
+        (kept, _) if !kept.is_empty() => format!("it has {}", kept.join(", ")),
+        (_, known) if !known.is_empty() => format!("there are {}", known.join(", ")),
+        _ => "there is none yet".to_owned(),
+    };
+    let sentence = format!(
+        "no baseline '{name}' of scenario {scenario} in {FOLDER}; {advice}; `muxbench run --save-baseline {name}` makes one"
+    );
+    Err(UsageError(sentence).into())
+}
+
+/// Keeps `campaign`, which is in `file`, under `name`.
+fn save(name: &str, campaign: &Campaign, file: &Path) -> anyhow::Result<()> {
+    let path = file_of(Path::new(FOLDER), name, &campaign.plan.scenario.name);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    report::files::write_atomically(&path, &text)?;
+    eprintln!("muxbench: kept as baseline '{name}': {}", path.display());
+    Ok(())
+}
+
+fn file_of(folder: &Path, name: &str, scenario: &str) -> PathBuf {
+    folder.join(name).join(format!("{}.json", report::export::file_name(scenario)))
+}
+
+/// What is in a folder, by name without extension, in order; nothing where there is no such folder.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_lead_out_of_the_folder() {
+        assert_eq!(name("main-2026.1"), Ok("main-2026.1".to_owned()));
+        for wrong in ["", "..", ".hidden", "a/b", "a b"] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
+    }
+}

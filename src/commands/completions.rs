@@ -1,0 +1,25 @@
+//! `muxbench completions`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+/// Print shell completions: muxbench completions bash > /usr/share/bash-completion/completions/muxbench
+#[derive(clap::Args)]
+pub struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    /// Prints them.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
+        let script = load_gen::generate::completions(self.shell, super::Arguments::command());
+        std::io::stdout().lock().write_all(&script).context("cannot write to standard output")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,27 @@
+//! `muxbench man`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+/// Write the manual pages, one for each command, into DIR: muxbench man /usr/local/share/man/man1
+#[derive(clap::Args)]
+pub struct Man {
+    /// Where they go; made if it is not there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+impl Man {
+    /// Writes them.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
+        std::fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot make the folder {}", self.folder.display()))?;
+        for (name, page) in load_gen::generate::manual_pages(super::Arguments::command()) {
+            report::files::write_atomically(&self.folder.join(name), &page)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,54 @@
+//! `muxbench run reproductions`: no campaign, but one thread that measures again what others have published.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use muxbench::reproductions;
+use report::schema::ResultFile;
+
+use super::UsageError;
+
+/// The file in its folder.
+pub const FILE_NAME: &str = "reproductions.json";
+
+/// Measures the tables called `names`, or all, writes the result and its page into `out`, and prints the tables, or the result.
+pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+    let names = reproductions::select(names).map_err(UsageError)?;
+    let folder = out.map_or_else(|| PathBuf::from("results").join(reproductions::NAME), Path::to_path_buf);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}; choose another with --out", folder.display()))?;
+    if cfg!(debug_assertions) {
+        eprintln!("muxbench: this is a debug build: its figures say little; use cargo run --release");
+    }
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} figures  {elapsed}, {eta} left")?;
+    let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+    let program =
+        std::env::current_exe().context("cannot find the muxbench program to start servers with")?;
+    let measured = reproductions::run(&program, &names, seed, |done, planned| {
+        bar.set_length(planned.into());
+        bar.set_position(done.into());
+    });
+    bar.finish_and_clear();
+    let page = folder.join("reproductions.md");
+    report::files::write_atomically(&page, report::reproductions::page(&measured).as_bytes())?;
+    let table = report::reproductions::render(&measured);
+    let text = serde_json::to_string_pretty(&ResultFile::Reproductions(measured))? + "\n";
+    report::files::write_atomically(&folder.join(FILE_NAME), text.as_bytes())?;
+    let mut stdout = std::io::stdout().lock();
+    let printed = if json { &text } else { &table };
+    stdout
+        .write_all(printed.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to standard output")?;
+    eprintln!("muxbench: result {}", folder.join(FILE_NAME).display());
+    eprintln!("muxbench: page {}", page.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,42 @@
+//! `muxbench doctor`: will this machine hold so many connections, and is it quiet enough to measure on?
+//!
+//! Looking and judging are apart: `facts` reads what the system tells, `room` and `quiet` are pure functions from
+//! that to an answer, so that tests can show them any machine. `noise` listens for some seconds.
+
+mod facts;
+mod noise;
+mod quiet;
+mod room;
+
+use std::time::{Duration, SystemTime};
+
+use load_gen::machine::capacity::Capacity;
+use report::schema::{Diagnosis, Health, SCHEMA_VERSION, Symptom};
+
+use crate::experiment::environment::Pinning;
+use facts::Facts;
+
+/// How long the machine is listened to.
+pub const PROBE: Duration = Duration::from_secs(5);
+
+/// Asks every question about a load of `connections`; listens to the machine for `probe`, or not at all.
+pub fn examine(connections: u32, probe: Option<Duration>) -> Diagnosis {
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let facts = Facts::of_this_machine();
+    let mut symptoms = room::symptoms(connections, &Capacity::of_this_machine());
+    symptoms.extend(quiet::symptoms(&facts));
+    let noise = probe.and_then(|length| noise::listen(length, &Pinning::choose()));
+    symptoms.extend(noise.iter().flat_map(quiet::symptoms_of_noise));
+    Diagnosis { schema_version: SCHEMA_VERSION, started, connections, symptoms, noise }
+}
+
+/// An answer that is as it should be.
+fn pass(name: &str, found: impl Into<String>, why: &str) -> Symptom {
+    Symptom {
+        name: name.to_owned(),
+        state: Health::Pass,
+        found: found.into(),
+        why: why.to_owned(),
+        remedy: None,
+    }
+}

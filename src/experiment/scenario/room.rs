@@ -1,0 +1,176 @@
+//! Whether this machine, and each server on it, has room for the connections of a scenario.
+
+use std::collections::BTreeMap;
+
+use load_gen::machine::capacity::Capacity;
+use load_gen::placement::DESCRIPTORS_RESERVED;
+use load_gen::preflight::{self, Plan};
+use load_gen::target::Target;
+use report::format;
+use report::schema::{Point, Scenario};
+
+use super::text::Mistake;
+use crate::mechanisms::{self, Mechanism, Serve};
+
+/// Room for so many more connections, as a share, that a table must have where the kernel spreads connections over
+/// several: it does so by a hash, not evenly.
+const UNEVEN: f64 = 1.1;
+
+/// What is missing.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// That without which the campaign cannot succeed.
+    pub fatal: Vec<Mistake>,
+    /// That without which it may not.
+    pub doubtful: Vec<String>,
+}
+
+/// What `machine` is missing for the points of `scenario`. `form` is what stands before `sweep` in a key.
+pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capacity) -> Missing {
+    let key = |point: &Point| {
+        let number = scenario.sweeps.iter().position(|sweep| sweep.name == point.sweep).unwrap_or(0);
+        format!("{form}sweep[{number}].connections")
+    };
+    let mut missing = Missing::default();
+    // What is enough for the largest point is enough for the others.
+    if let Some(largest) = points.iter().max_by_key(|point| (point.connections, point.active)) {
+        for finding in preflight::findings(&plan(scenario, largest, &any_local_target()), machine) {
+            match finding.is_fatal {
+                true => missing.fatal.push(Mistake::new(key(largest), finding.to_string())),
+                false => missing.doubtful.push(finding.to_string()),
+            }
+        }
+    }
+    for ((most, point), names) in too_small(scenario, points, machine) {
+        missing.fatal.push(Mistake::new(key(point), advice(most, point, &names, machine)));
+    }
+    missing
+}
+
+fn any_local_target() -> Target {
+    "127.0.0.1:1".parse().expect("an address")
+}
+
+fn plan<'a>(scenario: &Scenario, point: &Point, target: &'a Target) -> Plan<'a> {
+    Plan {
+        target,
+        is_local: true,
+        conns: point.connections,
+        active: point.active,
+        threads: 1,
+        size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
+    }
+}
+
+/// The mechanisms whose servers have no room for some point: by what they have room for, and the largest such point.
+fn too_small<'a>(
+    scenario: &'a Scenario,
+    points: &'a [Point],
+    machine: &Capacity,
+) -> BTreeMap<(u64, &'a Point), Vec<&'a str>> {
+    let mut found: BTreeMap<(u64, &Point), Vec<&str>> = BTreeMap::new();
+    for name in &scenario.mechanisms {
+        let Some(mechanism) = mechanisms::find(name) else { continue };
+        let beyond = |point: &&Point| {
+            scenario.exclusion(name, point).is_none()
+                && u64::from(point.connections) > room(mechanism, point.threads, machine)
+        };
+        if let Some(point) = points.iter().filter(beyond).max_by_key(|point| point.connections) {
+            found.entry((room(mechanism, point.threads, machine), point)).or_default().push(name);
+        }
+    }
+    found
+}
+
+/// Connections that a server of `mechanism` with so many threads has room for.
+fn room(mechanism: &Mechanism, threads: u32, machine: &Capacity) -> u64 {
+    let table = machine.descriptors_a_table.saturating_sub(DESCRIPTORS_RESERVED);
+    let descriptors = match mechanism.serve {
+        Some(Serve::Loop(_)) if threads > 1 => (table as f64 * f64::from(threads) / UNEVEN) as u64,
+        _ => table,
+    };
+    descriptors.min(mechanism.most_connections.map_or(u64::MAX, |most| most()))
+}
+
+fn advice(most: u64, point: &Point, names: &[&str], machine: &Capacity) -> String {
+    let connections = format::thousands(point.connections.into());
+    let all_in_one = u64::from(point.connections) + DESCRIPTORS_RESERVED;
+    let raise = match machine.descriptors_a_table < all_in_one {
+        true => format!("ulimit -n {all_in_one}, more threads, "),
+        false => String::new(),
+    };
+    format!(
+        "{connections} connections are more than a server of {} has room for here ({}): {raise}fewer with --conns, or an \
+         [[exclude]] with above_connections = {most}",
+        format::and(names),
+        format::thousands(most)
+    )
+}
+
+#[cfg(all(test, feature = "epoll-lt", feature = "epoll-oneshot", feature = "threads"))]
+mod tests {
+    use super::*;
+    use crate::experiment::scenario::{DEFAULT, load};
+    use report::schema::Exclude;
+
+    fn scenario() -> Scenario {
+        let mut scenario = load(DEFAULT).expect("embedded");
+        scenario.mechanisms = ["epoll-lt", "epoll-oneshot"].map(str::to_owned).into();
+        scenario
+    }
+
+    fn machine() -> Capacity {
+        Capacity { descriptors_a_table: 1016, memory_bytes: Some(1 << 30), ..Capacity::default() }
+    }
+
+    fn fatal(scenario: &Scenario, point: Point) -> Vec<String> {
+        missing(scenario, &[Point::new("idle-scaling", 10, 1), point], "", &machine())
+            .fatal
+            .into_iter()
+            .map(|mistake| mistake.what)
+            .collect()
+    }
+
+    #[test]
+    fn a_loop_has_a_table_for_each_thread_and_a_pool_has_one() {
+        assert_eq!(fatal(&scenario(), Point::new("idle-scaling", 1000, 1)), [""; 0]);
+        let [both] = &fatal(&scenario(), Point::new("idle-scaling", 1001, 1))[..] else { panic!("one line") };
+        assert!(
+            both.contains("epoll-lt and epoll-oneshot") && both.contains("above_connections = 1000"),
+            "{both}"
+        );
+        let two = |connections| Point { threads: 2, ..Point::new("idle-scaling", connections, 1) };
+        let [pool] = &fatal(&scenario(), two(1800))[..] else { panic!("one line") };
+        assert!(pool.contains("a server of epoll-oneshot has"), "{pool}");
+        assert_eq!(fatal(&scenario(), two(1900)).len(), 2, "spread unevenly");
+    }
+
+    #[test]
+    fn what_is_left_out_there_needs_no_room() {
+        let mut scenario = scenario();
+        scenario.excludes = scenario
+            .mechanisms
+            .iter()
+            .map(|name| Exclude {
+                mechanism: name.clone(),
+                above_connections: Some(1000),
+                ..Exclude::default()
+            })
+            .collect();
+        assert_eq!(fatal(&scenario, Point::new("idle-scaling", 1001, 1)), [""; 0]);
+    }
+
+    #[test]
+    fn memory_for_both_ends_is_asked_of_the_machine() {
+        let scenario = Scenario { mechanisms: Vec::new(), ..scenario() };
+        let lines = fatal(&scenario, Point::new("idle-scaling", 1_000_000, 1));
+        assert!(lines[0].contains("of memory for both ends"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_mechanism_may_have_a_limit_of_its_own() {
+        let machine = Capacity { descriptors_a_table: 1 << 30, ..machine() };
+        let threads = mechanisms::find("threads").expect("registered");
+        assert_eq!(room(threads, 1, &machine), crate::mechanisms::threads::most_threads());
+    }
+}

@@ -1,0 +1,255 @@
+use load_gen::machine::capacity::Capacity;
+
+use super::*;
+use crate::mechanisms;
+
+const TEXT: &str = include_str!("../../../scenarios/many-idle-few-active.toml");
+
+/// A machine that has room for anything.
+fn roomy() -> Capacity {
+    Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() }
+}
+
+fn of(text: &str) -> Draft {
+    read("a.toml", text).expect("a scenario")
+}
+
+fn prepare(overrides: &Overrides, draft: Draft) -> Result<Prepared, ScenarioError> {
+    overrides.apply(draft, &roomy())
+}
+
+#[test]
+fn every_embedded_scenario_is_named_as_its_file_and_both_its_forms_can_be_run() {
+    for name in embedded() {
+        let scenario = load(name).expect("a scenario");
+        assert_eq!(scenario.name, name);
+        assert!(scenario.quick.is_some(), "{name}");
+        assert!(
+            scenario.control.is_some(),
+            "{name}: without an A/A pair nobody knows what a difference is worth"
+        );
+        assert!(scenario.analysis.contains('?'), "{name}: what does it ask?");
+        for quick in [false, true] {
+            let overrides = Overrides { quick, ..Overrides::default() };
+            let prepared = prepare(&overrides, draft(name).expect("a scenario"));
+            if cfg!(feature = "epoll-lt") {
+                prepared.unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_folder_is_embedded_unless_it_needs_programs() {
+    let files = std::fs::read_dir("scenarios").expect("the folder").flatten();
+    for path in
+        files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
+    {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let scenario = load(path.to_str().expect("a path")).expect("a scenario");
+        assert!(embedded().any(|known| known == name) || !scenario.servers.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_scenario_is_answered_with_the_known_ones() {
+    let error = load("many-idel").expect_err("unknown").to_string();
+    assert!(error.contains(DEFAULT), "{error}");
+}
+
+#[test]
+fn all_that_is_wrong_with_the_command_line_is_said_at_once_by_its_options() {
+    let overrides = Overrides {
+        mechanisms: Some(vec!["kqueue".into()]),
+        connections: Some(vec!["many".into()]),
+        active: Some(vec!["0.05".into()]),
+        repeats: Some(0),
+        quick: false,
+    };
+    let ScenarioError(wrong) = prepare(&overrides, of(TEXT)).expect_err("all wrong");
+    for (option, word) in [
+        ("--mechanisms", "kqueue"),
+        ("--conns", "many"),
+        ("--active", "ambiguous"),
+        ("--repeats", "at least 1"),
+    ] {
+        let lines = wrong.iter().filter(|line| line.starts_with(option) && line.contains(word)).count();
+        assert_eq!(lines, 1, "{option} {word}: {wrong:?}");
+    }
+}
+
+#[test]
+fn a_typo_an_impossible_size_an_unknown_mechanism_and_too_many_connections_are_refused_at_once() {
+    let text = TEXT
+        .replacen("\nrepeats = ", "\nrepeat = ", 1)
+        .replacen("size_bytes = 64", "size_bytes = 0", 1)
+        .replacen("\"10k\"", "\"10M\"", 1);
+    let text = format!("mechanisms = [\"epoll-lt\", \"kqueue\"]\n{text}");
+    let machine = Capacity { memory_bytes: Some(1 << 30), ..roomy() };
+    let error = Overrides::default().apply(of(&text), &machine).expect_err("refused");
+    let ScenarioError(wrong) = error;
+    for words in [
+        ["a.toml: line ", "did you mean 'repeats'"],
+        ["a.toml: line ", "load.size_bytes: a request has from 1 byte"],
+        ["a.toml: line 1: mechanisms: ", "'kqueue'"],
+        ["a.toml: line ", "connections: 10000000 connections take about"],
+    ] {
+        let has = |line: &&String| words.iter().all(|word| line.contains(word));
+        assert_eq!(wrong.iter().filter(has).count(), 1, "{words:?}: {wrong:#?}");
+    }
+    assert!(wrong.iter().all(|line| !line.contains('\n')), "{wrong:?}");
+}
+
+#[test]
+fn a_scenario_that_names_no_mechanisms_is_for_all_of_this_build() {
+    let built: Vec<_> = mechanisms::compiled().map(|mechanism| mechanism.name).collect();
+    assert_eq!(of(TEXT).scenario.mechanisms, built);
+    let none = of(&format!("mechanisms = []\n{TEXT}"));
+    assert!(none.scenario.mechanisms.is_empty());
+    assert!(prepare(&Overrides::default(), none).is_err(), "and no server either");
+}
+
+const SERVERS: &str = r#"
+    [[server]]
+    name = "one"
+    command = ["sh", "{port}"]
+    [[server]]
+    name = "two"
+    command = ["sh", "{port}"]
+"#;
+
+/// The contenders that remain of `one`, `two` and all mechanisms when `names` are asked for.
+fn chosen(names: &[&str]) -> Result<Vec<String>, ScenarioError> {
+    let names = names.iter().map(ToString::to_string).collect();
+    let overrides = Overrides { mechanisms: Some(names), ..Overrides::default() };
+    let Prepared { scenario, .. } = prepare(&overrides, of(&format!("{TEXT}{SERVERS}")))?;
+    Ok(scenario.contenders().map(str::to_owned).collect())
+}
+
+#[test]
+fn mechanisms_and_servers_are_chosen_by_name() {
+    let mechanism = mechanisms::compiled().next().map(|mechanism| mechanism.name);
+    assert_eq!(chosen(&["two"]).expect("sound"), ["two"]);
+    assert_eq!(chosen(&["two", "one"]).expect("sound"), ["one", "two"]);
+    if let Some(mechanism) = mechanism {
+        assert_eq!(chosen(&["one", mechanism]).expect("sound"), [mechanism, "one"]);
+    }
+    let error = chosen(&["one", "three"]).expect_err("unknown").to_string();
+    assert!(error.contains("'three'") && error.contains(", one, two"), "{error}");
+}
+
+#[cfg(all(
+    feature = "select",
+    feature = "poll",
+    feature = "epoll-lt",
+    feature = "epoll-et",
+    feature = "epoll-oneshot"
+))]
+mod of_a_default_build {
+    use super::*;
+    use report::schema::Point;
+
+    fn only(names: &[&str]) -> Overrides {
+        Overrides {
+            mechanisms: Some(names.iter().map(ToString::to_string).collect()),
+            ..Overrides::default()
+        }
+    }
+
+    #[test]
+    fn counts_and_shares_become_points() {
+        let overrides = Overrides {
+            connections: Some(vec!["100".into(), "1k".into()]),
+            active: Some(vec!["1%".into(), "100%".into()]),
+            ..Overrides::default()
+        };
+        let Prepared { scenario, points, .. } = prepare(&overrides, of(TEXT)).expect("sound");
+        let found: Vec<_> =
+            points.iter().map(|point| (point.sweep.as_str(), point.connections, point.active)).collect();
+        assert_eq!(
+            found,
+            [
+                ("active-1%", 100, 1),
+                ("active-1%", 1000, 10),
+                ("all-active", 100, 100),
+                ("all-active", 1000, 1000)
+            ]
+        );
+        assert_eq!(scenario.quick, None);
+    }
+
+    #[test]
+    fn what_is_excluded_everywhere_is_left_out_with_its_reason_unless_it_is_asked_for() {
+        let text = format!("{TEXT}\n[[exclude]]\nmechanism = \"select\"\nreason = \"it is slow\"\n");
+        let prepared = prepare(&Overrides::default(), of(&text)).expect("sound");
+        assert!(!prepared.scenario.mechanisms.contains(&"select".to_owned()));
+        assert_eq!(prepared.notes, ["left out: select: it is slow"]);
+        assert_eq!(prepared.scenario.excludes.len(), 1, "the file keeps it");
+        let asked = prepare(&only(&["select", "poll"]), of(&text)).expect("sound");
+        assert_eq!(asked.scenario.mechanisms, ["select", "poll"]);
+        assert!(asked.notes.is_empty(), "{:?}", asked.notes);
+    }
+
+    #[test]
+    fn a_way_to_accept_that_a_mechanism_lacks_leaves_it_out_there() {
+        let text = TEXT.replacen(
+            "active = \"10\"",
+            "active = \"10\"\nthreads = [2]\naccept = [\"shared\", \"exclusive\"]",
+            1,
+        );
+        let Prepared { scenario, points, notes } =
+            prepare(&only(&["poll", "epoll-lt"]), of(&text)).expect("sound");
+        let exclusive = |point: &&Point| point.accept.as_deref() == Some("exclusive");
+        let point = points.iter().find(exclusive).expect("a point");
+        assert!(
+            scenario.exclusion("poll", point).is_some() && scenario.exclusion("epoll-lt", point).is_none()
+        );
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let alone = prepare(&only(&["poll"]), of(&text)).expect("sound");
+        assert!(!alone.points.iter().any(|point| exclusive(&point)), "nothing is measured there");
+        let text = text.replace("\"shared\", ", "");
+        let text = text.split("[[sweep]]").take(2).collect::<Vec<_>>().join("[[sweep]]");
+        let error = prepare(&only(&["poll"]), of(&text)).expect_err("nothing left").to_string();
+        assert!(error.contains("everything is left out: poll with --accept exclusive"), "{error}");
+    }
+
+    #[test]
+    fn the_control_is_something_that_is_measured() {
+        let control = |overrides: &Overrides| prepare(overrides, of(TEXT)).expect("sound").scenario.control;
+        assert_eq!(control(&Overrides::default()).as_deref(), Some("epoll-lt"));
+        assert_eq!(control(&only(&["poll", "epoll-lt"])).as_deref(), Some("epoll-lt"));
+        assert_eq!(control(&only(&["select", "poll"])).as_deref(), Some("select"));
+    }
+
+    #[test]
+    fn repeats_that_are_asked_for_are_exactly_as_many() {
+        let stop = |overrides: &Overrides| prepare(overrides, of(TEXT)).expect("sound").scenario.stop;
+        assert!(stop(&Overrides::default()).is_some());
+        assert_eq!(stop(&Overrides { repeats: Some(4), ..Overrides::default() }), None);
+        assert_eq!(stop(&Overrides { quick: true, ..Overrides::default() }), None);
+    }
+
+    #[test]
+    fn everything_else_that_makes_no_sense_is_named_with_its_key() {
+        let head = "control = \"kqueue\"\n";
+        let tail = "\n[stop]\nratio_half_width = 0\nrepeats_at_most = 2\n[[exclude]]\nmechanism = \"kqueue\"\n\
+                    reason = \" \"\nsweep = \"none\"\naccept = \"private\"\n";
+        let kept = |line: &&str| !line.starts_with("control") && !line.starts_with("stop");
+        let bare = TEXT.lines().filter(kept).collect::<Vec<_>>().join("\n");
+        let error =
+            prepare(&Overrides::default(), of(&format!("{head}{bare}{tail}"))).expect_err("all wrong");
+        let ScenarioError(wrong) = error;
+        for key in [
+            "control",
+            "stop.ratio_half_width",
+            "stop.repeats_at_most",
+            "exclude[0].mechanism",
+            "exclude[0].reason",
+            "exclude[0].sweep",
+            "exclude[0].accept",
+        ] {
+            let lines = wrong.iter().filter(|line| line.contains(&format!(": {key}: "))).count();
+            assert_eq!(lines, 1, "{key}: {wrong:#?}");
+        }
+    }
+}

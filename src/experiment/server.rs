@@ -1,0 +1,192 @@
+//! The server under test, started for one cell: one of our own, or one of other making.
+
+mod external;
+mod last_line;
+mod own;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use report::schema::{Point, ProcessUsage, ServerCounters, program_of};
+
+use self::external::External;
+pub use self::own::Own;
+use super::cell::Setting;
+
+/// How long a server may take to listen, to answer, and to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to accept all connections once they are open.
+///
+/// One that overflows the listener's queue looks established to its other end and never gets there (tcp(7),
+/// syncookies), hence a bound.
+const ACCEPT_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two looks at what cannot be awaited.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Why there is no server to measure.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// It could not be started.
+    #[error("cannot start the server: {0}")]
+    Start(#[from] io::Error),
+    /// It ended before it should.
+    #[error("the server ended {0}")]
+    Ended(String),
+    /// It said nothing, or something else than it should.
+    #[error("the server did not answer within {} s", PATIENCE.as_secs())]
+    Silent,
+    /// It runs, but nothing can be connected to.
+    #[error("the server did not listen on {address} within {} s{said}", patience.as_secs_f64())]
+    NotListening {
+        /// Where it should.
+        address: SocketAddr,
+        /// How long it had.
+        patience: Duration,
+        /// What it said last, in parentheses.
+        said: String,
+    },
+    /// It had no room for some connections.
+    #[error(
+        "the server refused {refused} of {opened} connections: its descriptor limit is too low; raise it with ulimit -n"
+    )]
+    Refused {
+        /// Those it refused.
+        refused: u64,
+        /// Those that were opened.
+        opened: u64,
+    },
+    /// It did not take all connections that were opened.
+    #[error(
+        "the server accepted only {accepted} of {opened} connections: its listener's queue overflowed, or it closed some"
+    )]
+    NotAccepted {
+        /// Those it holds.
+        accepted: u64,
+        /// Those that were opened.
+        opened: u64,
+    },
+    /// The campaign is to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A running server. Dropping it ends it.
+pub enum Server {
+    /// `muxbench serve`.
+    Own(Own),
+    /// A command of the scenario.
+    External(External),
+}
+
+impl Server {
+    /// Starts the server of `contender`, a mechanism or an external server of the scenario, or the second of the A/A
+    /// pair, as `point` has it, on a free loopback port and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come to listen, with the last line that it wrote.
+    pub fn start(contender: &str, point: &Point, setting: &Setting<'_>) -> Result<Self, ServerError> {
+        let program = program_of(contender);
+        let servers = &setting.scenario.servers;
+        Ok(match servers.iter().find(|server| server.name == program) {
+            Some(server) => Self::External(External::start(server, setting.pinning.server, &setting.stop)?),
+            None => {
+                let protocol = setting.scenario.load.protocol;
+                let cpus = setting.pinning.of_server(point.threads);
+                Self::Own(Own::start(&setting.program, program, point, protocol, &cpus)?)
+            }
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Own(own) => own.address(),
+            Self::External(external) => external.address(),
+        }
+    }
+
+    /// What it has used since it started; an external server with all processes of its group.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn usage(&self) -> io::Result<ProcessUsage> {
+        match self {
+            Self::Own(own) => own.usage(),
+            Self::External(external) => external.usage(),
+        }
+    }
+
+    /// Its resident memory, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        match self {
+            Self::Own(own) => own.resident_bytes(),
+            Self::External(external) => external.resident_bytes(),
+        }
+    }
+
+    /// Its counters at this moment, if it has any.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn counters(&mut self) -> Result<Option<ServerCounters>, ServerError> {
+        match self {
+            Self::Own(own) => own.counters().map(Some),
+            Self::External(_) => Ok(None),
+        }
+    }
+
+    /// Waits until it has taken all `opened` connections off its listener's queue: to the generator they are
+    /// open before that, and accepting them must not fall into a measured window.
+    ///
+    /// # Errors
+    ///
+    /// When it does not take them all in time, or has ended.
+    pub fn await_accepted(&mut self, opened: u64) -> Result<(), ServerError> {
+        match self {
+            Self::Own(own) => own.await_accepted(opened),
+            Self::External(external) => external.await_accepted(opened),
+        }
+    }
+
+    /// Waits until it has closed all connections that it accepted; false when it does not in time, has ended, or does not
+    /// tell.
+    pub fn await_closed(&mut self) -> bool {
+        match self {
+            Self::Own(own) => own.await_closed(),
+            Self::External(_) => false,
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        match self {
+            Self::Own(own) => own.ended(),
+            Self::External(external) => external.ended(),
+        }
+    }
+
+    /// Ends it, politely first.
+    pub fn stop(self) {
+        match self {
+            Self::Own(own) => own.stop(),
+            Self::External(external) => drop(external),
+        }
+    }
+}
+
+/// How a process ended, from its signal or its exit status.
+fn describe(signal: Option<i32>, status: Option<i32>) -> String {
+    match (signal, status) {
+        (Some(signal), _) => format!("by signal {signal}"),
+        (None, Some(status)) => format!("with exit status {status}"),
+        (None, None) => "for an unknown reason".to_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! A server of our own: `muxbench serve`, driven over its standard streams.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
+
+use load_gen::machine;
+use load_gen::machine::usage;
+use report::schema::{Point, ProcessUsage, Protocol, ServerCounters};
+use serde::Deserialize;
+
+use super::last_line::LastLine;
+use super::{ACCEPT_PATIENCE, LOOK_AGAIN, PATIENCE, ServerError, describe};
+
+/// A running `muxbench serve`. Dropping it ends the process.
+pub struct Own {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    errors: LastLine,
+    address: SocketAddr,
+}
+
+#[derive(Deserialize)]
+struct Listening {
+    address: SocketAddr,
+}
+
+impl Own {
+    /// Starts `program`, a `muxbench`, as a server of `mechanism`, with the threads that `point` says, on a free loopback
+    /// port and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come to listen, with the last line that it wrote to standard error.
+    pub fn start(
+        program: &Path,
+        mechanism: &str,
+        point: &Point,
+        protocol: Protocol,
+        cpus: &[u32],
+    ) -> Result<Self, ServerError> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--mechanism", mechanism, "--listen", "127.0.0.1:0"]);
+        command.args([
+            "--reply",
+            match protocol {
+                Protocol::Echo => "echo",
+                Protocol::Ack => "ack",
+                Protocol::Redis | Protocol::Template => {
+                    unreachable!("a scenario that asks for it is refused")
+                }
+            },
+        ]);
+        command.args(["--threads", &point.threads.to_string()]);
+        if let Some(accept) = &point.accept {
+            command.args(["--accept", accept]);
+        }
+        if !cpus.is_empty() {
+            let list: Vec<String> = cpus.iter().map(u32::to_string).collect();
+            command.args(["--cpu", &list.join(",")]);
+        }
+        // A group of its own: Ctrl-C is for the campaign, which ends the server in its own time. Should the
+        // campaign be killed, the server's standard input ends, and the server with it.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().ok_or(ServerError::Silent)?;
+        let errors = LastLine::of(child.stderr.take().ok_or(ServerError::Silent)?);
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        let mut server = Self { child, input, lines, errors, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        server.address = server.read::<Listening>()?.address;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has used since it started.
+    pub fn usage(&self) -> std::io::Result<ProcessUsage> {
+        usage::process(self.child.id())
+    }
+
+    /// Its resident memory, in bytes.
+    pub fn resident_bytes(&self) -> std::io::Result<u64> {
+        machine::resident_bytes(self.child.id())
+    }
+
+    /// Waits until its counters say that it has accepted `opened` connections.
+    pub fn await_accepted(&mut self, opened: u64) -> Result<(), ServerError> {
+        let deadline = Instant::now() + ACCEPT_PATIENCE;
+        loop {
+            let ServerCounters { accepted, refused, .. } = self.counters()?;
+            if refused > 0 {
+                return Err(ServerError::Refused { refused, opened });
+            }
+            if accepted >= opened {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(ServerError::NotAccepted { accepted, opened });
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Waits until its counters say that it has closed all connections that it accepted; false when it does not in time.
+    pub fn await_closed(&mut self) -> bool {
+        let deadline = Instant::now() + ACCEPT_PATIENCE;
+        while Instant::now() < deadline {
+            match self.counters() {
+                Ok(counters) if counters.closed >= counters.accepted => return true,
+                Ok(_) => std::thread::sleep(LOOK_AGAIN),
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Its counters at this moment.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn counters(&mut self) -> Result<ServerCounters, ServerError> {
+        if let Some(input) = &mut self.input {
+            // A pipe to a process that has ended fails; what became of it is found out below.
+            let _ = input.write_all(b"stats\n");
+        }
+        self.read()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        self.child.try_wait().ok().flatten().map(|status| describe(status.signal(), status.code()))
+    }
+
+    /// Ends it: end of input, and if that does not help within ten seconds, SIGKILL.
+    pub fn stop(mut self) {
+        drop(self.input.take());
+        // Its standard output ends when it does. If it does not, dropping kills it.
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.lines.recv_timeout(left) {
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    let _ = self.child.wait();
+                    break;
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => break,
+            }
+        }
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, ServerError> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => serde_json::from_str(&line).map_err(|_| ServerError::Silent),
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(ServerError::Silent),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(ServerError::Ended(match self.child.wait() {
+                Ok(status) => {
+                    format!("{} ({})", describe(status.signal(), status.code()), self.errors.at_the_end())
+                }
+                Err(error) => error.to_string(),
+            })),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Both do nothing to a child that has been waited for already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,121 @@
+//! io_uring(7), asked for readiness only.
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use io_uring::opcode;
+use io_uring::types::{CancelBuilder, Fd};
+use libc::{POLLIN, POLLOUT, POLLRDHUP, c_short};
+use rustix::io::Errno;
+
+use crate::server::uring::{Operation, Ring};
+use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+
+/// Serves `listener` with polls through io_uring until it is shut down.
+///
+/// One submission watches a connection for good (multishot; io_uring_prep_poll_multishot(3)). A completion comes
+/// whenever something wakes the socket, as an event of edge-triggered epoll does (io_uring/poll.c,
+/// `io_poll_wake`), so each is followed until nothing is left. Bytes are received and sent by calls of their
+/// own: what is saved against epoll is epoll_ctl(2) alone, since what is asked goes along with the wait.
+///
+/// # Errors
+///
+/// When the kernel refuses the ring, or to wait.
+pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
+    let mut connections = Connections::new(server);
+    let mut ring = Ring::new(server)?;
+    let mut completions = Vec::new();
+    let (mut carried, mut unfinished) = (Vec::new(), Vec::new());
+    let socket = listener.as_raw_fd();
+    ring.push(poll(socket, POLLIN).build(), Operation::AwaitConnection.on(socket))?;
+    loop {
+        ring.wait(usize::from(carried.is_empty()), &mut completions)?;
+        connections.woken(completions.len());
+        for completion in &completions {
+            match (completion.operation(), completion.result()) {
+                (Operation::AwaitConnection, _) => {
+                    loop {
+                        match listener.accept(&mut connections)? {
+                            Accepted::Connection(fd) => watch(&mut ring, fd, Operation::AwaitReadable)?,
+                            Accepted::NoMore => break,
+                            Accepted::Stopped => return Ok(()),
+                        }
+                    }
+                    // Asked once at a time: the answer comes at once if connections are left.
+                    ring.push(poll(socket, POLLIN).build(), Operation::AwaitConnection.on(socket))?;
+                }
+                // Cancelled because its connection was closed; the number may have a new bearer.
+                (Operation::Cancel, _) | (_, Err(Errno::CANCELED)) => {}
+                (Operation::AwaitReadable, Err(_)) if connections.state(completion.fd()).is_some() => {
+                    connections.give_up(completion.fd());
+                }
+                (operation, _) => {
+                    let fd = completion.fd();
+                    follow(&mut ring, &mut connections, fd, &mut unfinished)?;
+                    // The kernel ends a watch by itself only when it runs out of room for completions.
+                    if completion.is_last() && connections.state(fd).is_some() {
+                        watch(&mut ring, fd, operation)?;
+                    }
+                }
+            }
+        }
+        for fd in carried.drain(..) {
+            follow(&mut ring, &mut connections, fd, &mut unfinished)?;
+        }
+        unfinished.sort_unstable();
+        unfinished.dedup();
+        std::mem::swap(&mut carried, &mut unfinished);
+        connections.settle();
+    }
+}
+
+/// Follows an event until nothing is left to do, or enters the connection `fd` into `unfinished`.
+///
+/// A completion's mask is what the waker has said, not what the socket says when it is looked at, and TCP says
+/// POLLPRI with every byte (net/core/sock.c, `sock_def_readable`). So a short read proves nothing: an urgent mark
+/// may stand behind it. Only a read that would block does, which costs a call that epoll saves.
+#[inline]
+fn follow(
+    ring: &mut Ring<'_>,
+    connections: &mut Connections<'_>,
+    fd: RawFd,
+    unfinished: &mut Vec<RawFd>,
+) -> Result<(), ServeError> {
+    if connections.state(fd).is_none() {
+        return Ok(());
+    }
+    match connections.drain(fd, true) {
+        Turn::Short | Turn::Blocked => {}
+        Turn::More => unfinished.push(fd),
+        Turn::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable)?,
+        Turn::Await(Interest::Readable) => {
+            cancel(ring, fd, Operation::AwaitWritable)?;
+            unfinished.push(fd);
+        }
+        Turn::Closed => {
+            // A poll under way holds the socket open, whatever close(2) has said: the peer would not be told.
+            cancel(ring, fd, Operation::AwaitReadable)?;
+            cancel(ring, fd, Operation::AwaitWritable)?;
+        }
+    }
+    Ok(())
+}
+
+/// Watches the connection `fd` until that is cancelled.
+///
+/// For room too, not once only: io_uring adds POLLRDHUP to whatever is asked (io_uring/poll.c, `IO_POLL_UNMASK`),
+/// so that a poll asked for once, of a peer that has sent its end, is answered at once, room or not.
+fn watch(ring: &mut Ring<'_>, fd: RawFd, operation: Operation) -> Result<(), ServeError> {
+    let events = if operation == Operation::AwaitWritable { POLLOUT } else { POLLIN | POLLRDHUP };
+    ring.push(poll(fd, events).multi(true).build(), operation.on(fd))
+}
+
+/// Ends a watch.
+fn cancel(ring: &mut Ring<'_>, fd: RawFd, operation: Operation) -> Result<(), ServeError> {
+    let watches = CancelBuilder::user_data(operation.on(fd)).all();
+    ring.push(opcode::AsyncCancel2::new(watches).build(), Operation::Cancel.on(fd))
+}
+
+/// Asks for events of `fd`.
+fn poll(fd: RawFd, events: c_short) -> opcode::PollAdd {
+    opcode::PollAdd::new(Fd(fd), events as u32)
+}

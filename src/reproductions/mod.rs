@@ -1,0 +1,211 @@
+//! Published figures, measured again: the same calls on the same kind of descriptors, beside what was printed.
+//!
+//! Most need no server and no generator: one thread waits for what it has made ready itself, as the originals do. What is
+//! timed is what they time. [`waiters`] has the waits, which the micro-benchmarks use too.
+
+mod channels;
+mod echo;
+mod libevent;
+mod one_ready;
+mod perf;
+pub mod waiters;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use load_gen::{machine, schedule};
+use rand::seq::SliceRandom;
+use report::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
+use report::statistics;
+
+use crate::experiment::environment::{self, Pinning};
+
+/// How often each figure is measured: an interval over six repeats deserves the name.
+pub const REPEATS: u32 = 6;
+
+/// The name by which `muxbench run` knows them.
+pub const NAME: &str = "reproductions";
+
+/// The names of the tables, in the order in which they are measured.
+pub const TABLES: [&str; 6] = [
+    one_ready::TLPI_NAME,
+    one_ready::KEGEL_NAME,
+    libevent::NAME,
+    echo::GAMMO_NAME,
+    echo::IO_URING_NAME,
+    perf::NAME,
+];
+
+/// One figure that is to be measured.
+pub struct Case {
+    /// As [`ReproducedFigure::mechanism`].
+    mechanism: &'static str,
+    /// Descriptors watched.
+    watched: u32,
+    /// What was published.
+    published: Option<f64>,
+    /// Sets up and measures once, in the table's unit.
+    measure: Box<dyn Fn() -> f64>,
+}
+
+/// One table that is to be measured: everything but the figures, and the cases.
+type Table = (Reproduction, Vec<Case>);
+
+/// The tables called so, in the order of [`TABLES`]; all of them where no name is given.
+///
+/// # Errors
+///
+/// The names that no table has, in a line that names those there are.
+pub fn select(names: &[String]) -> Result<Vec<&'static str>, String> {
+    let unknown: Vec<String> = names
+        .iter()
+        .filter(|name| !TABLES.contains(&name.as_str()))
+        .map(|name| format!("'{name}'"))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(format!(
+            "{NAME} has no table {}; its tables are {}",
+            unknown.join(", "),
+            TABLES.join(", ")
+        ));
+    }
+    let is_wanted = |table: &&str| names.is_empty() || names.iter().any(|name| name == table);
+    Ok(TABLES.into_iter().filter(is_wanted).collect())
+}
+
+/// Measures the tables called `names` with servers of `program`, a `muxbench`, and tells `progress` of each figure as it comes,
+/// with how many there will be.
+pub fn run(program: &Path, names: &[&str], seed: u64, mut progress: impl FnMut(u32, u32)) -> Reproductions {
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let pinning = Pinning::choose();
+    let environment = environment::capture(&pinning);
+    let limit = u32::try_from(machine::raise_descriptor_limit()).unwrap_or(u32::MAX);
+    if let Some(cpu) = pinning.server {
+        // Where it cannot be pinned it may wander, which the interval tells.
+        let _ = machine::pin_to(&[cpu]);
+    }
+    let mut tables = vec![
+        one_ready::tlpi(limit),
+        one_ready::kegel(limit),
+        libevent::table(limit),
+        echo::gammo(program, &pinning, limit),
+        echo::io_uring(program, &pinning),
+        perf::table(pinning.generator),
+    ];
+    tables.retain(|(table, _)| names.contains(&table.name.as_str()));
+    let planned = tables.iter().map(|(_, cases)| cases.len() as u32).sum::<u32>() * REPEATS;
+    let mut done = 0;
+    let mut measure = |(table, cases): Table| {
+        let figures = interleaved(&cases, seed, || {
+            done += 1;
+            progress(done, planned);
+        });
+        Reproduction { figures, ..table }
+    };
+    Reproductions {
+        schema_version: SCHEMA_VERSION,
+        started,
+        command: command(names, seed),
+        environment,
+        tables: tables.into_iter().map(&mut measure).collect(),
+    }
+}
+
+/// The command that repeats it.
+fn command(names: &[&str], seed: u64) -> String {
+    let which = if names == TABLES { String::new() } else { format!(" {}", names.join(" ")) };
+    format!("muxbench run {NAME}{which} --seed {seed}")
+}
+
+/// Measures every case once a repeat, in a random order.
+fn interleaved(cases: &[Case], seed: u64, mut measured: impl FnMut()) -> Vec<ReproducedFigure> {
+    let mut random = schedule::random(seed, 0, 0);
+    let mut values = vec![Vec::new(); cases.len()];
+    for _ in 0..REPEATS {
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.shuffle(&mut random);
+        for at in order {
+            values[at].push((cases[at].measure)());
+            measured();
+        }
+    }
+    let figure = |(case, values): (&Case, Vec<f64>)| {
+        let interval = statistics::interval(&values).expect("enough repeats");
+        ReproducedFigure {
+            mechanism: case.mechanism.to_owned(),
+            watched: case.watched,
+            published: case.published,
+            median: interval.median,
+            low: interval.low,
+            high: interval.high,
+            repeats: values.len() as u32,
+        }
+    };
+    cases.iter().zip(values).map(figure).collect()
+}
+
+/// What is said of a table, without its figures.
+fn head(name: &str, title: &str, source: &str, what: &str, differs: &str, unit: &str) -> Reproduction {
+    Reproduction {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        source: source.to_owned(),
+        what: what.to_owned(),
+        differs: differs.to_owned(),
+        unit: unit.to_owned(),
+        figures: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_selected_by_name_in_their_own_order_and_the_command_names_them() {
+        let select =
+            |names: &[&str]| select(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let two = select(&["libevent", "tlpi", "tlpi"]).expect("tables");
+        assert_eq!(two, ["tlpi", "libevent"]);
+        assert_eq!(command(&two, 7), "muxbench run reproductions tlpi libevent --seed 7");
+        let all = select(&[]).expect("tables");
+        assert_eq!(all, TABLES);
+        assert_eq!(command(&all, 1), "muxbench run reproductions --seed 1");
+        let wrong = select(&["tlpi", "tplpi", "x"]).expect_err("no such tables");
+        assert!(
+            wrong.starts_with("reproductions has no table 'tplpi', 'x'; its tables are tlpi, kegel, "),
+            "{wrong}"
+        );
+    }
+
+    #[test]
+    fn every_table_is_known_by_the_name_in_its_head() {
+        let pinning = Pinning::default();
+        let program = Path::new("muxbench");
+        let tables = [
+            one_ready::tlpi(1_000),
+            one_ready::kegel(1_000),
+            libevent::table(1_000),
+            echo::gammo(program, &pinning, 1_000),
+            echo::io_uring(program, &pinning),
+            perf::table(None),
+        ];
+        assert_eq!(tables.map(|(head, _)| head.name), TABLES);
+    }
+
+    #[test]
+    fn every_case_is_measured_once_a_repeat() {
+        let case = |watched: u32| Case {
+            mechanism: "poll",
+            watched,
+            published: None,
+            measure: Box::new(move || f64::from(watched)),
+        };
+        let mut measured = 0;
+        let figures = interleaved(&[case(10), case(100)], 1, || measured += 1);
+        assert_eq!(measured, 2 * REPEATS);
+        let found: Vec<_> =
+            figures.iter().map(|figure| (figure.watched, figure.median, figure.repeats)).collect();
+        assert_eq!(found, [(10, 10.0, REPEATS), (100, 100.0, REPEATS)]);
+    }
+}

@@ -1,0 +1,281 @@
+//! What a connection has under way in the kernel, and what is to be asked of the kernel next.
+
+use rustix::io::Errno;
+
+use super::{Completion, Operation, ProvidedBuffers};
+use crate::server::{Reply, Server};
+
+/// Unsent bytes of one connection beyond which nothing more is received from it.
+const HELD_BACK_BYTES: usize = 64 * 1024;
+
+/// What is to be asked of the kernel for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// To receive.
+    Receive,
+    /// To cancel the receive: the peer does not read its replies, or the connection ends.
+    CancelReceive,
+    /// To send so many bytes of this buffer, now or not at all.
+    Send(u16, usize),
+    /// To send [`Flow::rest`], however long that takes.
+    SendRest,
+}
+
+/// What a connection needs next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing of us: what has to happen next is the kernel's.
+    Nothing,
+    /// This, and then to be asked again.
+    Submit(Submission),
+    /// To be asked again once its send is over.
+    AwaitSend,
+    /// To be [fed](Flow::feed) when there are buffers.
+    AwaitBuffers,
+    /// To be closed: the kernel has nothing of it in hand any more. The error is what ended it, if one did.
+    Close(Option<Errno>),
+}
+
+/// One connection of a completion loop.
+///
+/// A reply is sent from the very buffer that the bytes came in, now or not at all. What the peer has no room
+/// for is copied, so that the buffer returns to the others; it goes out with a send that may wait. One send is
+/// under way at a time: two could overtake each other.
+#[derive(Debug, Default)]
+pub struct Flow {
+    receiving: Receiving,
+    sending: Sending,
+    /// Bytes that the kernel reads while [`Sending::Rest`]: not to be touched.
+    rest: Vec<u8>,
+    /// How many of them are sent.
+    sent: usize,
+    /// Bytes to be sent after those.
+    queued: Vec<u8>,
+    /// How it has ended.
+    end: Option<Option<Errno>>,
+}
+
+/// How the receive of a connection stands.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Receiving {
+    /// To be begun.
+    #[default]
+    Idle,
+    /// Under way.
+    Armed,
+    /// Under way, but to be cancelled.
+    Cancelled,
+    /// Ended for want of a buffer.
+    Starved,
+    /// The mechanism knows that, and [feeds](Flow::feed) it in its turn.
+    Queued,
+}
+
+/// How the sending of a connection stands.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// Nothing is being sent.
+    #[default]
+    Nothing,
+    /// A reply is to be sent: the number of its buffer, and how many bytes.
+    Ready(u16, u16),
+    /// It is being sent.
+    Buffer(u16, u16),
+    /// [`Flow::rest`] is being sent.
+    Rest,
+}
+
+impl Flow {
+    /// Books a completion.
+    #[inline]
+    pub fn completed(&mut self, completion: &Completion, buffers: &mut ProvidedBuffers, server: &Server) {
+        match completion.operation() {
+            Operation::Receive => {
+                if completion.is_last() {
+                    self.receiving = Receiving::Idle;
+                }
+                if self.received(completion.result(), completion.buffer(), buffers, server.reply()) {
+                    server.counters().echoes.add(1);
+                }
+            }
+            Operation::Send => self.sent(completion.result(), buffers),
+            Operation::SendRest => self.sent_rest(completion.result()),
+            _ => {}
+        }
+    }
+
+    /// What is to be done now; asked again until it is [`Next::Nothing`].
+    #[inline]
+    pub(super) fn next(&mut self) -> Next {
+        if let Sending::Ready(id, length) = self.sending {
+            self.sending = Sending::Buffer(id, length);
+            return Next::Submit(Submission::Send(id, length.into()));
+        }
+        match self.sending {
+            Sending::Nothing => {}
+            Sending::Rest => return self.hold_back(),
+            _ if self.unsent() > 0 || self.end.is_some() => return Next::AwaitSend,
+            // A send that succeeds is not told of, so that nothing else would remind of the receive.
+            _ if matches!(self.receiving, Receiving::Idle | Receiving::Starved) => return Next::AwaitSend,
+            _ => return Next::Nothing,
+        }
+        if self.unsent() > 0 && !self.has_failed() {
+            return self.send_rest();
+        }
+        match (self.end, self.receiving) {
+            (Some(_), Receiving::Armed | Receiving::Cancelled) => self.cancel_receive(),
+            (Some(errno), _) => Next::Close(errno),
+            (None, Receiving::Idle) => {
+                self.receiving = Receiving::Armed;
+                Next::Submit(Submission::Receive)
+            }
+            (None, Receiving::Starved) => {
+                self.receiving = Receiving::Queued;
+                Next::AwaitBuffers
+            }
+            (None, _) => Next::Nothing,
+        }
+    }
+
+    /// What is to be sent by [`Submission::SendRest`]. It stays where it is until the send is complete.
+    pub fn rest(&self) -> &[u8] {
+        &self.rest[self.sent..]
+    }
+
+    /// There are buffers again.
+    pub fn feed(&mut self) {
+        if self.receiving == Receiving::Queued {
+            self.receiving = Receiving::Idle;
+        }
+    }
+
+    /// The peer has sent its end, or `errno` ended the connection. The first to say so is right, but what fails after the
+    /// peer's end has failed: nothing can be sent any more.
+    pub fn end(&mut self, errno: Option<Errno>) {
+        if !self.has_failed() && (self.end.is_none() || errno.is_some()) {
+            self.end = Some(errno);
+        }
+    }
+
+    /// Makes the reply to what was received, in the buffer that it came in; false if there is none to make.
+    #[inline]
+    fn received(
+        &mut self,
+        result: rustix::io::Result<usize>,
+        buffer: Option<u16>,
+        buffers: &mut ProvidedBuffers,
+        reply: Reply,
+    ) -> bool {
+        match (result, buffer) {
+            (Ok(length), Some(id)) if !self.has_failed() => {
+                let reply = reply.in_place(length, buffers.take(id));
+                if self.sending == Sending::Nothing && self.unsent() == 0 {
+                    self.sending = Sending::Ready(id, reply.len() as u16);
+                } else {
+                    self.queued.extend_from_slice(reply);
+                    buffers.give_back(id);
+                }
+                return true;
+            }
+            (Ok(_), Some(id)) => {
+                buffers.take(id);
+                buffers.give_back(id);
+            }
+            (Ok(_), None) => self.end(None),
+            // No buffer was free, which ends a multishot receive: it has to be begun anew, or the peer waits
+            // for ever.
+            (Err(Errno::NOBUFS), _) => self.receiving = Receiving::Starved,
+            (Err(Errno::CANCELED | Errno::INTR), _) => {}
+            (Err(errno), _) => self.end(Some(errno)),
+        }
+        false
+    }
+
+    /// Books that a send of a buffer has succeeded, if one was under way.
+    #[inline]
+    pub fn sent_whole(&mut self, buffers: &mut ProvidedBuffers) {
+        if let Sending::Buffer(id, _) = self.sending {
+            self.sending = Sending::Nothing;
+            buffers.give_back(id);
+        }
+    }
+
+    /// Keeps what a send of a buffer has left over, and gives the buffer back.
+    #[cold]
+    fn sent(&mut self, result: rustix::io::Result<usize>, buffers: &mut ProvidedBuffers) {
+        let Sending::Buffer(id, length) = self.sending else { return };
+        self.sending = Sending::Nothing;
+        let length = usize::from(length);
+        match result {
+            Ok(sent) if sent == length => {}
+            Ok(sent) => self.keep(&buffers.bytes(id)[sent..length]),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => self.keep(&buffers.bytes(id)[..length]),
+            Err(errno) => self.end(Some(errno)),
+        }
+        buffers.give_back(id);
+    }
+
+    /// Keeps a copy of what a send from a buffer has left over, before all that waits.
+    #[cold]
+    fn keep(&mut self, rest: &[u8]) {
+        self.queued.splice(..0, rest.iter().copied());
+    }
+
+    /// Begins to send the rest: what was left of it, or else what is queued.
+    #[cold]
+    fn send_rest(&mut self) -> Next {
+        if self.rest.is_empty() {
+            std::mem::swap(&mut self.rest, &mut self.queued);
+        }
+        self.sending = Sending::Rest;
+        Next::Submit(Submission::SendRest)
+    }
+
+    #[cold]
+    fn sent_rest(&mut self, result: rustix::io::Result<usize>) {
+        self.sending = Sending::Nothing;
+        match result {
+            Ok(sent) => self.sent += sent,
+            Err(Errno::INTR) => {}
+            Err(errno) => self.end(Some(errno)),
+        }
+        if self.sent == self.rest.len() {
+            // Given back, not cleared: a slow reader is rare, and should cost memory only while it is slow.
+            self.rest = Vec::new();
+            self.sent = 0;
+        }
+    }
+
+    /// Bytes that have to go out yet, those in a provided buffer aside.
+    #[inline]
+    fn unsent(&self) -> usize {
+        self.rest.len() - self.sent + self.queued.len()
+    }
+
+    /// Whether an error has ended it, so that nothing can be sent any more.
+    #[inline]
+    fn has_failed(&self) -> bool {
+        matches!(self.end, Some(Some(_)))
+    }
+
+    /// Receives nothing more while much waits to be sent.
+    #[inline]
+    fn hold_back(&mut self) -> Next {
+        match self.unsent() > HELD_BACK_BYTES {
+            true => self.cancel_receive(),
+            false => Next::Nothing,
+        }
+    }
+
+    #[cold]
+    fn cancel_receive(&mut self) -> Next {
+        if self.receiving != Receiving::Armed {
+            return Next::Nothing;
+        }
+        self.receiving = Receiving::Cancelled;
+        Next::Submit(Submission::CancelReceive)
+    }
+}
+
+#[cfg(test)]
+mod tests;

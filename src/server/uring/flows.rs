@@ -1,0 +1,162 @@
+//! The connections of a completion loop, and what each of them needs next.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::{OwnedFd, RawFd};
+
+use rustix::io::Errno;
+
+use super::flow::{Flow, Next, Submission};
+use super::{Completion, Operation, ProvidedBuffers};
+use crate::server::{Connections, Server};
+
+/// Every connection of a loop, and the buffers that they share.
+#[derive(Debug)]
+pub struct Flows<'s> {
+    connections: Connections<'s, Flow>,
+    buffers: ProvidedBuffers,
+    /// Connections to be asked what they need.
+    touched: Vec<RawFd>,
+    /// Connections that found no buffer to receive into, the longest waiting first.
+    starved: VecDeque<RawFd>,
+    /// How many of them may receive in this turn: more would find no buffer again.
+    spare: usize,
+    /// Connections with a send in the submission to come.
+    sending: Vec<RawFd>,
+    /// One of those has more to do as soon as it is sent.
+    in_a_hurry: bool,
+}
+
+impl<'s> Flows<'s> {
+    /// No connection yet.
+    pub fn new(server: &'s Server, buffers: ProvidedBuffers) -> Self {
+        Self {
+            connections: Connections::new(server),
+            buffers,
+            touched: Vec::new(),
+            starved: VecDeque::new(),
+            spare: 0,
+            sending: Vec::new(),
+            in_a_hurry: false,
+        }
+    }
+
+    /// Enters a connection that was admitted.
+    pub fn open(&mut self, socket: OwnedFd, peer: Option<SocketAddr>) {
+        let fd = self.connections.open(socket, peer);
+        self.touched.push(fd);
+    }
+
+    /// Something was done for a connection that is not among these.
+    pub fn progress(&mut self) {
+        self.connections.progress();
+    }
+
+    /// How many completions to wait for.
+    ///
+    /// A send that succeeds has none, so a connection that has more to do after it cannot be waited for, nor can the
+    /// buffer of one that others need.
+    pub fn want(&mut self) -> usize {
+        let buffers_are_awaited = !self.starved.is_empty() && !self.sending.is_empty();
+        usize::from(!std::mem::take(&mut self.in_a_hurry) && !buffers_are_awaited)
+    }
+
+    /// Books what the kernel has done; with `submitted`, it has taken every submission so far.
+    #[inline]
+    pub fn completed(&mut self, completions: &[Completion], submitted: bool) {
+        self.connections.woken(completions.len());
+        self.book(completions, |operation| operation == Operation::Send);
+        // The sends that nothing was said of have succeeded, so their buffers are free. Those that failed had to
+        // be looked at first: their bytes are kept.
+        if submitted {
+            for fd in self.sending.drain(..) {
+                if let Some(flow) = self.connections.state(fd) {
+                    flow.sent_whole(&mut self.buffers);
+                }
+                self.connections.progress();
+                self.touched.push(fd);
+            }
+        }
+        self.book(completions, |operation| matches!(operation, Operation::Receive | Operation::SendRest));
+        self.spare = self.buffers.available();
+    }
+
+    /// Books the completions of some operations.
+    #[inline]
+    fn book(&mut self, completions: &[Completion], which: impl Fn(Operation) -> bool) {
+        let server = self.connections.server();
+        for completion in completions.iter().filter(|completion| which(completion.operation())) {
+            let Some(flow) = self.connections.state(completion.fd()) else { continue };
+            flow.completed(completion, &mut self.buffers, server);
+            self.connections.progress();
+            self.touched.push(completion.fd());
+        }
+    }
+
+    /// What is to be submitted next, and for which connection; none when all that can be is.
+    #[inline]
+    pub fn next_submission(&mut self) -> Option<(RawFd, Submission)> {
+        loop {
+            let Some(&fd) = self.touched.last() else {
+                if self.feed() {
+                    continue;
+                }
+                self.buffers.publish();
+                self.connections.settle();
+                return None;
+            };
+            match self.connections.state(fd).map_or(Next::Nothing, Flow::next) {
+                Next::Nothing => {}
+                Next::AwaitSend => self.in_a_hurry = true,
+                Next::AwaitBuffers => self.starved.push_back(fd),
+                Next::Close(errno) => drop(self.connections.close(fd, errno)),
+                Next::Submit(submission) => {
+                    if matches!(submission, Submission::Send(..)) {
+                        self.sending.push(fd);
+                    }
+                    return Some((fd, submission));
+                }
+            }
+            self.touched.pop();
+        }
+    }
+
+    /// Lets as many of the starved receive as there are buffers; false if none.
+    fn feed(&mut self) -> bool {
+        let count = self.spare.min(self.starved.len());
+        self.spare -= count;
+        for fd in self.starved.drain(..count) {
+            if let Some(flow) = self.connections.state(fd) {
+                flow.feed();
+            }
+            self.touched.push(fd);
+        }
+        count > 0
+    }
+
+    /// The reply of [`Submission::Send`]. It stays where it is until its send is over.
+    #[inline]
+    pub fn reply(&mut self, id: u16, length: usize) -> &[u8] {
+        &self.buffers.bytes(id)[..length]
+    }
+
+    /// What is to be sent by [`Submission::SendRest`]. It stays where it is until that is complete.
+    pub fn rest(&mut self, fd: RawFd) -> &[u8] {
+        self.connections.state(fd).map_or(&[], |flow| flow.rest())
+    }
+
+    /// Ends every connection.
+    pub fn end_all(&mut self) {
+        self.touched = self.connections.descriptors();
+        for &fd in &self.touched {
+            if let Some(flow) = self.connections.state(fd) {
+                flow.end(Some(Errno::CANCELED));
+            }
+        }
+    }
+
+    /// Whether every connection is closed, so that the kernel has nothing in hand.
+    pub fn is_empty(&self) -> bool {
+        self.connections.descriptors().is_empty()
+    }
+}

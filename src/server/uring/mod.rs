@@ -1,0 +1,13 @@
+//! What the mechanisms on io_uring share: the ring, the buffers provided to it, and the state of a connection
+//! whose operations are under way in the kernel.
+
+mod completion;
+mod flow;
+mod flows;
+mod ring;
+
+pub use completion::{Completion, Operation};
+pub use flow::{Flow, Submission};
+pub use flows::Flows;
+pub use load_gen::uring::{GROUP, ProvidedBuffers, probe_completion, probe_readiness, reason};
+pub use ring::Ring;

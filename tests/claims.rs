@@ -1,0 +1,126 @@
+//! `muxbench claims`, from its output alone.
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use support::muxbench;
+
+fn claims(arguments: &[&str]) -> Output {
+    muxbench().arg("claims").args(arguments).output().expect("muxbench starts")
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&text(&claims(&[arguments, &["--json"]].concat()))).expect("JSON")
+}
+
+/// The verdict of each claim.
+fn verdicts(found: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().expect("a string").to_owned();
+    let claims = found["claims"].as_array().expect("a list").iter();
+    claims.map(|claim| (text(&claim["id"]), text(&claim["verdict"]))).collect()
+}
+
+#[test]
+fn the_page_of_claims_is_that_of_the_reference_campaign() {
+    let page = text(&claims(&["--markdown", "results/reference"]));
+    let committed = std::fs::read_to_string("docs/CLAIMS.md").expect("docs/CLAIMS.md");
+    assert!(page == committed, "docs/CLAIMS.md is stale: run .ci/reference");
+}
+
+#[test]
+fn every_claim_has_a_verdict_and_one_without_data_the_command_that_makes_them() {
+    let found = json(&["results/reference"]);
+    assert_eq!(found["kind"], "claims");
+    let verdicts = verdicts(&found);
+    assert_eq!(verdicts.len(), 18 + 19, "{verdicts:?}");
+    for claim in found["claims"].as_array().expect("a list") {
+        let is_open = claim["verdict"] == "open";
+        assert!(!is_open || claim["needs"].as_array().is_some_and(|needs| !needs.is_empty()), "{claim}");
+        assert!(!claim["evidence"].as_array().expect("a list").is_empty(), "{claim}");
+    }
+    let schema = std::fs::read_to_string("results/schema.json").expect("the schema");
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    assert!(jsonschema::is_valid(&schema, &found));
+}
+
+#[test]
+fn the_rate_of_false_differences_is_that_of_all_campaigns_together() {
+    let one = json(&["results/reference"]);
+    let count = |found: &Value, key: &str| found["false_differences"][key].as_u64().expect("a number");
+    let [campaigns, comparisons, different] =
+        ["campaigns", "comparisons", "different"].map(|key| count(&one, key));
+    assert!(campaigns > 0 && different <= comparisons && comparisons >= 20, "{}", one["false_differences"]);
+    // The same folder twice is twice as many campaigns, and tells the share more narrowly.
+    let twice = json(&["results/reference", "results/reference"]);
+    assert_eq!(count(&twice, "campaigns"), 2 * campaigns);
+    assert_eq!((count(&twice, "comparisons"), count(&twice, "different")), (2 * comparisons, 2 * different));
+    let high = |found: &Value| found["false_differences"]["high"].as_f64().expect("a number");
+    assert!(high(&twice) < high(&one));
+    let table = text(&claims(&["results/reference"]));
+    let line = table.lines().find(|line| line.starts_with("A/A over ")).expect("a line");
+    assert!(line.contains(&format!(" in {different} of {comparisons} comparisons, ")), "{line}");
+}
+
+#[test]
+fn a_folder_without_results_leaves_the_costs_open_and_decides_the_semantics_live() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("text");
+    let found = json(&[path]);
+    let (open, decided): (Vec<_>, Vec<_>) =
+        verdicts(&found).into_iter().partition(|(_, verdict)| verdict == "open");
+    // What the kernel says of limits is part of the semantics.
+    let ids: Vec<&str> = decided.iter().map(|(id, _)| id.as_str()).collect();
+    assert!(ids.contains(&"linked-list") && ids.contains(&"et-once"), "{ids:?}");
+    assert_eq!(open.len(), 16, "{open:?}");
+    assert!(found.get("false_differences").is_none());
+    let sources = found["sources"].to_string();
+    assert!(sources.contains("live"), "{sources}");
+}
+
+#[test]
+fn other_results_make_other_verdicts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let reference = Path::new("results/reference");
+    let campaign = report::campaign::read(&reference.join("campaign.json")).expect("committed");
+    let campaign =
+        serde_json::to_string(&report::schema::ResultFile::Campaign(campaign)).expect("serialises");
+    let semantics = std::fs::read_to_string(reference.join("semantics.json")).expect("committed");
+    for (file, content) in [("campaign.json", campaign), ("semantics.json", semantics)] {
+        // poll's figures under epoll's name, and the other way round.
+        let turned = content
+            .replace(r#""mechanism":"poll""#, r#""mechanism":"?""#)
+            .replace(r#""mechanism":"epoll-lt""#, r#""mechanism":"poll""#)
+            .replace(r#""mechanism":"?""#, r#""mechanism":"epoll-lt""#);
+        std::fs::write(folder.path().join(file), turned).expect("written");
+    }
+    let verdict = |path: &str| {
+        let verdicts = verdicts(&json(&[path]));
+        verdicts.into_iter().find(|(id, _)| id == "many-idle-few-active").expect("a claim").1
+    };
+    assert!(verdict("results/reference").starts_with("confirmed"));
+    assert_eq!(verdict(folder.path().to_str().expect("text")), "refuted");
+}
+
+#[test]
+fn a_folder_that_is_missing_or_damaged_is_one_line() {
+    let missing = claims(&["no/such/folder"]);
+    assert_eq!(missing.status.code(), Some(2));
+    let line = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(line.contains("no/such/folder: no such folder") && line.lines().count() == 1, "{line}");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("campaign.json"), r#"{"kind":"campaign","schema_version":1}"#)
+        .expect("written");
+    let damaged = claims(&[folder.path().to_str().expect("text")]);
+    assert_eq!(damaged.status.code(), Some(1));
+    let line = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert!(line.contains("damaged") && line.lines().count() == 1, "{line}");
+}

@@ -1,0 +1,61 @@
+//! `muxbench completions` and `muxbench man`.
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use support::{is_there, muxbench};
+
+#[test]
+fn bash_completes_subcommands_and_their_options() {
+    let output = muxbench().args(["completions", "bash"]).output().expect("muxbench runs");
+    assert!(output.status.success());
+    let script = String::from_utf8(output.stdout).expect("text");
+    for (words, completed) in [
+        ("muxbench rep", "report"),
+        ("muxbench serve --mec", "--mechanism"),
+        ("muxbench completions z", "zsh"),
+    ] {
+        // What readline does when somebody presses the tabulator.
+        let press = "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
+            _muxbench muxbench \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash")
+            .args(["--norc", "-s"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash starts");
+        let mut stdin = bash.stdin.take().expect("piped");
+        write!(stdin, "{script}\nCOMP_WORDS=({words}); {press}\n").expect("it reads");
+        drop(stdin);
+        let output = bash.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), completed, "{words}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_without_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man1");
+    let status = muxbench().arg("man").arg(&pages).status().expect("muxbench runs");
+    assert!(status.success());
+    let mut names: Vec<_> = std::fs::read_dir(&pages)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    for name in ["muxbench.1", "muxbench-run.1", "muxbench-serve.1"] {
+        assert!(names.iter().any(|page| page == name), "{names:?}");
+    }
+    if is_there("mandoc") {
+        for name in names {
+            let lint = Command::new("mandoc")
+                .args(["-T", "lint", "-W", "error"])
+                .arg(pages.join(&name))
+                .output()
+                .expect("mandoc starts");
+            assert!(lint.status.success(), "{name}: {}", String::from_utf8_lossy(&lint.stdout));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The load generator, in the test's own process, told what to do as its command is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Parser;
+use load_gen::cli::Cli;
+use load_gen::fleet::{Fleet, Observer};
+use report::schema::LoadReport;
+
+/// Open connections to a server.
+pub struct Generator {
+    target: SocketAddr,
+    fleet: Fleet,
+}
+
+impl Generator {
+    /// Whether the command knows `arguments`.
+    pub fn understands(arguments: &[&str]) -> bool {
+        Cli::try_parse_from(["load-gen"].iter().chain(arguments)).is_ok()
+    }
+
+    /// Opens what `arguments` of `load-gen` say.
+    pub fn open(target: SocketAddr, arguments: &[&str]) -> Self {
+        let fleet = Fleet::open(parse(target, arguments).fleet(false), Arc::default(), &mut ());
+        Self { target, fleet: fleet.expect("the server takes connections") }
+    }
+
+    /// Puts the load that `arguments` say on the connections.
+    pub fn run(&mut self, arguments: &[&str], observer: &mut dyn Observer) -> LoadReport {
+        let load = parse(self.target, arguments).load(1);
+        let report = self.fleet.run(&load, observer).expect("the workers live");
+        let failed: u64 = report.errors.values().sum();
+        assert_eq!(report.scheduled, report.completed + failed + report.outstanding, "the books balance");
+        report
+    }
+}
+
+fn parse(target: SocketAddr, arguments: &[&str]) -> Cli {
+    let target = target.to_string();
+    let always = ["load-gen", "--target", &target, "--warmup", "0s", "--timeout", "30s"];
+    Cli::try_parse_from(always.iter().chain(arguments)).unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,140 @@
+//! On a kernel that has no io_uring, or forbids it as containers do, everything else works and a clear line says
+//! what does not. A seccomp filter stands in for such a kernel.
+
+#![cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
+
+use load_gen::fleet::{Fleet, FleetOptions, Load};
+use muxbench::mechanisms::{self, Mechanism};
+use report::schema::{EngineKind, LoadMode, WaitPolicy};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use support::{Server, muxbench, round_trip};
+
+/// Mechanisms that cannot do without.
+const ON_IO_URING: [&str; 3] = ["io-uring-poll", "io-uring", "compio"];
+
+/// Runs `test` on a thread for which io_uring_setup(2) fails with `errno`, as for every process that it starts.
+fn where_io_uring_fails<T: Send>(errno: i32, test: impl FnOnce() -> T + Send) -> T {
+    let rules = BTreeMap::from([(libc::SYS_io_uring_setup, Vec::new())]);
+    let fail = SeccompAction::Errno(errno as u32);
+    let architecture = std::env::consts::ARCH.try_into().expect("an architecture with seccomp");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, fail, architecture).expect("a filter");
+    let program = BpfProgram::try_from(filter).expect("a program");
+    std::thread::scope(|scope| {
+        let restricted = scope.spawn(move || {
+            seccompiler::apply_filter(&program).expect("filters are for everybody");
+            test()
+        });
+        restricted.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn compiled(on_io_uring: bool) -> impl Iterator<Item = &'static Mechanism> {
+    mechanisms::compiled().filter(move |mechanism| ON_IO_URING.contains(&mechanism.name) == on_io_uring)
+}
+
+fn run(arguments: &[&str]) -> Output {
+    muxbench().args(arguments).output().expect("muxbench runs")
+}
+
+#[test]
+fn a_mechanism_on_io_uring_says_in_one_line_why_it_cannot_run() {
+    for (errno, reason) in [(libc::ENOSYS, "no io_uring"), (libc::EPERM, "forbidden")] {
+        where_io_uring_fails(errno, || {
+            for mechanism in compiled(true) {
+                let output = run(&["serve", "--mechanism", mechanism.name, "--listen", "127.0.0.1:0"]);
+                let said = String::from_utf8(output.stderr).expect("text");
+                assert_eq!(output.status.code(), Some(1), "{}: {said}", mechanism.name);
+                assert!(said.contains(reason) && said.lines().count() == 1, "{}: {said}", mechanism.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn the_generator_takes_epoll_unless_io_uring_was_asked_for() {
+    let mut command = muxbench();
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command);
+    let options = |engine| FleetOptions {
+        engine,
+        timeout: *support::PATIENCE,
+        ..FleetOptions::new(server.address, 3, 3)
+    };
+    let load = Load {
+        mode: LoadMode::Closed { pipeline: 1 },
+        wait: WaitPolicy::Sleep,
+        warmup: Duration::ZERO,
+        duration: Duration::from_millis(100),
+        interval: None,
+    };
+    where_io_uring_fails(libc::EPERM, || {
+        let mut fleet = Fleet::open(options(None), Arc::default(), &mut ()).expect("the server listens");
+        let report = fleet.run(&load, &mut ()).expect("the workers live");
+        assert_eq!(report.settings.engine, EngineKind::Epoll);
+        assert!(report.completed > 0 && report.errors.is_empty(), "{report:?}");
+        let refused = Fleet::open(options(Some(EngineKind::IoUring)), Arc::default(), &mut ());
+        let error = refused.err().expect("there is no io_uring").to_string();
+        assert!(error.contains("forbidden") && error.contains("--engine epoll"), "{error}");
+    });
+}
+
+#[test]
+fn every_other_mechanism_serves() {
+    where_io_uring_fails(libc::ENOSYS, || {
+        for mechanism in compiled(false) {
+            let mut command = muxbench();
+            command.args(["serve", "--mechanism", mechanism.name, "--listen", "127.0.0.1:0"]);
+            round_trip(&mut Server::start(command).connect(), b"still here");
+        }
+    });
+}
+
+#[test]
+fn the_list_says_which_cannot_run_here_and_why() {
+    where_io_uring_fails(libc::EPERM, || {
+        let output = run(&["list"]);
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).expect("text");
+        let forbidden = text.lines().filter(|line| line.contains("io_uring is forbidden here")).count();
+        assert_eq!(forbidden, compiled(true).count(), "{text}");
+        let row = |name: &str| {
+            let row = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+            row.and_then(|row| row.split_whitespace().nth(3)).map(str::to_owned)
+        };
+        for mechanism in mechanisms::compiled() {
+            let expected = if ON_IO_URING.contains(&mechanism.name) { "no" } else { "yes" };
+            assert_eq!(row(mechanism.name).as_deref(), Some(expected), "{text}");
+        }
+    });
+}
+
+#[test]
+fn a_campaign_leaves_them_out_unless_they_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("campaign").display().to_string();
+    where_io_uring_fails(libc::ENOSYS, || {
+        for mechanism in compiled(true) {
+            let output = run(&["run", "--mechanisms", mechanism.name, "--out", &out]);
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(&format!("{} cannot run here: ", mechanism.name)), "{said}");
+        }
+        let some = ["--conns", "10", "--active", "1", "--repeats", "1"];
+        let output = run(&[&["run", "--quick", "--out", &out][..], &some].concat());
+        let said = String::from_utf8(output.stderr).expect("text");
+        for mechanism in compiled(true) {
+            assert!(said.contains(&format!("left out: {}: cannot run here", mechanism.name)), "{said}");
+        }
+        let campaign = std::fs::read(folder.path().join("campaign/campaign.json")).expect("written");
+        let campaign: serde_json::Value = serde_json::from_slice(&campaign).expect("JSON");
+        let measured: Vec<_> = campaign["plan"]["scenario"]["mechanisms"].as_array().expect("names").clone();
+        assert_eq!(measured.len(), compiled(false).count(), "{measured:?}");
+    });
+}
