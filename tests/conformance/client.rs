@@ -189,7 +189,7 @@ impl Client {
     /// Whether the server's kernel comes to acknowledge everything that was sent (tcp(7), SIOCOUTQ): on loopback
     /// it does so soon, though congestion control may pace the sender, unless it has no room.
     pub fn is_taken_in(&self) -> bool {
-        const LOOKS: usize = 200;
+        const LOOKS: usize = 2_000;
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
         (0..LOOKS).any(|_| {
             thread::sleep(LOOK_AGAIN);
