@@ -44,6 +44,8 @@ fn in_namespaces(folder: &Path, script: &str) -> Command {
     command.env("MUXBENCH", muxbench().get_program()).env("LOAD_GEN", load_gen());
     // GNU parallel keeps notes in the user's folders.
     command.env("PARALLEL_HOME", folder).env("LEAD_S", "8");
+    // As for a user of a service, who has no shell to log in with.
+    command.env("SHELL", "/bin/false");
     command.stdin(Stdio::null());
     command
 }
