@@ -1,15 +1,17 @@
 //! The recipes for several machines: manifests fit the schemas of Kubernetes, scripts are sound (those elsewhere too), and what they
 //! give to load-gen is what load-gen reads.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use load_gen::cli::Cli;
 use load_gen::shard;
-use support::{is_there, python};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
@@ -31,9 +33,9 @@ fn parsed(command: &str) -> Cli {
     Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"))
 }
 
-#[test]
+#[test(needs(Python("kubernetes_validate")))]
 fn the_manifests_fit_the_schemas_of_kubernetes() {
-    let Some(python) = python("kubernetes_validate") else { return };
+    let python = trials::need::python("kubernetes_validate");
     for manifest in ["kubernetes/load-gen.yaml", "kubernetes/server.yaml"] {
         let validate = |path: &Path| {
             let mut command = Command::new(&python);
@@ -93,21 +95,29 @@ fn the_commands_in_the_recipes_are_such_as_load_gen_understands() {
     }
 }
 
-#[test]
-fn the_scripts_are_sound() {
+/// The scripts of the recipes, of the scenarios and of CI.
+fn scripts() -> impl Iterator<Item = PathBuf> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let recipes =
         ["parallel/run-shards", "parallel/netns-shell", "parallel/in-namespaces", "slurm/load-gen.sbatch"];
     let of_ci = fs::read_dir(repository.join(".ci")).expect("a folder").flatten().map(|entry| entry.path());
     let others = ["million", "reference"].map(|name| repository.join("scenarios").join(name));
-    for script in recipes.map(deploy).into_iter().chain(others).chain(of_ci) {
-        let name = script.display().to_string();
+    recipes.map(deploy).into_iter().chain(others).chain(of_ci)
+}
+
+#[test]
+fn bash_reads_the_scripts() {
+    for script in scripts() {
         let output = Command::new("bash").arg("-n").arg(&script).output().expect("bash starts");
-        assert_success(&name, &output);
-        if is_there("shellcheck") {
-            let output = Command::new("shellcheck").arg(&script).output().expect("it starts");
-            assert_success(&name, &output);
-        }
+        assert_success(&script.display().to_string(), &output);
+    }
+}
+
+#[test(needs(Program("shellcheck")))]
+fn shellcheck_has_nothing_to_say_of_the_scripts() {
+    for script in scripts() {
+        let output = Command::new("shellcheck").arg(&script).output().expect("it starts");
+        assert_success(&script.display().to_string(), &output);
     }
 }
 

@@ -1,8 +1,6 @@
 //! One run of load-gen by several hosts, put together by `muxbench merge`: two generators and a server in network namespaces joined by
 //! a bridge, under GNU parallel, by the scripts of `deploy/parallel`.
 
-#![cfg(feature = "epoll-et")]
-
 mod support;
 
 use std::collections::BTreeMap;
@@ -16,7 +14,12 @@ use report::campaign::read_loads;
 use report::schema::{Latency, LoadReport};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{AtTheEnd, is_there, load_gen, muxbench, python, wait_until};
+use support::{AtTheEnd, load_gen, muxbench, wait_until};
+use trials::{Need, test};
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/parallel");
 
@@ -50,21 +53,18 @@ fn in_namespaces(folder: &Path, script: &str) -> Command {
     command
 }
 
-/// Whether namespaces can be made here: by root, or where the kernel lets users have their own. As for a peer, that is asked
-/// for where CI is set.
-fn has_namespaces() -> bool {
-    if !["ip", "unshare", "parallel"].into_iter().all(is_there) {
-        return false;
-    }
+/// That namespaces can be made here: by root, or where the kernel lets users have their own.
+const NAMESPACES: Need = Need::Met("namespaces", || {
     let folder = tempfile::tempdir().expect("a folder");
     let output = in_namespaces(folder.path(), "ip -netns server address").output().expect("it starts");
-    let why = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() || std::env::var_os("CI").is_none(), "no namespaces: {why}");
-    if !output.status.success() {
-        eprintln!("skipped: network namespaces need root, or user namespaces for everybody: {why}");
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "network namespaces need root, or user namespaces for everybody: {}",
+            stderr(&output).trim()
+        )),
     }
-    output.status.success()
-}
+});
 
 /// Whether a process is still in the network namespace `name`, which readlink(1) gave.
 fn is_inhabited(name: &str) -> bool {
@@ -89,7 +89,7 @@ fn stderr(output: &Output) -> String {
 /// How often each value is in a histogram.
 type Counts = BTreeMap<u64, u64>;
 
-/// Decodes histograms by PyPI's hdrhistogram if it is there, by our own reader otherwise.
+/// Decodes histograms by PyPI's hdrhistogram.
 fn decoded(latencies: &[&Latency]) -> Vec<Counts> {
     const READER: &str = "
 import json, sys
@@ -98,22 +98,16 @@ for line in sys.stdin:
     histogram = HdrHistogram.decode(line.strip())
     print(json.dumps({i.value_iterated_to: i.count_added_in_this_iter_step for i in histogram.get_recorded_iterator()}))
 ";
-    let Some(python) = python("hdrh") else {
-        let histogram = |latency: &&Latency| latency.histogram().expect("decodes");
-        let counts = |latency| -> Counts {
-            histogram(latency)
-                .iter_recorded()
-                .map(|at| (at.value_iterated_to(), at.count_at_value()))
-                .collect()
-        };
-        return latencies.iter().map(counts).collect();
-    };
     let lines: Vec<&str> = latencies.iter().map(|latency| latency.histogram.as_str()).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let input = folder.path().join("histograms");
     fs::write(&input, lines.join("\n") + "\n").expect("written");
     let input = fs::File::open(input).expect("just written");
-    let output = Command::new(python).args(["-c", READER]).stdin(input).output().expect("python starts");
+    let output = Command::new(trials::need::python("hdrh"))
+        .args(["-c", READER])
+        .stdin(input)
+        .output()
+        .expect("python starts");
     assert!(output.status.success(), "{}", stderr(&output));
     let counts = |line: &str| serde_json::from_str(line).expect("counts by value");
     String::from_utf8_lossy(&output.stdout).lines().map(counts).collect()
@@ -159,11 +153,8 @@ fn assert_is_the_sum(merged: &LoadReport, shards: &[LoadReport]) {
     }
 }
 
-#[test]
+#[test(needs(Program("ip"), Program("unshare"), Program("parallel"), NAMESPACES, Python("hdrh")))]
 fn two_hosts_put_one_load_on_a_third_and_the_merge_is_exactly_their_sum() {
-    if !has_namespaces() {
-        return;
-    }
     let before = named_namespaces();
     let folder = tempfile::tempdir().expect("a folder");
     let output = in_namespaces(folder.path(), RUN).output().expect("it starts");
@@ -189,11 +180,8 @@ fn two_hosts_put_one_load_on_a_third_and_the_merge_is_exactly_their_sum() {
     assert_eq!(named_namespaces(), before);
 }
 
-#[test]
+#[test(needs(Program("ip"), Program("unshare"), Program("parallel"), NAMESPACES))]
 fn namespaces_go_with_whoever_made_them_even_if_that_is_killed() {
-    if !has_namespaces() {
-        return;
-    }
     let before = named_namespaces();
     let folder = tempfile::tempdir().expect("a folder");
     // Namespaces within the namespace, each with a process in it.

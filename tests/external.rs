@@ -10,7 +10,12 @@ use std::time::Instant;
 use report::campaign;
 use report::schema::{Campaign, Cell, CellStatus};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{PATIENCE, is_there, muxbench};
+use support::{PATIENCE, muxbench};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// A scenario without its servers: a cell of it takes about a quarter of a second.
 const SCENARIO: &str = r#"
@@ -59,8 +64,8 @@ impl Place {
         place
     }
 
-    /// The scenario with one Python server, if there is Python: `set_up` is run before it listens.
-    fn with_python(set_up: &str) -> Option<Self> {
+    /// The scenario with one Python server: `set_up` is run before it listens.
+    fn with_python(set_up: &str) -> Self {
         let place = Self::new(
             r#"[[server]]
                name = "mischief"
@@ -68,7 +73,7 @@ impl Place {
                command = ["python3", "{here}/server.py", "{port}"]"#,
         );
         place.write("server.py", &ECHO.replace("SET_UP", set_up));
-        is_there("python3").then_some(place)
+        place
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -140,11 +145,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-#[test]
+#[test(needs(Program("socat"), Program("python3")))]
 fn the_example_scenario_measures_socat_and_python_like_our_own() {
-    if !(is_there("socat") && is_there("python3")) {
-        return;
-    }
     let place = Place::new("");
     let output = muxbench()
         .args(["run", "scenarios/external.toml", "--quick", "--repeats", "1"])
@@ -205,19 +207,19 @@ fn a_server_that_never_listens_fails_its_cell_and_is_ended() {
     assert_eq!(place.processes(), [0; 0], "survivors");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn a_server_that_cannot_hold_the_connections_fails_its_cell() {
     let set_up = r"
 accepted = iter(range(1000))
 # The first connection is the one that finds out whether it listens.
 Server.verify_request = lambda *_: next(accepted) < 4
 ";
-    let Some(place) = Place::with_python(set_up) else { return };
+    let place = Place::with_python(set_up);
     let reason = place.reason_for_failure();
     assert!(reason.contains("accepted only") && reason.contains("of 10 connections"), "{reason}");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn a_server_is_asked_to_end_before_it_is_killed() {
     let set_up = r"
 def asked(*_):
@@ -225,7 +227,7 @@ def asked(*_):
     os._exit(0)
 signal.signal(signal.SIGTERM, asked)
 ";
-    let Some(place) = Place::with_python(set_up) else { return };
+    let place = Place::with_python(set_up);
     let campaign = place.run();
     assert!(
         campaign.cells.iter().all(|cell| cell.status != CellStatus::Failed),
@@ -236,14 +238,14 @@ signal.signal(signal.SIGTERM, asked)
     assert_eq!(place.processes(), [0; 0], "survivors");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn a_server_that_ignores_sigterm_is_killed_with_its_whole_group() {
     let set_up = r"
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if os.fork() == 0:
     signal.pause()
 ";
-    let Some(place) = Place::with_python(set_up) else { return };
+    let place = Place::with_python(set_up);
     let scenario = fs::read_to_string(place.0.path().join("short.toml")).expect("read");
     // The test waits this long for the end of the server.
     place.write("short.toml", &scenario.replace("patience_s = 20", "patience_s = 5"));
@@ -255,7 +257,7 @@ if os.fork() == 0:
     assert_eq!(place.processes(), [0; 0], "survivors");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn a_server_that_ends_in_the_middle_of_a_cell_fails_it() {
     let set_up = r"
 echoes = iter(range(1000))
@@ -264,15 +266,15 @@ def mischief():
         print('out of cheese', file=sys.stderr, flush=True)
         os._exit(3)
 ";
-    let Some(place) = Place::with_python(set_up) else { return };
+    let place = Place::with_python(set_up);
     let reason = place.reason_for_failure();
     assert!(reason.contains("exit status 3") && reason.contains("(out of cheese)"), "{reason}");
     assert!(reason.contains("in the middle of the cell"), "{reason}");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn an_interrupted_campaign_leaves_no_server_behind() {
-    let Some(place) = Place::with_python("") else { return };
+    let place = Place::with_python("");
     let mut campaign = place.command().args(["--repeats", "100"]).spawn().expect("muxbench starts");
     place.await_busy(&mut campaign);
     kill_process(Pid::from_child(&campaign), Signal::INT).expect("a child of ours");
@@ -281,9 +283,9 @@ fn an_interrupted_campaign_leaves_no_server_behind() {
     assert_eq!(place.processes(), [0; 0], "survivors");
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn a_killed_campaign_leaves_no_server_behind() {
-    let Some(place) = Place::with_python("") else { return };
+    let place = Place::with_python("");
     let mut campaign = place.command().args(["--repeats", "100"]).spawn().expect("muxbench starts");
     place.await_busy(&mut campaign);
     campaign.kill().expect("a child of ours");

@@ -9,13 +9,15 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use support::{Foreign, Generator, Server, asyncio, for_every_mechanism, is_there, nginx, redis, socat};
+use support::{Foreign, Generator, Server, asyncio, for_every_mechanism, nginx, redis, socat};
+use trials::test;
 
-#[test]
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
+
+#[test(needs(Program("redis-benchmark")))]
 fn redis_benchmark_drives_every_mechanism() {
-    if !is_there("redis-benchmark") {
-        return;
-    }
     for_every_mechanism(|server| {
         // A request is an array of strings; the same array is a valid reply.
         let port = server.address.port().to_string();
@@ -32,11 +34,8 @@ fn redis_benchmark_drives_every_mechanism() {
     });
 }
 
-#[test]
+#[test(needs(Program("socat")))]
 fn socat_drives_every_mechanism() {
-    if !is_there("socat") {
-        return;
-    }
     for_every_mechanism(|server| {
         let message: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
         let mut client = Command::new("socat")
@@ -71,35 +70,27 @@ fn assert_driven(server: &Foreign, more: &[&str]) {
     }
 }
 
-#[test]
+#[test(needs(Program("socat")))]
 fn load_gen_drives_socat() {
-    if is_there("socat") {
-        assert_driven(&Foreign::start(socat), &[]);
-    }
+    assert_driven(&Foreign::start(socat), &[]);
 }
 
-#[test]
+#[test(needs(Program("python3")))]
 fn load_gen_drives_a_python_asyncio_server() {
-    if is_there("python3") {
-        assert_driven(&Foreign::start(asyncio), &[]);
-    }
+    assert_driven(&Foreign::start(asyncio), &[]);
 }
 
-#[test]
+#[test(needs(Program("redis-server")))]
 fn load_gen_drives_a_redis_server() {
-    if is_there("redis-server") && Generator::understands(&["--protocol", "redis"]) {
-        assert_driven(&Foreign::start(redis), &["--protocol", "redis"]);
-    }
+    assert_driven(&Foreign::start(redis), &["--protocol", "redis"]);
 }
 
-#[test]
+#[test(needs(Program("nginx")))]
 fn load_gen_drives_a_server_of_ours_through_nginx() {
-    if is_there("nginx") {
-        let folder = tempfile::tempdir().expect("a folder");
-        let server = Server::serve(&[]);
-        let proxy = Foreign::start(|port| nginx(folder.path(), port, server.address));
-        assert_driven(&proxy, &[]);
-        let stats = server.stats();
-        assert!(stats.accepted >= 20 && stats.echoes > 200, "it was the server that answered: {stats:?}");
-    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::serve(&[]);
+    let proxy = Foreign::start(|port| nginx(folder.path(), port, server.address));
+    assert_driven(&proxy, &[]);
+    let stats = server.stats();
+    assert!(stats.accepted >= 20 && stats.echoes > 200, "it was the server that answered: {stats:?}");
 }

@@ -151,12 +151,7 @@ fn the_documented_load_works_on_the_readmes_server() {
     let mut command = muxbench();
     command.args(serve).args(["--listen", "127.0.0.1:0"]);
     let server = support::Server::start(command);
-    let program = Path::new(env!("CARGO_BIN_EXE_muxbench")).with_file_name("load-gen");
-    if !program.exists() {
-        // Built when the whole workspace is tested, as the README says and CI does.
-        assert!(std::env::var_os("CI").is_none(), "load-gen is missing");
-        return eprintln!("skipped: load-gen is not built");
-    }
+    let program = support::load_gen();
     // Those with a target of their own are for somebody else's server.
     let mut load = commands("load-gen");
     load.retain(|arguments| !arguments.iter().any(|argument| argument == "--target"));

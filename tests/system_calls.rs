@@ -1,6 +1,4 @@
 //! What `muxbench list` says of system calls, and what the counters count, is what strace(1) sees.
-//!
-//! Skipped with a word where strace is missing or may not attach, except where CI is set.
 
 mod support;
 
@@ -12,6 +10,11 @@ use std::time::Instant;
 use muxbench::mechanisms::{self, Mechanism};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, Server, for_every_mechanism, muxbench, round_trip};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// A strace of one server, one file a thread.
 struct Trace {
@@ -104,17 +107,6 @@ fn count_calls(file: &Path, calls: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// Whether strace can be used here; where CI is set it must.
-fn strace_works() -> bool {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    let works = works.is_ok_and(|status| status.success());
-    assert!(works || std::env::var_os("CI").is_none(), "strace is missing: .ci/peers installs it");
-    if !works {
-        eprintln!("skipped: strace is not installed, or may not trace");
-    }
-    works
-}
-
 /// What the allocator calls when a table grows.
 const THE_ALLOCATOR_S: [&str; 6] = ["brk", "madvise", "mmap", "mprotect", "mremap", "munmap"];
 
@@ -149,11 +141,8 @@ fn mechanism_of(server: &Server) -> &'static Mechanism {
     mechanisms::find(server.listening["mechanism"].as_str().expect("a name")).expect("registered")
 }
 
-#[test]
+#[test(needs(STRACE))]
 fn each_mechanism_issues_the_calls_that_the_list_names_and_no_other() {
-    if !strace_works() {
-        return;
-    }
     for_every_mechanism(|server| {
         let trace = Trace::of(server).expect("strace attaches");
         load(server);
@@ -172,11 +161,8 @@ fn each_mechanism_issues_the_calls_that_the_list_names_and_no_other() {
     });
 }
 
-#[test]
+#[test(needs(STRACE))]
 fn the_counters_agree_with_strace_within_a_hundredth() {
-    if !strace_works() {
-        return;
-    }
     for mechanism in mechanisms::compiled().filter(|mechanism| mechanism.counts_calls) {
         let mut command = muxbench();
         command.args(["serve", "--mechanism", mechanism.name, "--listen", "127.0.0.1:0"]);

@@ -9,6 +9,11 @@ use std::time::Duration;
 
 use support::servers::{echo, echoing_in_one_thread, half_close, hold, mute, replying, server};
 use support::{json, judged, load_gen, on_each_engine, run, stderr};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 on_each_engine! {
     closed_loop_has_no_response_and_open_loop_has_all_three,

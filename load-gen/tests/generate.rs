@@ -2,9 +2,14 @@
 
 mod readers;
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use readers::{fed, if_there};
+use readers::fed;
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 fn generate(what: &str) -> String {
     let output =
@@ -13,11 +18,9 @@ fn generate(what: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What `mandoc` makes of a page; none where it is not installed.
-fn mandoc(arguments: &[&str], page: &str) -> Option<Output> {
-    let found = Command::new("mandoc").arg("-T").stdin(Stdio::null()).stderr(Stdio::null()).status();
-    if_there(found.ok(), "mandoc")?;
-    Some(fed(Command::new("mandoc").args(arguments), page))
+/// What `mandoc` makes of a page.
+fn mandoc(arguments: &[&str], page: &str) -> Output {
+    fed(Command::new("mandoc").args(arguments), page)
 }
 
 #[test]
@@ -55,13 +58,13 @@ fn every_shell_has_completions_that_know_the_options() {
     }
 }
 
-#[test]
+#[test(needs(Program("mandoc")))]
 fn the_manual_page_renders_and_has_every_option() {
     let page = generate("man");
     assert!(page.contains("\n.TH load-gen 1 "), "{page}");
-    let Some(lint) = mandoc(&["-T", "lint", "-W", "error"], &page) else { return };
+    let lint = mandoc(&["-T", "lint", "-W", "error"], &page);
     assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
-    let rendered = mandoc(&["-T", "utf8"], &page).expect("there before");
+    let rendered = mandoc(&["-T", "utf8"], &page);
     // Bold and underlined letters are written twice, with a backspace between.
     let text = String::from_utf8(rendered.stdout).expect("text");
     let letters: Vec<char> = text.chars().collect();

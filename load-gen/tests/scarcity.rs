@@ -11,12 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use support::servers::{echo, echo_some, serve_on, server};
 use support::{count, judged, output_of, reasons, run, spawn, start, stderr, wait_until};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// Set where a test runs again inside a network namespace that was made for it.
 const INSIDE: &str = "LOAD_GEN_TEST_NAMESPACE";
 
 /// Runs `inside` in a network namespace that the shell commands `set_up` have furnished: the test `name` starts itself
-/// once more in there. Without the right to make one, the test is skipped with a word, except where CI is set.
+/// once more in there. Without the right to make one it cannot run.
 fn in_a_network_of_its_own(name: &str, set_up: &str, inside: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
@@ -28,9 +33,7 @@ fn in_a_network_of_its_own(name: &str, set_up: &str, inside: impl FnOnce()) {
         tried.is_ok_and(|output| output.status.success())
     };
     let Some(way) = ways.into_iter().find(works) else {
-        assert!(std::env::var_os("CI").is_none(), "no network namespace can be made here: unshare(1), ip(8)");
-        eprintln!("skipped: no network namespace can be made here");
-        return;
+        trials::cannot_run("namespaces", "no network namespace can be made here: unshare(1), ip(8)");
     };
     let script = format!("set -e; ip link set lo up; {set_up}; exec \"$@\"");
     let mut command = Command::new(way[0]);

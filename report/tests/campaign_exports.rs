@@ -14,6 +14,11 @@ use report::export::campaign::{Exported, Format, render};
 use report::histogram::Histogram;
 use report::schema::{Campaign, Cell, CellStatus};
 use serde_json::{Value, json};
+use trials::{Need, test};
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -61,7 +66,7 @@ fn response(cell: &Cell) -> Histogram {
 fn a_strict_parser_of_openmetrics_reads_every_figure() {
     let campaign = reference();
     let folder = exported(&campaign, Format::OpenMetrics);
-    let Some(families) = read("openmetrics.py", &[&folder.path().join("export")], "") else { return };
+    let families = read("openmetrics.py", &[&folder.path().join("export")], "");
     let cells = valid(&campaign);
     let first = cells[0];
     let samples = families["muxbench_response_seconds"]["samples"].as_array().expect("samples");
@@ -97,11 +102,11 @@ fn a_strict_parser_of_openmetrics_reads_every_figure() {
 fn bencher_s_format_is_as_its_documentation_says() {
     let folder = exported(&reference(), Format::Bmf);
     let (schema, path) = (root().join("report/tests/bmf.schema.json"), folder.path().join("export"));
-    let Some(errors) = read("schema.py", &[&schema, &path], "") else { return };
+    let errors = read("schema.py", &[&schema, &path], "");
     assert_eq!(errors, json!([]));
     let text = fs::read_to_string(&path).expect("written");
     fs::write(&path, text.replace("\"value\"", "\"median\"")).expect("written");
-    let errors = read("schema.py", &[&schema, &path], "").expect("there before");
+    let errors = read("schema.py", &[&schema, &path], "");
     assert_ne!(errors, json!([]), "a metric without a value is none");
 }
 
@@ -109,7 +114,7 @@ fn bencher_s_format_is_as_its_documentation_says() {
 fn python_reads_a_row_a_cell() {
     let campaign = reference();
     let folder = exported(&campaign, Format::Csv);
-    let Some(rows) = read("table.py", &[&folder.path().join("export")], "") else { return };
+    let rows = read("table.py", &[&folder.path().join("export")], "");
     let rows = rows.as_array().expect("rows");
     assert_eq!(rows.len(), campaign.cells.len());
     for (row, cell) in rows.iter().zip(&campaign.cells) {
@@ -134,7 +139,7 @@ fn readers_of_the_log_find_every_valid_cell_under_its_tag() {
         cells.iter().filter(of_tag).map(|cell| response(cell).len()).sum()
     };
     for script in ["hlog.py", "hlog.js"] {
-        let Some(log) = read(script, &[&folder.path().join("export")], "") else { continue };
+        let log = read(script, &[&folder.path().join("export")], "");
         let lines = log["lines"].as_array().expect("lines");
         assert_eq!(lines.len(), cells.len(), "{script}");
         let tag = lines[0]["tag"].as_str().expect("a tag");
@@ -152,7 +157,7 @@ fn distributions_are_those_of_hdr_histogram_js_byte_for_byte() {
     let same = |cell: &&&Cell| (&cell.mechanism, &cell.point) == (&first.mechanism, &first.point);
     let mut merged = report::histogram::empty();
     cells.iter().filter(same).for_each(|cell| merged += response(cell));
-    let Some(theirs) = read("hgrm.js", &[], &(report::histogram::encode(&merged) + "\n")) else { return };
+    let theirs = read("hgrm.js", &[], &(report::histogram::encode(&merged) + "\n"));
     let folder = exported(&campaign, Format::Hgrm);
     let ours = |path: PathBuf| fs::read_to_string(path).expect("written");
     let files: Vec<String> =
@@ -171,22 +176,16 @@ struct Action {
 }
 
 impl Action {
-    /// The program that `.ci/readers` fetches from GitHub, or `GITHUB_ACTION_BENCHMARK`, a folder with it. Without a way to GitHub there is
-    /// none, in CI neither, except on GitHub itself.
-    fn find() -> Option<Self> {
+    /// The program that `.ci/readers` fetches from GitHub, or `GITHUB_ACTION_BENCHMARK`, a folder with it.
+    fn program() -> PathBuf {
         let folder = std::env::var_os("GITHUB_ACTION_BENCHMARK").map(PathBuf::from);
-        let program = folder
+        folder
             .unwrap_or_else(|| root().join("target/peers/github-action-benchmark"))
-            .join("dist/src/index.js");
-        assert!(
-            program.exists() || std::env::var_os("GITHUB_ACTIONS").is_none(),
-            "github-action-benchmark is missing: .ci/readers fetches it"
-        );
-        if !program.exists() {
-            eprintln!("left out: github-action-benchmark was not fetched; see .ci/readers");
-            return None;
-        }
-        Some(Self { program, folder: tempfile::tempdir().expect("a folder") })
+            .join("dist/src/index.js")
+    }
+
+    fn find() -> Self {
+        Self { program: Self::program(), folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// What it says of the file at `path` as the result of `commit`.
@@ -218,9 +217,15 @@ impl Action {
     }
 }
 
-#[test]
+/// It is in no registry.
+const ACTION: Need = Need::Met("github-action-benchmark", || match Action::program().exists() {
+    true => Ok(()),
+    false => Err("github-action-benchmark was not fetched".into()),
+});
+
+#[test(needs(ACTION, Program("node")))]
 fn github_action_benchmark_takes_both_files_and_flags_a_regression_by_two() {
-    let Some(action) = Action::find() else { return };
+    let action = Action::find();
     let folder = exported(&reference(), Format::GithubBenchmark);
     for (tool, name, factor) in [
         ("customSmallerIsBetter", "smaller-is-better.json", 2.0),

@@ -20,8 +20,8 @@ mod pressure;
 mod schedules;
 mod stop;
 
-fn main() {
-    let arguments = libtest_mimic::Arguments::from_args();
+fn main() -> std::process::ExitCode {
+    let arguments = trials::Arguments::from_args();
     load_gen::machine::raise_descriptor_limit();
     let tests = [
         echo::TESTS,
@@ -33,5 +33,5 @@ fn main() {
         schedules::TESTS,
     ]
     .concat();
-    libtest_mimic::run(&arguments, suite::trials(&tests)).exit();
+    trials::run(&arguments, suite::trials(&tests))
 }

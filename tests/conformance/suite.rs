@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use libtest_mimic::{Failed, Trial};
 use muxbench::mechanisms::{self, Mechanism};
 use muxbench::server::Reply;
+use trials::{Failed, Need, Trial, trial};
 
 use crate::subject::{Promise, Settings, Subject};
-use crate::support::{asyncio, is_there, socat};
+use crate::support::{asyncio, socat};
 
 /// One test: what it does, what it asks for, and over which settings it is repeated.
 #[derive(Clone, Copy)]
@@ -129,8 +129,7 @@ impl Test {
 /// Somebody else's server.
 struct Guest {
     name: &'static str,
-    /// The program that has to be installed.
-    program: &'static str,
+    needs: &'static [Need],
     command: fn(u16) -> Vec<String>,
     promises: &'static [Promise],
     connections_at_most: usize,
@@ -141,7 +140,7 @@ struct Guest {
 const GUESTS: [Guest; 2] = [
     Guest {
         name: "asyncio",
-        program: "python3",
+        needs: &[Need::Program("python3")],
         command: asyncio,
         promises: &[Promise::HalfClose, Promise::UrgentOutOfBand, Promise::HoldsBack, Promise::Thousands],
         connections_at_most: usize::MAX,
@@ -149,7 +148,7 @@ const GUESTS: [Guest; 2] = [
     },
     Guest {
         name: "socat",
-        program: "socat",
+        needs: &[Need::Program("socat")],
         command: socat,
         promises: &[Promise::HalfClose, Promise::UrgentOutOfBand, Promise::HoldsBack],
         // Two processes each.
@@ -164,16 +163,16 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
     let mut settings = 0;
     let mut of_ours = 0;
     for mechanism in mechanisms::compiled() {
-        if let Some(reason) = mechanism.obstacle() {
-            eprintln!("skipped: {reason}");
-            continue;
-        }
         for (name, more) in variants(mechanism) {
             for &test in tests.iter().filter(|test| (test.only)(mechanism)) {
                 let all = test.settings(mechanism, more);
                 let servers = all.len();
-                let trial =
-                    Trial::test(format!("{}/{name}", test.name), move || on_ours(&test, mechanism, all));
+                let trial = trial(format!("{}/{name}", test.name), &[], move || {
+                    if let Some(reason) = mechanism.obstacle() {
+                        trials::cannot_run(mechanism.name, reason);
+                    }
+                    on_ours(&test, mechanism, all)
+                });
                 let lacking = test.needs.iter().find_map(|promise| promise.withheld_by(mechanism));
                 if let Some(reason) = lacking {
                     trials.push(trial.with_ignored_flag(true).with_kind(format!("{name} {reason}")));
@@ -188,11 +187,10 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
     let mut summary =
         format!("conformance: {} tests, {of_ours} with a mechanism each, {settings} servers", tests.len());
     for guest in GUESTS {
-        let there = is_there(guest.program);
         let applied = tests.iter().filter(|test| guest.lacks(test).is_none()).count();
         assert!(applied >= guest.tests_at_least, "{} gets {applied} tests only", guest.name);
         summary += &format!("; {}: {applied} tests", guest.name);
-        trials.extend(tests.iter().map(|&test| guest.trial(test, there)));
+        trials.extend(tests.iter().map(|&test| guest.trial(test)));
     }
     eprintln!("{summary}");
     trials
@@ -231,13 +229,12 @@ impl Guest {
 
     /// The trial of `test` on this server; where it does not apply, one that is listed with the reason and
     /// not run.
-    fn trial(self: &Guest, test: Test, there: bool) -> Trial {
+    fn trial(&self, test: Test) -> Trial {
         let (name, command, most) = (self.name, self.command, self.connections_at_most);
-        let reason = self.lacks(&test).or_else(|| (!there).then(|| "is not installed".into()));
-        let trial = Trial::test(format!("{}/{name}", test.name), move || {
+        let trial = trial(format!("{}/{name}", test.name), self.needs, move || {
             test.check(name, &Subject::foreign(command, most))
         });
-        match reason {
+        match self.lacks(&test) {
             None => trial,
             Some(reason) => trial.with_ignored_flag(true).with_kind(format!("{name} {reason}")),
         }

@@ -4,6 +4,7 @@ use report::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, Refuted};
 use report::schema::{ClaimVerdict, Finding};
 
 use crate::expectation::{claim, kernel, ring_is_there};
+use trials::test;
 
 /// Asserts the verdict, and that its conditions or contradictions are exactly the parts that begin with
 /// `parts`.

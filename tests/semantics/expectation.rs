@@ -99,8 +99,7 @@ pub fn expect_full(situation: &str) {
 pub fn expect(situation: &str, rows: Rows<'_>) {
     let report = observed().situations.iter().find(|report| report.name == situation).expect("observed");
     if let Some(why) = &report.unavailable {
-        eprintln!("skipped: {situation} is not offered here: {why}");
-        return;
+        trials::cannot_run("situations", format!("{situation} is not offered here: {why}"));
     }
     let mut wrong = Vec::new();
     for phase in &report.phases {

@@ -3,6 +3,7 @@
 use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::expect;
+use trials::test;
 
 const NOTHING: &str = "nothing";
 

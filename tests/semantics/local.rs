@@ -3,6 +3,7 @@
 use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_full, expect_readable, kernel, ready, told};
+use trials::test;
 
 /// unix(7), epoll(7): a Unix socket's room is an event each time the peer takes a packet, though it was never
 /// full: `unix_write_space` wakes whenever the socket is writable, without TCP's SOCK_NOSPACE. One byte of a

@@ -3,6 +3,7 @@
 use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_readable, kernel, ready, told};
+use trials::test;
 
 /// A new event for what is readable.
 const MORE: [&str; 7] = event("READ", "IN", "IN");

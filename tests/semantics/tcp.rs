@@ -4,6 +4,7 @@
 use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_full, ready, told};
+use trials::test;
 
 /// poll(2), epoll(7): data make POLLIN, and room POLLOUT, for as long as they are there; an edge is the
 /// arrival of data, whether or not older data were read, and a read is none.

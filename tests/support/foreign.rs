@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 
 use super::{Process, wait_until};
@@ -86,34 +86,4 @@ pub fn nginx(folder: &Path, port: u16, server: SocketAddr) -> Vec<String> {
     let path = folder.join("nginx.conf");
     std::fs::write(&path, configuration).expect("a folder to write to");
     ["nginx", "-p", &here.to_string(), "-c", &path.display().to_string()].map(Into::into).into()
-}
-
-/// Whether `program` is there to be driven: a peer that is not installed is skipped with a word, except where
-/// CI is set, for there `.ci/peers` has put it.
-pub fn is_there(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
-    let there = found.is_ok_and(|output| output.status.success());
-    assert!(there || std::env::var_os("CI").is_none(), "{program} is missing: .ci/peers installs it");
-    if !there {
-        eprintln!("skipped: {program} is not installed");
-    }
-    there
-}
-
-/// A Python that has `package`, from where `.ci/peers` puts it or else the system's own; without one as [`is_there`] has it.
-pub fn python(package: &str) -> Option<PathBuf> {
-    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers/python/bin/python");
-    let has_it = |python: &Path| {
-        let import = Command::new(python).args(["-c", &format!("import {package}")]).output();
-        import.is_ok_and(|output| output.status.success())
-    };
-    let found = [ours, "python3"].into_iter().map(PathBuf::from).find(|python| has_it(python));
-    assert!(
-        found.is_some() || std::env::var_os("CI").is_none(),
-        "{package} of PyPI is missing: .ci/peers installs it"
-    );
-    if found.is_none() {
-        eprintln!("skipped: {package} of PyPI is not installed");
-    }
-    found
 }

@@ -15,11 +15,6 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Whether the command knows `arguments`.
-    pub fn understands(arguments: &[&str]) -> bool {
-        Cli::try_parse_from(["load-gen"].iter().chain(arguments)).is_ok()
-    }
-
     /// Opens what `arguments` of `load-gen` say.
     pub fn open(target: SocketAddr, arguments: &[&str]) -> Self {
         let fleet = Fleet::open(parse(target, arguments).fleet(false), Arc::default(), &mut ());

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use foreign::{Foreign, asyncio, is_there, nginx, python, redis, socat};
+pub use foreign::{Foreign, asyncio, nginx, redis, socat};
 pub use generator::Generator;
 pub use process::{Process, starved_ns};
 pub use server::Server;

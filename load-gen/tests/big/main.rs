@@ -11,6 +11,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
+
 /// Runs `load-gen` for a short time.
 fn run(arguments: &[&str]) -> Output {
     load_gen(arguments).output().expect("load-gen starts")

@@ -9,6 +9,8 @@ use load_gen::machine;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
+use trials::test;
+
 use super::support::{self, PATIENCE, output_of, spawn, stderr};
 
 /// Connections of the smaller run, which has everything that does not depend on their number.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
+use trials::test;
+
 use super::support::wait_until;
 use super::{echo, report, run, stderr};
 

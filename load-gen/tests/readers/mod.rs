@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use trials::Need;
+use trials::need::peers;
 
 /// Runs `program` on `input`, which it reads whole before it writes more than a pipe holds.
 pub fn fed(program: &mut Command, input: &str) -> Output {
@@ -20,32 +22,19 @@ pub fn fed(program: &mut Command, input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-/// `found`, or none with a word where it is not; CI, where all are installed, does not forgive that.
-pub fn if_there<T>(found: Option<T>, name: &str) -> Option<T> {
-    assert!(
-        found.is_some() || std::env::var_os("CI").is_none(),
-        "{name} is missing: .ci/peers and .ci/readers install it"
-    );
-    if found.is_none() {
-        eprintln!("skipped: {name} is not installed; see .ci/peers and .ci/readers");
-    }
-    found
-}
-
-/// What a script of this folder says, which is JSON; none where what it needs is not installed.
-pub fn read(script: &str, arguments: &[&Path], input: &str) -> Option<Value> {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers");
-    let (needed, program) = match script.ends_with(".js") {
-        true => (peers.join("node/node_modules/hdr-histogram-js"), "node".into()),
-        false => (peers.join("python/bin/python"), peers.join("python/bin/python")),
+/// What a script of this folder says, which is JSON. Without what it needs the test cannot run.
+pub fn read(script: &str, arguments: &[&Path], input: &str) -> Value {
+    let (needs, program) = match script.ends_with(".js") {
+        true => (Need::Node("hdr-histogram-js"), "node".into()),
+        false => (Need::Peer("python/bin/python"), peers().join("python/bin/python")),
     };
-    if_there(needed.exists().then_some(()), &needed.display().to_string())?;
+    trials::require(&needs);
     // Whichever package of the workspace is tested.
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../load-gen/tests/readers");
     let script = scripts.join(script);
     let mut reader = Command::new(program);
-    reader.env("NODE_PATH", peers.join("node/node_modules")).arg(&script).args(arguments);
+    reader.env("NODE_PATH", trials::need::node("")).arg(&script).args(arguments);
     let output = fed(&mut reader, input);
     assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }

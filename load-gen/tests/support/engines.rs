@@ -25,7 +25,7 @@ macro_rules! on_each_engine {
     };
     ($module:ident, $engine:literal: $($test:ident)*) => {
         mod $module {
-            $(#[test]
+            $(#[trials::test]
             fn $test() {
                 crate::support::engines::choose($engine);
                 super::$test();

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::thread;
 
+use trials::test;
+
 use crate::servers::{echo, run};
 use crate::support::count;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use serde_json::{Value, json};
+use trials::test;
 
 use crate::servers::{Seen, load_gen, replying, run, server};
 use crate::support::{count, on_each_engine};
@@ -62,8 +63,7 @@ struct Redis {
 }
 
 impl Redis {
-    /// None, with a word, where it is not installed; where CI is set, that is an error.
-    fn start() -> Option<Self> {
+    fn start() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
         let started = Command::new("redis-server")
             .args([
@@ -79,17 +79,12 @@ impl Redis {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
-        let Ok(process) = started else {
-            assert!(std::env::var_os("CI").is_none(), "redis-server is missing: .ci/peers installs it");
-            eprintln!("skipped: redis-server is not installed");
-            return None;
-        };
-        let mut redis = Self { process, address };
+        let mut redis = Self { process: started.expect("redis-server starts"), address };
         while TcpStream::connect(address).is_err() {
             assert!(redis.process.try_wait().expect("a child of ours").is_none(), "redis-server ended");
             thread::yield_now();
         }
-        Some(redis)
+        redis
     }
 }
 
@@ -99,9 +94,9 @@ impl Drop for Redis {
     }
 }
 
-#[test]
+#[test(needs(Program("redis-server")))]
 fn a_redis_server_is_driven_and_every_reply_verified() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     for arguments in [
         "--conns 10 --pipeline 8",
         "--conns 10 --size 1..2k --rate 2k",

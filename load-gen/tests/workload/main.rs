@@ -17,6 +17,11 @@ use std::thread;
 use serde_json::{Value, json};
 use servers::{echo, load_gen, replying, run, server};
 use support::{count, on_each_engine};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 on_each_engine! {
     sizes_of_a_range_arrive_as_they_were_drawn_and_the_same_seed_draws_the_same,
