@@ -137,7 +137,7 @@ pub struct Cli {
     pub cpu: Option<u32>,
 
     /// How a worker waits: spin (punctual; keeps a processor busy) or sleep [default: spin in open loop
-    /// when there is a processor for every worker and one to spare, otherwise sleep]
+    /// when there is a processor for every worker and one to spare, by the CPU quota too; otherwise sleep]
     #[arg(long, value_enum)]
     wait: Option<WaitArg>,
 
@@ -339,8 +339,10 @@ impl Cli {
         }
     }
 
-    /// The load that was asked for, where `processors` are there for everybody.
-    pub fn load(&self, processors: usize) -> Load {
+    /// The load that was asked for, where the time of `processors` is there for everybody. A part of one is no processor to
+    /// spin on: whoever shares it would wait.
+    pub fn load(&self, processors: f64) -> Load {
+        let processors = processors as usize;
         let mode = match self.first_rate() {
             Some(rate_per_s) => LoadMode::Open {
                 rate_per_s,

@@ -60,8 +60,8 @@ impl Memory {
 
 /// What the workers of a fleet share.
 fn shared(options: FleetOptions, placement: Placement, engine: EngineKind, stop: Arc<AtomicBool>) -> Shared {
-    let processors =
-        if options.cpu.is_some() { 1 } else { machine::allowed_cpus().map_or(1, |cpus| cpus.len()) };
+    let granted = machine::processors().map_or(1, |processors| processors.ceil() as usize);
+    let processors = if options.cpu.is_some() { 1 } else { granted };
     let at_once = processors.clamp(1, placement.tables as usize);
     Shared {
         turns: Turns::new(placement.tables as usize, at_once),

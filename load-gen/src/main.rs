@@ -88,7 +88,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     let options = FleetOptions { live_latencies: view.is_shown(), ..options };
     let mut fleet = Fleet::open(options, Arc::clone(&stop), &mut view)?;
     let start_ns = cli.start_at.map(|at| at.wait(&stop, &mut view)).transpose()?;
-    let load = cli.load(processors.len());
+    let load = cli.load(machine::processors().context("cannot tell the processors")?);
     view.loading(matches!(load.mode, LoadMode::Open { .. }));
     let (mut file, valid) = match plan {
         Plan::Once => {

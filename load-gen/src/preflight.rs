@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use report::format::bytes;
+use report::format::{bytes, plural};
 
 use crate::machine::capacity::Capacity;
 use crate::machine::listen_queue::is_of_this_machine;
@@ -74,7 +74,8 @@ pub fn is_local(target: &Target) -> bool {
 pub type Question = fn(&Plan<'_>, &Capacity) -> Option<Finding>;
 
 /// Every question, and what it is about.
-pub const QUESTIONS: [(&str, Question); 7] = [
+pub const QUESTIONS: [(&str, Question); 8] = [
+    ("processor time", quota),
     ("memory", memory),
     ("open files", files),
     ("descriptors", threads),
@@ -90,6 +91,25 @@ pub fn findings(plan: &Plan<'_>, machine: &Capacity) -> Vec<Finding> {
         QUESTIONS.into_iter().filter_map(|(_, question)| question(plan, machine)).collect();
     findings.sort_by_key(|finding| !finding.is_fatal);
     findings
+}
+
+fn quota(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
+    let quota = machine.quota.as_ref()?;
+    // Each worker could keep one busy, and so could a server beside them.
+    let busy = plan.threads as usize + usize::from(plan.is_local);
+    (quota.processors < busy as f64).then(|| Finding {
+        is_fatal: false,
+        missing: format!(
+            "the control group grants {} of {} processors ({}), less than {}{} can keep busy, so that workers sleep where they \
+             would spin, and what is held back is no server's fault",
+            quota.processors,
+            machine.processors,
+            quota.setting.display(),
+            if plan.is_local { "the server and " } else { "" },
+            plural(plan.threads as usize, "thread"),
+        ),
+        remedy: quota.remedy(busy.min(machine.processors)),
+    })
 }
 
 fn memory(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {

@@ -1,7 +1,7 @@
 //! When a run's figures may not be used: the generator accuses itself.
 
 use report::histogram::Histogram;
-use report::schema::Check;
+use report::schema::{Check, CpuQuota};
 
 use crate::fault::Faults;
 
@@ -14,6 +14,9 @@ const ADDED_SHARE: [(f64, f64); 2] = [(0.5, 0.1), (0.99, 0.25)];
 const STARVED_SHARE: f64 = 0.05;
 /// Largest share of the machine's time that the hypervisor may take.
 const STEAL_SHARE: f64 = 0.05;
+/// Largest share of the window in which a CPU quota may have held the generator back: beyond it the 99th percentile is the
+/// quota's.
+const HELD_BACK_SHARE: f64 = 0.01;
 /// Largest share of the scheduled requests that may leave after the window, or never, on the generator's account.
 const MISSED_RATE: f64 = 0.01;
 
@@ -53,8 +56,27 @@ pub struct Facts {
     pub steal: f64,
     /// Time in which the generator's process as a whole stood still, in seconds.
     pub stood_still_s: f64,
+    /// The CPU quota of the generator's control group, where it is under one.
+    pub quota: Option<CpuQuota>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
+}
+
+impl Facts {
+    /// Whether its CPU quota held the generator back, and with it a server that shares the quota.
+    pub fn is_held_back(&self) -> bool {
+        self.quota.as_ref().is_some_and(|quota| quota.held_back > HELD_BACK_SHARE)
+    }
+
+    /// What gives the generator more processor time: `usual`, which would only use up a quota sooner.
+    pub fn more_time(&self, usual: &str) -> String {
+        match &self.quota {
+            None => usual.to_owned(),
+            Some(quota) => {
+                format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting)
+            }
+        }
+    }
 }
 
 /// One sentence, with advice, for each rule of measurement that was broken.
@@ -78,8 +100,9 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
             unsent => format!(" ({unsent} of them never sent)"),
         };
         reasons.push(format!(
-            "{} requests were still unanswered at the end{unsent}: the server stalled, or --timeout is too short for this load",
-            facts.outstanding
+            "{} requests were still unanswered at the end{unsent}: {}, or --timeout is too short for this load",
+            facts.outstanding,
+            if facts.is_held_back() { "the CPU quota held them up" } else { "the server stalled" }
         ));
     }
     if facts.scheduled == 0 && facts.any_active {
@@ -88,8 +111,10 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
     }
     if facts.stood_still_s > 0.0 {
         reasons.push(format!(
-            "the generator itself stood still for {:.2} s of the window (stopped by a signal or a debugger, frozen, or given no processor): measure again and leave it running",
-            facts.stood_still_s
+            "the generator itself stood still for {:.2} s of the window ({}): {}",
+            facts.stood_still_s,
+            "stopped by a signal or a debugger, frozen, or given no processor",
+            facts.more_time("measure again and leave it running")
         ));
     }
     reasons.extend(generator_checks(facts).into_iter().filter_map(|check| check.advice));
@@ -102,13 +127,34 @@ pub fn generator_checks(facts: &Facts) -> Vec<Check> {
     if facts.open_loop {
         checks.extend([missed_rate(facts), lateness(facts)]);
     }
+    if let Some(quota) = &facts.quota {
+        let method = "share of the window in which the CPU quota of the control group held it back";
+        let sample = (quota.held_back, HELD_BACK_SHARE);
+        checks.push(Check::new("cpu_quota", method, sample, None, facts.scheduled, || {
+            format!(
+                "the CPU quota of {} processors ({}) held the generator, and whatever shares it, back for {:.1} % of the window, \
+                 so that the figures are the quota's: raise or remove it, or lower the load",
+                quota.processors,
+                quota.setting,
+                quota.held_back * 100.0
+            )
+        }));
+    }
     let starved = "share of the window in which the worst worker had no processor";
-    checks.push(Check::new("starved", starved, (facts.starved, STARVED_SHARE), None, facts.scheduled, || {
-        format!(
-            "the generator had no processor for {:.1} % of the window: give it one of its own with --cpu, apart from the server's",
-            facts.starved * 100.0
-        )
-    }));
+    checks.push(Check::new(
+        "starved",
+        starved,
+        (facts.starved, STARVED_SHARE),
+        None,
+        facts.scheduled,
+        || {
+            format!(
+                "the generator had no processor for {:.1} % of the window: {}",
+                facts.starved * 100.0,
+                facts.more_time("give it one of its own with --cpu, apart from the server's")
+            )
+        },
+    ));
     let steal = "share of the machine's time that the hypervisor took";
     checks.push(Check::new("steal", steal, (facts.steal, STEAL_SHARE), None, facts.scheduled, || {
         format!(
@@ -126,8 +172,9 @@ fn missed_rate(facts: &Facts) -> Check {
     let held = if facts.is_capped { ", or raise --pipeline" } else { "" };
     Check::new("missed_rate", method, (share, MISSED_RATE), None, facts.scheduled, || {
         format!(
-            "the offered rate was missed by {:.1} %: lower --rate, or give the generator more --threads and processors{held}",
-            share * 100.0
+            "the offered rate was missed by {:.1} %: lower --rate, or {}{held}",
+            share * 100.0,
+            facts.more_time("give the generator more --threads and processors")
         )
     })
 }
@@ -151,10 +198,11 @@ fn lateness(facts: &Facts) -> Check {
     let method = "what lateness added to the response's p50 or p99, beside what it may add";
     Check::new("lateness", method, (worst, 1.0), None, facts.service.len(), || {
         format!(
-            "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): give it a processor of its own, or more --threads",
+            "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): {}",
             added as f64 / 1e3,
             quantile * 100.0,
-            added as f64 / response as f64 * 100.0
+            added as f64 / response as f64 * 100.0,
+            facts.more_time("give it a processor of its own, or more --threads")
         )
     })
 }
@@ -195,6 +243,7 @@ mod tests {
             starved: 0.0,
             steal: 0.0,
             stood_still_s: 0.0,
+            quota: None,
             interrupted: false,
         };
         spoil(&mut facts);
@@ -224,6 +273,24 @@ mod tests {
         one(judge(|facts| facts.interrupted = true), "interrupted");
         one(judge(|facts| facts.response = all_of(400_000)), "late");
         one(judge(|facts| facts.scheduled = 0), "no request");
+    }
+
+    #[test]
+    fn under_a_quota_it_is_the_quota_that_is_blamed_and_nothing_that_spends_it_sooner_is_advised() {
+        let quota = |held_back| CpuQuota { processors: 0.5, setting: "/cpu.max".to_owned(), held_back };
+        assert_eq!(judge(|facts| facts.quota = Some(quota(0.005))), Vec::<String>::new());
+        let reasons = judge(|facts| {
+            facts.quota = Some(quota(0.4));
+            (facts.starved, facts.missed, facts.stood_still_s, facts.outstanding) = (0.4, 500, 0.3, 7);
+            facts.response = all_of(400_000);
+        });
+        assert_eq!(reasons.len(), 6, "{reasons:?}");
+        for reason in reasons {
+            assert!(reason.contains("CPU quota"), "{reason}");
+            let spends =
+                ["--cpu", "--threads", "spin", "server stalled"].iter().any(|word| reason.contains(word));
+            assert!(!spends, "{reason}");
+        }
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use report::schema::{SystemUsage, WaitPolicy};
+use report::schema::{CpuQuota, SystemUsage, WaitPolicy};
 
 use crate::clock::now_ns;
 use crate::fleet::{Edge, Observer};
 use crate::live::Live;
-use crate::machine::usage;
+use crate::machine::quota::Groups;
+use crate::machine::{self, usage};
 use crate::measure::Window;
 
 /// How late the watch may wake before the generator as a whole is said to have stood still. The watch sleeps nearly
@@ -24,6 +25,7 @@ struct Reading {
     at_ns: u64,
     workers: Vec<WorkerReading>,
     system: SystemUsage,
+    held_back_s: Vec<f64>,
 }
 
 struct WorkerReading {
@@ -41,6 +43,8 @@ pub struct Judgement {
     pub steal: f64,
     /// Time in which the whole process stood still, in seconds.
     pub stood_still_s: f64,
+    /// The CPU quota that it was under, and what that withheld.
+    pub quota: Option<CpuQuota>,
 }
 
 /// Keeps the time of a run: when to read the edges of its window, when to tell progress.
@@ -50,6 +54,7 @@ pub struct Watch {
     progress_every_ns: u64,
     next_progress_ns: u64,
     stood_still_ns: u64,
+    groups: Groups,
 }
 
 impl Watch {
@@ -63,6 +68,7 @@ impl Watch {
             progress_every_ns,
             next_progress_ns,
             stood_still_ns: 0,
+            groups: Groups::of_this_process(),
         }
     }
 
@@ -126,13 +132,14 @@ impl Watch {
                 })
                 .collect(),
             system: usage::system().unwrap_or_default(),
+            held_back_s: self.groups.held_back_s(),
         });
     }
 
     /// What the two edges say, once both have been read.
     pub fn judgement(&self, wait: WaitPolicy) -> Judgement {
         let [begin, end] = &self.readings[..] else {
-            return Judgement { busy: 0.0, starved: 0.0, steal: 0.0, stood_still_s: 0.0 };
+            return Judgement { busy: 0.0, starved: 0.0, steal: 0.0, stood_still_s: 0.0, quota: None };
         };
         let window_s = ((end.at_ns - begin.at_ns) as f64 / 1e9).max(1e-9);
         let worst = |share: &dyn Fn(&WorkerReading, &WorkerReading) -> f64| {
@@ -153,7 +160,21 @@ impl Watch {
             starved,
             steal,
             stood_still_s: self.stood_still_ns as f64 / 1e9,
+            quota: self.quota(begin, end, window_s),
         }
+    }
+
+    /// The tightest quota, with the most that any of the groups around this process was held back.
+    fn quota(&self, begin: &Reading, end: &Reading, window_s: f64) -> Option<CpuQuota> {
+        let allowed = machine::allowed_cpus().ok()?.len() as f64;
+        let quota = self.groups.quota().filter(|quota| quota.processors < allowed)?;
+        let pairs = begin.held_back_s.iter().zip(&end.held_back_s);
+        let longest_s = pairs.map(|(begin, end)| end - begin).fold(0.0, f64::max);
+        Some(CpuQuota {
+            processors: quota.processors,
+            setting: quota.setting.display().to_string(),
+            held_back: (longest_s / window_s).clamp(0.0, 1.0),
+        })
     }
 }
 

@@ -20,7 +20,7 @@ fn parse(target: SocketAddr, arguments: &str) -> (Fleet, Load) {
     let cli = Cli::try_parse_from(always.into_iter().chain(arguments.split_whitespace()));
     let cli = cli.unwrap_or_else(|error| panic!("{error}"));
     let fleet = Fleet::open(cli.fleet(false), Arc::default(), &mut ()).expect("the server listens");
-    (fleet, cli.load(1))
+    (fleet, cli.load(1.0))
 }
 
 /// Fails in the middle of a run, as a worker that fails does for the fleet.

@@ -26,7 +26,8 @@ pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
         (
             "processors",
             format!(
-                "{} of {}, {}",
+                "{}{} of {}, {}",
+                machine.cpu_quota.map(|quota| format!("a CPU quota of {quota} of ")).unwrap_or_default(),
                 machine.processors,
                 machine.processor,
                 format::bytes(machine.memory_bytes)

@@ -72,6 +72,10 @@ pub fn merge(sources: Vec<Source>, max_skew: Duration) -> Result<LoadReport, Ref
         generator_busy: worst(|report| report.generator_busy),
         generator_starved: worst(|report| report.generator_starved),
         steal: worst(|report| report.steal),
+        cpu_quota: parts
+            .iter()
+            .filter_map(|part| part.report.cpu_quota.clone())
+            .max_by(|one, other| one.held_back.total_cmp(&other.held_back)),
         // A shard of idle connections has no reply that could be stamped.
         response_kernel: sum_where_any(&parts, "response_kernel", |report| report.response_kernel.as_ref())?,
         generator_added: sum_where_any(&parts, "generator_added", |report| report.generator_added.as_ref())?,

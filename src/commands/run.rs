@@ -336,8 +336,8 @@ fn resume(folder: &Path) -> anyhow::Result<Work> {
 fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
     let here = environment::capture(&Pinning::choose());
     let there = &campaign.environment;
-    let same = (&here.host, &here.kernel, &here.processor, here.processors)
-        == (&there.host, &there.kernel, &there.processor, there.processors);
+    let same = (&here.host, &here.kernel, &here.processor, here.processors, here.cpu_quota)
+        == (&there.host, &there.kernel, &there.processor, there.processors, there.cpu_quota);
     anyhow::ensure!(
         same,
         "this campaign was begun on {} ({}, {}): complete it there, or begin a new one here",

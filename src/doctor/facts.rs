@@ -3,6 +3,7 @@
 use std::fs;
 
 use load_gen::machine;
+use load_gen::machine::quota::Quota;
 
 use crate::experiment::environment::{self, Pinning};
 use crate::mechanisms;
@@ -12,6 +13,8 @@ use crate::mechanisms;
 pub struct Facts {
     /// Processors that this process may run on.
     pub processors: usize,
+    /// The processor time that control groups grant, where that is less.
+    pub quota: Option<Quota>,
     /// Whether the two chosen processors are threads of one core.
     pub shares_a_core: bool,
     /// The frequency governor of the first processor.
@@ -46,6 +49,7 @@ impl Facts {
         let mitigated = mitigated.filter(|(_, state)| state.starts_with("Mitigation"));
         Self {
             processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len()),
+            quota: machine::allowed_cpus().ok().and_then(|cpus| Quota::below(cpus.len())),
             shares_a_core: pinning.shares_a_core(),
             governor: environment.governor,
             turbo: turbo(),

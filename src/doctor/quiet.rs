@@ -37,6 +37,17 @@ pub fn symptoms_of_noise(noise: &Noise) -> [Symptom; 5] {
 fn processors(facts: &Facts) -> Symptom {
     let found = plural(facts.processors, "processor");
     let answer = pass("processors", found, "server and generator need one each");
+    if let Some(quota) = &facts.quota {
+        let found = format!(
+            "{}, and a CPU quota of {} ({})",
+            answer.found,
+            quota.processors,
+            quota.setting.display()
+        );
+        let state = if quota.processors < 2.0 { Health::Fail } else { Health::Pass };
+        let answer = Symptom { found, ..answer };
+        return if state == Health::Pass { answer } else { answer.but(state, quota.remedy(2)) };
+    }
     match (facts.processors, facts.shares_a_core) {
         (0 | 1, _) => answer.but(Health::Fail, "give it two processors, or look at more in taskset -pc $$"),
         (_, true) => Symptom { found: format!("{}, threads of one core", answer.found), ..answer }

@@ -3,7 +3,7 @@
 use load_gen::machine::capacity::Capacity;
 use load_gen::preflight::{DESCRIPTORS_RESERVED, Finding, Plan, QUESTIONS};
 use load_gen::target::Target;
-use report::format::{bytes, thousands};
+use report::format::{bytes, plural, thousands};
 use report::schema::{Health, Symptom};
 
 use super::pass;
@@ -58,6 +58,13 @@ fn found(name: &str, machine: &Capacity) -> (String, &'static str) {
     let or_unlimited =
         |most: Option<u64>| most.map_or("no limit".to_owned(), |most| format!("at most {}", thousands(most)));
     match name {
+        "processor time" => (
+            match &machine.quota {
+                None => format!("no quota below the {}", plural(machine.processors, "processor")),
+                Some(quota) => format!("{} of {} processors", quota.processors, machine.processors),
+            },
+            "a control group that has used up its quota stands still, server and generator alike",
+        ),
         "memory" => (
             machine.memory_bytes.map_or("unknown".to_owned(), |free| format!("{} available", bytes(free))),
             "both ends of a connection cost the kernel 8.3 kB",

@@ -106,8 +106,11 @@ fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result
             arrivals: Arrivals::Poisson,
         },
         // A sleeping generator would add its own wake-up to every response. Without a processor of its own
-        // it has to sleep, since spinning would take the server's.
-        wait: if setting.pinning.generator.is_some() { WaitPolicy::Spin } else { WaitPolicy::Sleep },
+        // it has to sleep, since spinning would take the server's; as it would under a quota that both share.
+        wait: match setting.pinning.generator {
+            Some(_) if !setting.pinning.must_sleep => WaitPolicy::Spin,
+            _ => WaitPolicy::Sleep,
+        },
         warmup,
         duration: Duration::from_secs_f64(timing.latency_s),
         interval: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use load_gen::machine::quota::Quota;
 use load_gen::machine::{self, usage};
 use report::schema::{Environment, Limits};
 use rustix::process::Resource;
@@ -32,6 +33,8 @@ pub struct Pinning {
     pub further: Vec<u32>,
     /// The generator's.
     pub generator: Option<u32>,
+    /// Whether a CPU quota leaves the generator too little to spin beside the server.
+    pub must_sleep: bool,
 }
 
 impl Pinning {
@@ -46,11 +49,13 @@ impl Pinning {
             return Self::default();
         };
         let generator_core = siblings(generator);
+        let granted = machine::processors().map_or(cpus.len(), |processors| processors as usize);
         let is_free = |cpu: &u32| *cpu != generator && !generator_core.contains(cpu);
         Self {
             server: Some(server),
-            further: others.iter().copied().filter(is_free).collect(),
+            further: others.iter().copied().filter(is_free).take(granted.saturating_sub(2)).collect(),
             generator: Some(generator),
+            must_sleep: granted < 2,
         }
     }
 
@@ -65,6 +70,7 @@ impl Pinning {
             server: environment.server_cpu,
             further: environment.further_server_cpus.clone(),
             generator: environment.generator_cpu,
+            must_sleep: environment.cpu_quota.is_some_and(|quota| quota < 2.0),
         }
     }
 }
@@ -99,6 +105,7 @@ pub fn capture(pinning: &Pinning) -> Environment {
         kernel: uname.release().to_string_lossy().into_owned(),
         processor: labelled(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
         processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len() as u32),
+        cpu_quota: machine::allowed_cpus().ok().and_then(|cpus| Some(Quota::below(cpus.len())?.processors)),
         memory_bytes: memory_bytes(),
         hypervisor: labelled(&cpuinfo, "flags")
             .filter(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
@@ -195,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_server_has_a_processor_a_thread_as_far_as_there_are() {
-        let pinning = Pinning { server: Some(0), further: vec![2, 3], generator: Some(1) };
+        let pinning = Pinning { server: Some(0), further: vec![2, 3], generator: Some(1), must_sleep: false };
         assert_eq!(pinning.of_server(1), [0]);
         assert_eq!(pinning.of_server(2), [0, 2]);
         assert_eq!(pinning.of_server(9), [0, 2, 3]);

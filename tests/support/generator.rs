@@ -23,7 +23,7 @@ impl Generator {
 
     /// Puts the load that `arguments` say on the connections.
     pub fn run(&mut self, arguments: &[&str], observer: &mut dyn Observer) -> LoadReport {
-        let load = parse(self.target, arguments).load(1);
+        let load = parse(self.target, arguments).load(1.0);
         let report = self.fleet.run(&load, observer).expect("the workers live");
         let failed: u64 = report.errors.values().sum();
         assert_eq!(report.scheduled, report.completed + failed + report.outstanding, "the books balance");

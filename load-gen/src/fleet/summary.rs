@@ -25,7 +25,7 @@ impl Fleet {
         let workload = &options.workload;
         let open_loop = matches!(load.mode, LoadMode::Open { .. });
         let window_s = (books.window.end_ns - books.window.begin_ns) as f64 / 1e9;
-        let Judgement { busy, starved, steal, stood_still_s } = watch.judgement(load.wait);
+        let Judgement { busy, starved, steal, stood_still_s, quota } = watch.judgement(load.wait);
         let facts = validity::Facts {
             open_loop,
             asked: u64::from(options.conns),
@@ -44,6 +44,7 @@ impl Fleet {
             starved,
             steal,
             stood_still_s,
+            quota,
             interrupted: self.shared.stop.load(Relaxed),
         };
         let mut reasons = validity::broken_rules(&facts);
@@ -103,6 +104,7 @@ impl Fleet {
             generator_busy: busy,
             generator_starved: starved,
             steal,
+            cpu_quota: facts.quota,
             response_kernel: stamps.filter(|_| open_loop).map(|stamps| Latency::of(&stamps.response)),
             generator_added: stamps.map(|stamps| Latency::of(&stamps.added)),
             timestamp_error_ns: stamps.map(|stamps| stamps.error_ns),

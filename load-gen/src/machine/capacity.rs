@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Resource;
 
+use super::quota::Quota;
+
 /// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Capacity {
+    /// Processors that this process may run on.
+    pub processors: usize,
+    /// The processor time that its control groups grant, where that is less.
+    pub quota: Option<Quota>,
     /// Memory that could be had without swapping, in bytes: the machine's (proc_meminfo(5), MemAvailable) or what the
     /// control group has left, whichever is less.
     pub memory_bytes: Option<u64>,
@@ -47,8 +53,11 @@ pub struct ThreadLimit {
 impl Capacity {
     /// What this machine has room for at this moment.
     pub fn of_this_machine() -> Self {
+        let processors = super::allowed_cpus().map_or(0, |cpus| cpus.len());
         let sockets = read("/proc/net/sockstat").unwrap_or_default();
         Self {
+            processors,
+            quota: Quota::below(processors),
             memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
             files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),

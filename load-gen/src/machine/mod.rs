@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod group;
 pub mod listen_queue;
+pub mod quota;
 pub mod slab;
 pub mod sockets;
 pub mod usage;
@@ -13,6 +14,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
+
+use self::quota::Quota;
 
 /// Binds the calling thread, and every thread that it starts later, to the processors `cpus`.
 ///
@@ -41,6 +44,17 @@ pub fn pin_to(cpus: &[u32]) -> io::Result<()> {
 pub fn allowed_cpus() -> io::Result<Vec<u32>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect())
+}
+
+/// The processors' worth of time that this process may use at once: as many as it may run on, or what its control groups
+/// grant, which may be a part of one.
+///
+/// # Errors
+///
+/// As [`allowed_cpus`].
+pub fn processors() -> io::Result<f64> {
+    let allowed = allowed_cpus()?.len();
+    Ok(Quota::below(allowed).map_or(allowed as f64, |quota| quota.processors))
 }
 
 /// Raises the soft limit of descriptors to the hard one and returns it.

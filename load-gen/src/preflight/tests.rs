@@ -5,6 +5,8 @@ use crate::machine::capacity::ThreadLimit;
 fn machine(spoil: impl FnOnce(&mut Capacity)) -> Capacity {
     let threads = ThreadLimit { setting: "kernel.threads-max".to_owned(), most: 190_000, left: 189_000 };
     let mut machine = Capacity {
+        processors: 2,
+        quota: None,
         memory_bytes: Some(22_000_000_000),
         files_most: Some(2_400_000),
         files_open: 3_000,

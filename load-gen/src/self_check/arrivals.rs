@@ -8,7 +8,7 @@ use report::schema::{Arrivals, Check};
 
 use super::sample::{Arrival, PARTS, STRETCH, Sample};
 use super::statistics::{self, Tested};
-use super::{FEWEST, Run, seconds};
+use super::{FEWEST, OWN_PROCESSOR, Run, seconds};
 
 /// What a request may be late in any case (as in [`crate::validity`]): a few system calls' time.
 const LATE_FLOOR_NS: f64 = 20_000.0;
@@ -139,8 +139,7 @@ fn gaps_realised(spans: &Spans, gaps: u32) -> Option<Check> {
         values.len() as u64,
         || {
             format!(
-                "requests did not leave as a Poisson process: {:.0} % of the gaps are other than exponential: give the generator a \
-             processor of its own (--cpu, --wait spin), or lower --rate",
+                "requests did not leave as a Poisson process: {:.0} % of the gaps are other than exponential: {OWN_PROCESSOR}, or lower --rate",
                 statistic * 100.0
             )
         },
@@ -169,8 +168,9 @@ fn independence(gaps: &Spans, spans: &Spans, length: u32) -> [Option<Check>; 2] 
             &of_gaps("each realised", length),
             spans.neighbours(|span| span.realised),
             CORRELATION,
-            "gaps between requests depended on those before, as in bursts: give the generator a processor of its own (--cpu, \
-             --wait spin), or lower --rate",
+            &format!(
+                "gaps between requests depended on those before, as in bursts: {OWN_PROCESSOR}, or lower --rate"
+            ),
         ),
     ]
 }
@@ -207,7 +207,7 @@ fn spacing(spans: &Spans, gaps: u32) -> Option<Check> {
         Check::new("spacing", &method, (share, SPANS_OFF), None, samples as u64, || {
             format!(
                 "requests left in another rhythm than was intended: {:.0} % of the gaps were off by more than a tenth of the mean \
-                 gap: give the generator a processor of its own (--cpu, --wait spin), or lower --rate",
+                 gap: {OWN_PROCESSOR}, or lower --rate",
                 share * 100.0
             )
         })

@@ -28,7 +28,12 @@ pub fn of(
 ) -> Option<SelfCheck> {
     let LoadMode::Open { rate_per_s, arrivals } = mode else { return None };
     let response_p50_ns = books.response.value_at_quantile(0.5);
-    let mut checks = checks(&Run { arrivals, rate_per_s, end_ns, response_p50_ns, samples: &books.samples });
+    let is_held_back = facts.is_held_back();
+    let run = Run { arrivals, rate_per_s, end_ns, response_p50_ns, is_held_back, samples: &books.samples };
+    let mut checks = checks(&run);
+    for advice in checks.iter_mut().filter_map(|check| check.advice.as_mut()) {
+        *advice = advice.replace(OWN_PROCESSOR, &facts.more_time(OWN_PROCESSOR));
+    }
     reasons.extend(checks.iter().filter_map(|check| check.advice.clone()));
     checks.extend(validity::generator_checks(facts));
     Some(SelfCheck::of(checks))
@@ -44,6 +49,8 @@ struct Run<'a> {
     end_ns: u64,
     /// Median response, in nanoseconds.
     response_p50_ns: u64,
+    /// Whether a CPU quota held both sides back.
+    is_held_back: bool,
     /// The sample of each worker.
     samples: &'a [Sample],
 }
@@ -55,6 +62,8 @@ fn checks(run: &Run<'_>) -> Vec<Check> {
     checks
 }
 
+/// What lets requests leave on time, unless there is a quota on the generator's time.
+const OWN_PROCESSOR: &str = "give the generator a processor of its own (--cpu, --wait spin)";
 /// Observations without which a test says nothing.
 const FEWEST: usize = 50;
 

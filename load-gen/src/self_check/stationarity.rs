@@ -42,7 +42,9 @@ pub fn check(run: &Run<'_>) -> Option<Check> {
     let window_s = seconds(run.end_ns - first.window.begin_ns);
     let samples = counts(run, 0..PARTS).iter().sum();
     Some(Check::new("stationarity", &method, (change, threshold), Some(p_value), samples, || {
-        let advice = if end_ns > begin_ns {
+        let advice = if run.is_held_back {
+            "the CPU quota held back this side, and a server that shares it: raise or remove it, or lower --rate"
+        } else if end_ns > begin_ns {
             "the server does not keep up, or degrades: lower --rate, or measure longer after a longer --warmup"
         } else {
             "lengthen --warmup"

@@ -62,6 +62,7 @@ impl Played {
             rate_per_s: self.rate_per_s,
             end_ns: self.window.end_ns,
             response_p50_ns: 40_000,
+            is_held_back: false,
             samples: std::slice::from_ref(&self.sample),
         })
     }

@@ -48,6 +48,10 @@ fn differs(what: &str, base: &str, new: &str) -> Option<String> {
 
 fn machine_differences(base: &Environment, new: &Environment) -> Vec<String> {
     let processors = |machine: &Environment| machine.processors.to_string();
+    let quota = |machine: &Environment| match machine.cpu_quota {
+        Some(quota) => format!("{quota} processors"),
+        None => "none".to_owned(),
+    };
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     let pinning = |machine: &Environment| match (machine.server_cpu, machine.generator_cpu) {
         (Some(_), Some(_)) => "server and generator on a processor each".to_owned(),
@@ -56,6 +60,7 @@ fn machine_differences(base: &Environment, new: &Environment) -> Vec<String> {
     let facts = [
         differs("processor", &base.processor, &new.processor),
         differs("number of processors", &processors(base), &processors(new)),
+        differs("CPU quota", &quota(base), &quota(new)),
         differs("hypervisor", &or_none(&base.hypervisor), &or_none(&new.hypervisor)),
         differs("kernel", &base.kernel, &new.kernel),
         differs("clock source", &base.clock_source, &new.clock_source),

@@ -22,6 +22,9 @@ pub struct Environment {
     pub hypervisor: Option<String>,
     /// Mitigations by vulnerability (/sys/devices/system/cpu/vulnerabilities).
     pub mitigations: BTreeMap<String, String>,
+    /// Processors' worth of time that the control groups grant, where that is less (cgroups(7)).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_quota: Option<f64>,
     /// Descriptor limits of the process.
     pub limits: Limits,
     /// Kernel settings that matter here, by sysctl name.

@@ -64,6 +64,10 @@ pub struct LoadReport {
     pub generator_starved: f64,
     /// Share of the machine's processor time taken away by the hypervisor during the window, 0 to 1.
     pub steal: f64,
+    /// The CPU quota of the generator's control group, and what it withheld. Absent where none grants less than the
+    /// processors that there are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_quota: Option<CpuQuota>,
     /// From the instant the schedule intended to the kernel's receipt of the reply (`--timestamps kernel`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub response_kernel: Option<Latency>,
@@ -95,6 +99,17 @@ pub struct LoadReport {
     /// From the first `started_at` of the merged shards to the last, in seconds. Absent where nothing was merged.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub start_skew_s: Option<f64>,
+}
+
+/// A bound on the processor time of a control group (cgroups(7)), and what it withheld during a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuQuota {
+    /// Processors' worth of time that it grants: 0.5 is half the time of one.
+    pub processors: f64,
+    /// The file that sets it.
+    pub setting: String,
+    /// Share of the window in which it held threads of the group back, 0 to 1; summed over the processors, at most 1.
+    pub held_back: f64,
 }
 
 /// What came within one interval, of the requests whose clock started inside the window.

@@ -30,8 +30,8 @@ pub use curve::{LoadCurve, Objective, RateSearch, SearchEnd};
 pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};
 pub use environment::{Environment, Limits};
 pub use load::{
-    Arrivals, Connections, EngineKind, Interval, Latency, LoadMode, LoadReport, LoadSettings, MergedShard,
-    Protocol, Shard, Timestamps, WaitPolicy,
+    Arrivals, Connections, CpuQuota, EngineKind, Interval, Latency, LoadMode, LoadReport, LoadSettings,
+    MergedShard, Protocol, Shard, Timestamps, WaitPolicy,
 };
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
