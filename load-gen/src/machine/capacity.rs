@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Resource;
 
+use super::table::Table;
+
 /// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capacity {
@@ -19,6 +21,8 @@ pub struct Capacity {
     pub descriptors_a_table: u64,
     /// The most that RLIMIT_NOFILE can be raised to (fs.nr_open).
     pub descriptors_a_table_most: Option<u64>,
+    /// Whether each thread has such a table of its own.
+    pub table: Table,
     /// How many more threads each limit on them allows.
     pub threads_left: Vec<ThreadLimit>,
     /// Local ports that the kernel gives to connections (net.ipv4.ip_local_port_range).
@@ -54,6 +58,7 @@ impl Capacity {
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
             descriptors_a_table: rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
             descriptors_a_table_most: sysctl("fs/nr_open"),
+            table: Table::probe(),
             threads_left: threads_left(),
             local_ports: local_ports(),
             time_wait: after(&sockets, "tw").unwrap_or(0),
