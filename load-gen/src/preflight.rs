@@ -168,7 +168,7 @@ fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
 fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
     let (table, room) = (machine.table, room_in_one_table(machine, plan.threads));
     let conns = u64::from(plan.conns);
-    let needed = machine.descriptors_a_table + conns.saturating_sub(room);
+    let needed = (machine.descriptors_a_table + conns.saturating_sub(room)).to_string();
     Finding {
         is_fatal: conns > room,
         missing: match conns > room {
@@ -177,7 +177,7 @@ fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
                 format!("{table}: it holds {room} connections, and every call on one takes a little longer")
             }
         },
-        remedy: table::REMEDY.replace("=N", &format!("={needed}")).replace(" N", &format!(" {needed}")),
+        remedy: table::REMEDY.replace('N', if conns > room { &needed } else { "N" }),
     }
 }
 

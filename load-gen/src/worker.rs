@@ -169,7 +169,9 @@ impl<'a, E: Engine> Worker<'a, E> {
     fn new(table: u32, shared: &'a Shared, live: &'a Live) -> std::io::Result<Self> {
         let options = &shared.options;
         if let Some(cpu) = options.cpu {
-            machine::pin_to(&[cpu])?;
+            let named =
+                |error| std::io::Error::other(format!("it cannot be bound to processor {cpu}: {error}"));
+            machine::pin_to(&[cpu]).map_err(named)?;
         }
         // The default slack of 50 us makes every timed sleep that much late (prctl(2)). Where it must stay, the result says
         // how late requests were.

@@ -265,7 +265,7 @@ fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
     if loops == 1 || matches!(serve, Serve::Pool(_)) || Table::probe().is_own() {
         return None;
     }
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = machine::descriptor_limit().current.unwrap_or(u64::MAX);
     let taken = table::open_descriptors().len() as u64 + loops as u64 * DESCRIPTORS_A_THREAD;
     Some(limit.saturating_sub(taken))
 }

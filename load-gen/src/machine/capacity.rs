@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Resource;
-
 use super::table::Table;
 
 /// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
@@ -56,7 +54,7 @@ impl Capacity {
             memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
             files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
-            descriptors_a_table: rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+            descriptors_a_table: super::descriptor_limit().maximum.unwrap_or(u64::MAX),
             descriptors_a_table_most: sysctl("fs/nr_open"),
             table: Table::probe(),
             threads_left: threads_left(),

@@ -28,19 +28,61 @@ pub fn pin_to(cpus: &[u32]) -> io::Result<()> {
         set.set(cpu as usize);
     }
     rustix::thread::sched_setaffinity(None, &set)?;
-    // The kernel passes over those that it cannot grant as long as one is left.
-    let granted = rustix::thread::sched_getaffinity(None)?;
-    if granted == set { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    // The kernel passes over those that it cannot grant as long as one is left. Where it does not tell, it is believed.
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(granted) if granted != set => Err(io::ErrorKind::InvalidInput.into()),
+        _ => Ok(()),
+    }
 }
 
-/// The processors that the calling thread may run on, in ascending order (sched_getaffinity(2)).
+/// Whether a thread may be bound to each of `cpus`, tried on one that ends at once.
 ///
 /// # Errors
 ///
-/// When the kernel has more processors than a `cpu_set_t` holds.
+/// What the kernel says: a sandbox may refuse sched_setaffinity(2).
+pub fn can_pin_to(cpus: &[u32]) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let pin = || cpus.iter().try_for_each(|&cpu| pin_to(&[cpu]));
+        let tried = std::thread::Builder::new().spawn_scoped(scope, pin)?;
+        tried.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The processors that the calling thread may run on, in ascending order (sched_getaffinity(2), or what /proc says
+/// where that is refused).
+///
+/// # Errors
+///
+/// When neither tells, or the kernel has more processors than a `cpu_set_t` holds.
 pub fn allowed_cpus() -> io::Result<Vec<u32>> {
-    let set = rustix::thread::sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect())
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect()),
+        Err(errno) => cpus_of_status().ok_or_else(|| errno.into()),
+    }
+}
+
+/// The processors that the calling thread may run on, as /proc tells them (proc_pid_status(5), Cpus_allowed_list).
+fn cpus_of_status() -> Option<Vec<u32>> {
+    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?.min(CpuSet::MAX_CPU as u32 - 1))
+    };
+    let ranges: Option<Vec<_>> = list.trim().split(',').map(range).collect();
+    ranges.map(|ranges| ranges.into_iter().flatten().collect())
+}
+
+/// The soft and the hard limit of descriptors (getrlimit(2)): those that most systems begin with, where they are not told.
+pub fn descriptor_limit() -> Rlimit {
+    const USUAL: libc::rlimit = libc::rlimit { rlim_cur: 1_024, rlim_max: 4_096 };
+    let mut limit = USUAL;
+    #[allow(unsafe_code)]
+    // SAFETY: the pointer is to room for one limit. (rustix takes this call for one that cannot fail.)
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let libc::rlimit { rlim_cur, rlim_max } = if result == 0 { limit } else { USUAL };
+    let finite = |number| (number != libc::RLIM_INFINITY).then_some(number);
+    Rlimit { current: finite(rlim_cur), maximum: finite(rlim_max) }
 }
 
 /// Raises the soft limit of descriptors to the hard one and returns it.
@@ -48,7 +90,7 @@ pub fn allowed_cpus() -> io::Result<Vec<u32>> {
 /// The limit is on descriptor *numbers* in one descriptor table, and a soft limit can always be raised to
 /// the hard one (getrlimit(2)); a failure leaves the limit as it was.
 pub fn raise_descriptor_limit() -> u64 {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let limit = descriptor_limit();
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let in_force = match rustix::process::setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
@@ -75,6 +117,13 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proc_tells_the_same_processors_and_limits_as_the_kernel() {
+        assert_eq!(cpus_of_status(), allowed_cpus().ok());
+        let (limit, same) = (descriptor_limit(), rustix::process::getrlimit(Resource::Nofile));
+        assert_eq!((limit.current, limit.maximum), (same.current, same.maximum));
+    }
 
     #[test]
     fn pinning_to_a_processor_that_does_not_exist_is_an_error() {

@@ -12,7 +12,6 @@ use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
 
 use rustix::io::Errno;
-use rustix::process::Resource;
 use rustix::thread::UnshareFlags;
 
 /// What a reader can do where tables are refused.
@@ -160,7 +159,7 @@ pub fn open_descriptors() -> Vec<RawFd> {
     /// Where the limit itself says nothing, as the 2^30 of some container engines, nobody has opened more.
     const MOST: u64 = 1 << 20;
     let Ok(entries) = std::fs::read_dir("/proc/thread-self/fd") else {
-        let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(MOST).min(MOST);
+        let limit = super::descriptor_limit().current.unwrap_or(MOST).min(MOST);
         return (0..limit as RawFd).collect();
     };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
