@@ -83,6 +83,16 @@ impl Mechanism {
         self.serve.is_some()
     }
 
+    /// What it has to do without here, found out by its probe and by a server of it that answers a client.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot run here.
+    pub fn try_out(&'static self) -> Result<Vec<&'static str>, String> {
+        let lacking = (self.probe)()?;
+        crate::server::try_out(self).map(|()| lacking)
+    }
+
     /// Why it cannot run, in this build or on this kernel; nothing if it can.
     pub fn obstacle(&self) -> Option<String> {
         let name = self.name;

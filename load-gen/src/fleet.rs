@@ -21,7 +21,7 @@ use crate::clock::now_ns;
 use crate::engine;
 use crate::fault::{Fault, Faults};
 use crate::live::{LatencyCounts, Live};
-use crate::machine;
+use crate::machine::{self, table::Table};
 use crate::measure::{Recorder, Window};
 use crate::placement::Placement;
 use crate::series::{self, Stock};
@@ -103,7 +103,8 @@ impl Fleet {
     ) -> Result<Self, OpenError> {
         let engine = engine::choose(options.engine_asked()).map_err(OpenError::Engine)?;
         let limit = machine::raise_descriptor_limit();
-        let placement = Placement::new(options.conns, options.active, options.threads, limit)?;
+        let table = Table::probe();
+        let placement = Placement::new(options.conns, options.active, options.threads, limit, table)?;
         if options.workload.rotate_s.is_some() && placement.tables > placement.workers {
             return Err(OpenError::NothingToRotate { threads: placement.tables + 1 });
         }

@@ -25,7 +25,7 @@ pub mod generate;
 mod live;
 pub mod machine;
 mod measure;
-mod nap;
+pub mod nap;
 mod observer;
 mod opening;
 pub mod output;

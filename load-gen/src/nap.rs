@@ -31,6 +31,13 @@ pub fn wait(epoll: impl AsFd, events: &mut Vec<epoll::Event>, timeout_ns: u64) -
     epoll::wait(&epoll, rustix::buffer::spare_capacity(events), Some(&timeout)).map(drop)
 }
 
+/// Whether the kernel has epoll_pwait2(2), and grants it.
+pub fn is_exact() -> bool {
+    let mut events = Vec::with_capacity(1);
+    let tried = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(|epoll| wait(&epoll, &mut events, 0));
+    tried.is_ok() && !IS_MISSING.load(Relaxed)
+}
+
 #[inline]
 fn pwait2(epoll: &impl AsFd, events: &mut Vec<epoll::Event>, timeout_ns: u64) -> Result<(), Errno> {
     // struct __kernel_timespec, on every architecture.

@@ -1,5 +1,7 @@
 //! Which connections are active, and which worker's descriptor table holds each.
 
+use crate::machine::table::Table;
+
 /// Descriptors that a worker needs besides its connections: standard streams, epoll, room for a few more.
 pub const DESCRIPTORS_RESERVED: u64 = 16;
 
@@ -13,7 +15,7 @@ pub struct Placement {
     active: u32,
     /// Threads that carry load.
     pub workers: u32,
-    /// Threads in all, one descriptor table each.
+    /// Threads in all, one descriptor table each where there are tables to be had.
     pub tables: u32,
 }
 
@@ -26,16 +28,17 @@ pub struct LimitTooLow {
 
 impl Placement {
     /// Places `conns` connections, `active` of them active, on at least `workers` threads, where a
-    /// descriptor table holds `limit` descriptors.
+    /// descriptor table holds `limit` descriptors. In one table for all, further threads would hold nothing more.
     ///
     /// # Errors
     ///
     /// When a table holds no connection at all.
-    pub fn new(conns: u32, active: u32, workers: u32, limit: u64) -> Result<Self, LimitTooLow> {
+    pub fn new(conns: u32, active: u32, workers: u32, limit: u64, table: Table) -> Result<Self, LimitTooLow> {
         let room = limit.saturating_sub(DESCRIPTORS_RESERVED).min(u64::from(u32::MAX)) as u32;
         if room == 0 {
             return Err(LimitTooLow { limit });
         }
+        let room = if table.is_own() { room } else { u32::MAX };
         // A shard may hold idle connections alone: its one worker then carries nothing.
         let workers = workers.min(active).max(active.div_ceil(room)).max(1);
         let idle = conns - active;
@@ -117,22 +120,33 @@ mod tests {
 
     #[test]
     fn what_fits_one_table_takes_one() {
-        let placement = Placement::new(10_000, 500, 1, 20_000).expect("room");
+        let placement = Placement::new(10_000, 500, 1, 20_000, Table::Own).expect("room");
         assert_eq!((placement.workers, placement.tables), (1, 1));
     }
 
     #[test]
+    fn one_table_for_all_threads_takes_the_threads_asked_for_and_no_more() {
+        let shared = Table::Shared(rustix::io::Errno::PERM);
+        for workers in [1, 3] {
+            let placement = Placement::new(5_000, 10, workers, 1_024, shared).expect("room");
+            assert_eq!((placement.workers, placement.tables), (workers, workers));
+            assert_eq!(held(&placement).iter().sum::<u32>(), 5_000);
+        }
+        assert!(Placement::new(10, 1, 1, 16, shared).is_err());
+    }
+
+    #[test]
     fn a_low_limit_takes_more_tables_not_fewer_connections() {
-        let placement = Placement::new(5_000, 10, 1, 1_024).expect("room");
+        let placement = Placement::new(5_000, 10, 1, 1_024, Table::Own).expect("room");
         assert_eq!(placement.workers, 1);
         assert!(held(&placement).iter().all(|&held| held <= 1_024 - 16));
-        assert!(Placement::new(10, 1, 1, 16).is_err());
+        assert!(Placement::new(10, 1, 1, 16, Table::Own).is_err());
     }
 
     #[test]
     fn idle_connections_alone_have_tables_too() {
         for (conns, limit) in [(10, 1_024), (5_000, 1_024)] {
-            let placement = Placement::new(conns, 0, 4, limit).expect("room");
+            let placement = Placement::new(conns, 0, 4, limit, Table::Own).expect("room");
             assert_eq!(placement.workers, 1);
             assert!((0..conns).all(|index| !placement.is_active(index)));
             assert!(held(&placement).iter().all(|&held| u64::from(held) <= limit - 16));
@@ -142,7 +156,7 @@ mod tests {
 
     #[test]
     fn active_connections_are_spread_evenly() {
-        let placement = Placement::new(10_000, 10, 1, 20_000).expect("room");
+        let placement = Placement::new(10_000, 10, 1, 20_000, Table::Own).expect("room");
         let active: Vec<u32> = (0..10_000).filter(|&index| placement.is_active(index)).collect();
         assert_eq!(active.len(), 10);
         assert!(active.windows(2).all(|pair| pair[1] - pair[0] == 1_000));
@@ -154,7 +168,7 @@ mod tests {
             conns in 1u32..20_000, share in 0.0f64..1.0, workers in 1u32..6, limit in 17u64..6_000,
         ) {
             let active = ((f64::from(conns) * share) as u32).max(1);
-            let placement = Placement::new(conns, active, workers, limit).expect("room");
+            let placement = Placement::new(conns, active, workers, limit, Table::Own).expect("room");
             let held = held(&placement);
             prop_assert_eq!(held.iter().sum::<u32>(), conns);
             prop_assert!(held.iter().all(|&held| u64::from(held) <= limit - DESCRIPTORS_RESERVED));

@@ -7,6 +7,7 @@ use report::format::{bytes, plural};
 
 use crate::machine::capacity::Capacity;
 use crate::machine::listen_queue::is_of_this_machine;
+use crate::machine::table::{self, DESCRIPTORS_A_THREAD};
 use crate::placement::Placement;
 use crate::source;
 use crate::target::{Endpoint, Target};
@@ -146,6 +147,9 @@ fn files(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
 }
 
 fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
+    if !machine.table.is_own() {
+        return Some(one_table(plan, machine));
+    }
     let limit = machine.descriptors_a_table;
     let all_in_one = u64::from(plan.conns) + DESCRIPTORS_RESERVED;
     // Nobody can set a limit beyond fs.nr_open.
@@ -178,6 +182,29 @@ fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
             remedy: format!("{raise}, or {more}"),
         }
     })
+}
+
+/// What it costs that all threads share one descriptor table.
+fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
+    let (table, room) = (machine.table, room_in_one_table(machine, plan.threads));
+    let conns = u64::from(plan.conns);
+    let needed = (machine.descriptors_a_table + conns.saturating_sub(room)).to_string();
+    Finding {
+        is_fatal: conns > room,
+        missing: match conns > room {
+            true => format!("{table}: it holds {room} connections, and {conns} are asked for"),
+            false => {
+                format!("{table}: it holds {room} connections, and every call on one takes a little longer")
+            }
+        },
+        remedy: table::REMEDY.replace('N', if conns > room { &needed } else { "N" }),
+    }
+}
+
+/// Connections that `threads` threads have room for together, where all have one descriptor table.
+pub fn room_in_one_table(machine: &Capacity, threads: u32) -> u64 {
+    let besides = DESCRIPTORS_RESERVED + u64::from(threads) * DESCRIPTORS_A_THREAD;
+    machine.descriptors_a_table.saturating_sub(besides)
 }
 
 fn local_ports(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
@@ -265,7 +292,8 @@ impl Plan<'_> {
     /// Descriptor tables, each on a thread of its own, that hold the connections; none where a table holds none.
     fn tables(&self, machine: &Capacity) -> Option<u64> {
         let placement =
-            Placement::new(self.conns, self.active, self.threads, machine.descriptors_a_table).ok()?;
+            Placement::new(self.conns, self.active, self.threads, machine.descriptors_a_table, machine.table)
+                .ok()?;
         Some(placement.tables.into())
     }
 }

@@ -1,4 +1,5 @@
-//! A worker: one thread with a descriptor table of its own, its connections, and what it does with them.
+//! A worker: one thread, with a descriptor table of its own where there is one to be had, its connections, and what it
+//! does with them.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -168,11 +169,13 @@ impl<'a, E: Engine> Worker<'a, E> {
     fn new(table: u32, shared: &'a Shared, live: &'a Live) -> std::io::Result<Self> {
         let options = &shared.options;
         if let Some(cpu) = options.cpu {
-            machine::pin_to(&[cpu])?;
+            let named =
+                |error| std::io::Error::other(format!("it cannot be bound to processor {cpu}: {error}"));
+            machine::pin_to(&[cpu]).map_err(named)?;
         }
-        machine::own_descriptor_table(None)?;
-        // The default slack of 50 us would make every timed sleep that much late (prctl(2)).
-        rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
+        // The default slack of 50 us makes every timed sleep that much late (prctl(2)). Where it must stay, the result says
+        // how late requests were.
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
         live.thread_id.store(rustix::thread::gettid().as_raw_nonzero().get() as u64, Relaxed);
         let mut sizes = Sizes::new(options.size, options.seed, options.shard_number(), table);
         let payload = match &options.workload.dialogue {

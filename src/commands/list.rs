@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use load_gen::machine;
+use load_gen::machine::table;
 use muxbench::experiment::scenario;
 use muxbench::mechanisms::{self, Mechanism};
 
@@ -26,24 +28,36 @@ impl List {
             "--accept",
             "system calls",
         ]);
-        for mechanism in mechanisms::all() {
+        let tables = table::Table::probe();
+        let works = if tables.is_own() { "yes" } else { "yes, shares one table" };
+        let all = mechanisms::all().iter();
+        let tried: Vec<(&Mechanism, _)> =
+            all.map(|mechanism| (mechanism, mechanism.is_compiled().then(|| mechanism.try_out()))).collect();
+        for (mechanism, outcome) in &tried {
             let modes: Vec<_> = mechanism.accept.iter().map(ToString::to_string).collect();
             table.add_row([
                 mechanism.name,
                 mechanism.family,
                 if mechanism.is_compiled() { "yes" } else { "no" },
-                match (mechanism.probe)() {
-                    _ if !mechanism.is_compiled() => "?",
-                    Ok(_) => "yes",
-                    Err(_) => "no",
+                match outcome {
+                    None => "?",
+                    Some(Ok(_)) => works,
+                    Some(Err(_)) => "no",
                 },
                 &modes.join(" "),
                 &mechanism.echo_calls.join(" "),
             ]);
         }
         let mut text = format!("{table}\n");
-        for mechanism in mechanisms::all() {
-            text.push_str(&details(mechanism));
+        for (mechanism, outcome) in tried {
+            text.push_str(&details(mechanism, outcome));
+        }
+        if !tables.is_own() {
+            let limit = machine::descriptor_limit().maximum.unwrap_or(u64::MAX);
+            text.push_str(&format!(
+                "\none table: {tables}; all loops of a server hold {limit} descriptors together\n   change: {}\n",
+                table::REMEDY
+            ));
         }
         text.push_str("\nscenarios, for `muxbench run NAME` (how long each takes: `muxbench run --list`):\n");
         for name in scenario::embedded() {
@@ -57,16 +71,16 @@ impl List {
 }
 
 /// What a table has no room for.
-fn details(mechanism: &Mechanism) -> String {
+fn details(mechanism: &Mechanism, outcome: Option<Result<Vec<&'static str>, String>>) -> String {
     let Mechanism { name, about, limit, .. } = mechanism;
     let calls = mechanism.connection_calls.join(" ");
     let mut text = format!("\n {name}: {about}\n   limit: {limit}\n   calls of a connection: {calls}\n");
-    if !mechanism.is_compiled() {
-        text.push_str(&format!("   not in this build: build it with --features {name}\n"));
-    }
-    match (mechanism.probe)() {
-        Ok(lacking) => lacking.iter().for_each(|what| text.push_str(&format!("   this kernel: {what}\n"))),
-        Err(reason) => text.push_str(&format!("   this kernel: {reason}\n")),
+    match outcome {
+        None => text.push_str(&format!("   not in this build: build it with --features {name}\n")),
+        Some(Ok(lacking)) => {
+            lacking.iter().for_each(|what| text.push_str(&format!("   this kernel: {what}\n")));
+        }
+        Some(Err(reason)) => text.push_str(&format!("   this kernel: {reason}\n")),
     }
     text
 }

@@ -211,7 +211,8 @@ impl Run {
         }
         if environment.server_cpu.is_none() {
             eprintln!(
-                "muxbench: one processor only: server and generator share it, and most cells will be invalid"
+                "muxbench: server and generator are bound to no processor (there is one only, or sched_setaffinity(2) is \
+                 refused): they share, and most cells will be invalid"
             );
         }
         let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));

@@ -190,6 +190,13 @@ fn advise(error: StartError) -> anyhow::Error {
             };
             anyhow::anyhow!("cannot listen on {address}: {advice}")
         }
+        StartError::Pin { cpus, source } if source.kind() != ErrorKind::InvalidInput => {
+            let asked: Vec<_> = cpus.iter().map(u32::to_string).collect();
+            anyhow::anyhow!(
+                "--cpu {}: sched_setaffinity(2) is refused ({source}); leave it out, or start the server with taskset -c",
+                asked.join(",")
+            )
+        }
         StartError::Pin { cpus, .. } => {
             let asked: Vec<_> = cpus.iter().map(u32::to_string).collect();
             let allowed = machine::allowed_cpus().unwrap_or_default();

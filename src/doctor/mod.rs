@@ -1,12 +1,14 @@
 //! `muxbench doctor`: will this machine hold so many connections, and is it quiet enough to measure on?
 //!
 //! Looking and judging are apart: `facts` reads what the system tells, `room` and `quiet` are pure functions from
-//! that to an answer, so that tests can show them any machine. `noise` listens for some seconds.
+//! that to an answer, so that tests can show them any machine. `sandbox` tries what a container may refuse. `noise` listens
+//! for some seconds.
 
 mod facts;
 mod noise;
 mod quiet;
 mod room;
+mod sandbox;
 
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +26,7 @@ pub fn examine(connections: u32, probe: Option<Duration>) -> Diagnosis {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let facts = Facts::of_this_machine();
     let mut symptoms = room::symptoms(connections, &Capacity::of_this_machine());
+    symptoms.extend(sandbox::symptoms(&sandbox::Tried::here()));
     symptoms.extend(quiet::symptoms(&facts));
     let noise = probe.and_then(|length| noise::listen(length, &Pinning::choose()));
     symptoms.extend(noise.iter().flat_map(quiet::symptoms_of_noise));

@@ -6,7 +6,6 @@ use std::fs;
 use load_gen::machine::quota::Quota;
 use load_gen::machine::{self, usage};
 use report::schema::{Environment, Limits};
-use rustix::process::Resource;
 
 /// Kernel settings that bear on the figures.
 const SYSCTLS: [&str; 12] = [
@@ -39,7 +38,7 @@ pub struct Pinning {
 
 impl Pinning {
     /// Two processors on different cores, and what is left beside the generator's core for servers with several threads;
-    /// none where there is only one processor.
+    /// none where there is only one processor, or nobody may be bound to one.
     pub fn choose() -> Self {
         let Ok(cpus) = machine::allowed_cpus() else { return Self::default() };
         let [server, ref others @ ..] = cpus[..] else { return Self::default() };
@@ -48,6 +47,9 @@ impl Pinning {
         let Some(&generator) = others.iter().find(|cpu| !server_core.contains(cpu)).or(others.first()) else {
             return Self::default();
         };
+        if machine::can_pin_to(&cpus).is_err() {
+            return Self::default();
+        }
         let generator_core = siblings(generator);
         let granted = machine::processors().map_or(cpus.len(), |processors| processors as usize);
         let is_free = |cpu: &u32| *cpu != generator && !generator_core.contains(cpu);
@@ -98,7 +100,7 @@ fn siblings(cpu: u32) -> Vec<u32> {
 /// Writes down this machine, now.
 pub fn capture(pinning: &Pinning) -> Environment {
     let uname = rustix::system::uname();
-    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let limit = machine::descriptor_limit();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     Environment {
         host: uname.nodename().to_string_lossy().into_owned(),

@@ -12,6 +12,7 @@ mod reply;
 mod running;
 mod shared_connections;
 mod socket;
+mod trial;
 #[cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
 pub mod uring;
 
@@ -33,6 +34,7 @@ pub use reply::{ACK_BYTES_AT_MOST, Reply};
 pub use running::{Control, Running, StartError, start};
 pub use shared_connections::{Share, SharedConnections};
 pub use socket::listen;
+pub use trial::try_out;
 
 /// How several loops meet the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use load_gen::machine;
+use load_gen::machine::table::{self, DESCRIPTORS_A_THREAD, Table};
 use report::schema::ServerCounters;
 
 use super::socket::listen_in_turn;
@@ -70,7 +71,7 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A loop has no thread, or no descriptor table of its own.
+    /// A loop has no thread.
     #[error("cannot start a loop: {0}")]
     Thread(#[source] io::Error),
 }
@@ -88,7 +89,7 @@ pub struct Control {
     counts_calls: bool,
     accept: AcceptMode,
     /// Clones of the listeners. They are descriptors of the starting thread's table: no loop may hold
-    /// this, for in its own table the same numbers mean other files.
+    /// this, for in a table of its own the same numbers mean other files.
     listeners: Vec<OwnedFd>,
 }
 
@@ -181,7 +182,7 @@ impl Running {
 /// # Errors
 ///
 /// When this build or this kernel does not have the mechanism, when the server cannot listen, or when a loop
-/// cannot have its thread, its processor or its descriptor table.
+/// cannot have its thread or its processor.
 pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running, StartError> {
     let serve = mechanism.serve.ok_or(StartError::NotInThisBuild(mechanism.name))?;
     let accept = accept_mode(mechanism, options)?;
@@ -189,43 +190,46 @@ pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running
     let loops = options.threads.max(1);
     let failed = |(address, source)| StartError::Listen { address, source };
     let count = listeners_needed(accept, loops, options.listen.len())?;
-    let (addresses, sockets) = listen_in_turn(&options.listen, count).map_err(failed)?;
+    let (addresses, mut sockets) = listen_in_turn(&options.listen, count).map_err(failed)?;
     let clones = sockets.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>();
-    let listeners = clones.map_err(|source| failed((addresses[0], source)))?;
-    let servers = Server::for_loops(options);
-    let control = Control {
-        addresses,
-        servers: servers.clone(),
-        counts_calls: mechanism.counts_calls,
-        accept,
-        listeners,
-    };
+    let listeners: Vec<_> = clones.map_err(|source| failed((addresses[0], source)))?;
+    let room = room_in_one_table(serve, loops);
+    let max_connections = options.max_connections.into_iter().chain(room).min();
+    let servers = Server::for_loops(&Options { max_connections, ..options.clone() });
+    let tasks = tasks(serve, accept, options, servers.clone());
+    // Each loop owns what it listens with.
+    for listener in listeners.iter().cycle().take(tasks.len()).skip(count) {
+        sockets.push(listener.try_clone().map_err(|source| failed((addresses[0], source)))?);
+    }
+    let control = Control { addresses, servers, counts_calls: mechanism.counts_calls, accept, listeners };
 
     let (ended_sender, ended) = mpsc::channel();
     let (ready_sender, ready) = mpsc::channel();
     let mut threads = Vec::with_capacity(loops);
-    for (name, task) in tasks(serve, accept, options, servers, &sockets) {
+    for (Task { name, cpus, run }, socket) in tasks.into_iter().zip(sockets) {
         let (ready, ended) = (ready_sender.clone(), ended_sender.clone());
-        let run = move || match prepare(task.socket, task.cpus) {
-            Err(error) => drop(ready.send(Err(error))),
-            Ok(socket) => {
-                let _ = ready.send(Ok(()));
-                drop(ready);
-                let run = AssertUnwindSafe(|| (task.run)(socket));
+        let run = move |_, socket: Option<OwnedFd>| {
+            let pinned = if cpus.is_empty() { Ok(()) } else { machine::pin_to(&cpus) };
+            let is_pinned = pinned.is_ok();
+            let _ = ready.send(pinned.map_err(|source| StartError::Pin { cpus, source }));
+            drop(ready);
+            if let Some(socket) = socket.filter(|_| is_pinned) {
+                let run = AssertUnwindSafe(|| run(socket));
                 let _ = ended.send(catch_unwind(run).unwrap_or(Err(ServeError::Panicked)));
             }
         };
-        match std::thread::Builder::new().name(name).spawn(run) {
+        let builder = std::thread::Builder::new().name(name);
+        #[allow(unsafe_code)]
+        // SAFETY: a loop has its listener by `keep`. It is given counters and settings, tells how it ended, and keeps
+        // the connections that it accepts.
+        match unsafe { table::spawn(builder, Some(socket), run) } {
             Ok(thread) => threads.push(thread),
             Err(error) => drop(ready_sender.send(Err(StartError::Thread(error)))),
         }
     }
     drop((ready_sender, ended_sender));
     let running = Running { control: Arc::new(control), ended, threads };
-    // `sockets` is dropped only after every loop has said that it holds its own.
-    let started = ready.iter().fold(Ok(()), Result::and);
-    drop(sockets);
-    match started {
+    match ready.iter().fold(Ok(()), Result::and) {
         Ok(()) => Ok(running),
         Err(error) => {
             let _ = running.stop();
@@ -253,50 +257,40 @@ fn listeners_needed(accept: AcceptMode, loops: usize, addresses: usize) -> Resul
     }
 }
 
-/// What a thread of [`start`] does, with a descriptor table of its own.
+/// Connections that several loops have room for together, where they have to share one descriptor table; nothing where
+/// the table of each is the limit.
+///
+/// Two loops that have come to its end could take from each other what a reserve is given up for. So it does not come to that.
+fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
+    if loops == 1 || matches!(serve, Serve::Pool(_)) || Table::probe().is_own() {
+        return None;
+    }
+    let limit = machine::descriptor_limit().current.unwrap_or(u64::MAX);
+    let taken = table::open_descriptors().len() as u64 + loops as u64 * DESCRIPTORS_A_THREAD;
+    Some(limit.saturating_sub(taken))
+}
+
+/// What a thread of [`start`] does.
 struct Task {
-    /// The listening socket's number in the starting thread's table.
-    socket: RawFd,
+    name: String,
     /// The processors that it may run on; none leaves it to the scheduler.
     cpus: Vec<u32>,
     run: Box<dyn FnOnce(OwnedFd) -> Result<(), ServeError> + Send>,
 }
 
-/// The threads to start, by name: one a loop, or one that starts the loops of a pool.
-fn tasks(
-    serve: Serve,
-    accept: AcceptMode,
-    options: &Options,
-    servers: Vec<Arc<Server>>,
-    sockets: &[OwnedFd],
-) -> Vec<(String, Task)> {
+/// The threads to start: one a loop, or one that starts the loops of a pool.
+fn tasks(serve: Serve, accept: AcceptMode, options: &Options, servers: Vec<Arc<Server>>) -> Vec<Task> {
     let exclusive = accept == AcceptMode::Exclusive;
     let of_loop = |(index, server): (usize, Arc<Server>), serve: mechanisms::ServeLoop| {
         let cpus = options.cpus.iter().copied().cycle().nth(index);
         let run = move |socket| serve(Listener::new(socket, &server)?.exclusive(exclusive), &server);
-        let socket = sockets[index % sockets.len()].as_raw_fd();
-        (format!("loop-{index}"), Task { socket, cpus: cpus.into_iter().collect(), run: Box::new(run) })
+        Task { name: format!("loop-{index}"), cpus: cpus.into_iter().collect(), run: Box::new(run) }
     };
     match serve {
         Serve::Loop(serve) => servers.into_iter().enumerate().map(|server| of_loop(server, serve)).collect(),
         Serve::Pool(serve) => {
             let run = move |socket| serve(Listener::new(socket, &servers[0])?, &servers);
-            let socket = sockets[0].as_raw_fd();
-            vec![("pool".into(), Task { socket, cpus: options.cpus.clone(), run: Box::new(run) })]
+            vec![Task { name: "pool".into(), cpus: options.cpus.clone(), run: Box::new(run) }]
         }
     }
-}
-
-/// Makes the calling thread ready to be a loop: its processors, and a descriptor table of its own in which
-/// it owns the listening socket with the number `socket`.
-fn prepare(socket: RawFd, cpus: Vec<u32>) -> Result<OwnedFd, StartError> {
-    if !cpus.is_empty() {
-        machine::pin_to(&cpus).map_err(|source| StartError::Pin { cpus, source })?;
-    }
-    #[allow(unsafe_code)]
-    // SAFETY: the starting thread keeps this descriptor open until this one has reported.
-    let shared = unsafe { BorrowedFd::borrow_raw(socket) };
-    machine::own_descriptor_table(Some(shared))
-        .and_then(|own| own.ok_or_else(|| io::Error::other("the listener was not kept")))
-        .map_err(StartError::Thread)
 }

@@ -93,7 +93,7 @@ fn the_limit_of_connections_is_that_of_all_loops_together(subject: &Subject) {
     subject.connect().round_trip(5);
 }
 
-const DESCRIPTORS: u32 = 32;
+const DESCRIPTORS: u32 = 64;
 
 fn a_server_out_of_descriptors_refuses_politely_rests_and_recovers(subject: &Subject) {
     // Beyond what all tables hold together, however unevenly the kernel spreads the connections.

@@ -3,7 +3,8 @@
 //! test here.
 //!
 //! A test is written once, against a [`Subject`](subject::Subject), and is run for each mechanism of the build with
-//! both replies, on one loop and on three. `cargo test --test conformance -- NAME/MECHANISM` runs one.
+//! both replies, on one loop and on three. `cargo test --test conformance -- NAME/MECHANISM` runs one. With
+//! `MUXBENCH_TEST_CONTAINED=1` all of it runs under the system calls that Docker grants.
 
 mod client;
 mod model;
@@ -23,6 +24,9 @@ mod stop;
 fn main() -> std::process::ExitCode {
     let arguments = trials::Arguments::from_args();
     load_gen::machine::raise_descriptor_limit();
+    if std::env::var_os("MUXBENCH_TEST_CONTAINED").is_some() {
+        support::container::enter(&support::container::docker());
+    }
     let tests = [
         echo::TESTS,
         pressure::TESTS,

@@ -3,6 +3,7 @@
 // Each test binary has its own copy of this module and uses what it needs of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod container;
 mod foreign;
 mod generator;
 mod process;

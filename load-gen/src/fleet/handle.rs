@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use super::OpenError;
 use crate::live::{Live, LiveLatencies};
+use crate::machine::table::spawn;
 use crate::placement::Placement;
 use crate::worker::{self, Answer, Command, Shared};
 
@@ -33,9 +34,9 @@ impl WorkerHandle {
         let live = Arc::new(Live { latencies, ..Live::default() });
         let (commands, orders) = mpsc::channel();
         let builder = std::thread::Builder::new().name(format!("load-gen-{table}")).stack_size(STACK_BYTES);
-        let thread = builder.spawn({
+        let run = {
             let (shared, live) = (Arc::clone(shared), Arc::clone(&live));
-            move || {
+            move |_, _| {
                 let life = || worker::live(table, &shared, &live, &orders, &answers);
                 if catch_unwind(AssertUnwindSafe(life)).is_err() {
                     let panicked = std::io::Error::other("it panicked; the message is above");
@@ -43,7 +44,11 @@ impl WorkerHandle {
                     let _ = answers.send(Answer::Unable(panicked));
                 }
             }
-        });
+        };
+        #[allow(unsafe_code)]
+        // SAFETY: a worker is given options, counters, books and orders, none with a descriptor in it, and its answers are
+        // counts. The sockets that it opens stay with it.
+        let thread = unsafe { spawn(builder, None, run) };
         let thread = thread.map_err(|source| OpenError::Thread { table: table + 1, tables, source })?;
         Ok(Self { live, commands: Some(commands), thread: Some(thread) })
     }

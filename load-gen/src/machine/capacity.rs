@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Resource;
+use super::table::Table;
 
 use super::quota::Quota;
 
@@ -25,6 +25,8 @@ pub struct Capacity {
     pub descriptors_a_table: u64,
     /// The most that RLIMIT_NOFILE can be raised to (fs.nr_open).
     pub descriptors_a_table_most: Option<u64>,
+    /// Whether each thread has such a table of its own.
+    pub table: Table,
     /// How many more threads each limit on them allows.
     pub threads_left: Vec<ThreadLimit>,
     /// Local ports that the kernel gives to connections (net.ipv4.ip_local_port_range).
@@ -61,8 +63,9 @@ impl Capacity {
             memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
             files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
-            descriptors_a_table: rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+            descriptors_a_table: super::descriptor_limit().maximum.unwrap_or(u64::MAX),
             descriptors_a_table_most: sysctl("fs/nr_open"),
+            table: Table::probe(),
             threads_left: threads_left(),
             local_ports: local_ports(),
             time_wait: after(&sockets, "tw").unwrap_or(0),

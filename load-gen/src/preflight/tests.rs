@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::capacity::ThreadLimit;
+use crate::machine::table::Table;
 
 /// A machine with room for a million connections, both ends, after `spoil` had its way with it.
 fn machine(spoil: impl FnOnce(&mut Capacity)) -> Capacity {
@@ -12,6 +13,7 @@ fn machine(spoil: impl FnOnce(&mut Capacity)) -> Capacity {
         files_open: 3_000,
         descriptors_a_table: 20_000,
         descriptors_a_table_most: Some(1_048_576),
+        table: Table::Own,
         threads_left: vec![threads],
         local_ports: 28_232,
         time_wait: 0,
@@ -111,6 +113,20 @@ fn too_few_threads_for_the_tables_is_fatal_and_a_larger_table_mends_it_too() {
     assert!(group.remedy.contains("sysctl -w fs.nr_open=1000016 && ulimit -n 1000016"), "{group}");
     assert!(group.remedy.ends_with("echo 69 > /sys/fs/cgroup/user/pids.max"), "{group}");
     assert!(only(&machine(|machine| machine.descriptors_a_table = 10)).is_fatal);
+}
+
+#[test]
+fn one_table_for_all_threads_is_told_with_what_it_holds_and_what_gives_more() {
+    let shared = machine(|machine| machine.table = Table::Shared(rustix::io::Errno::PERM));
+    let [fits] = &asked("127.0.0.1:7777", 19_978, &shared)[..] else { panic!("one finding") };
+    assert!(!fits.is_fatal, "{fits}");
+    assert!(
+        fits.missing.contains("unshare(CLONE_FILES) is refused")
+            && fits.missing.contains("holds 19978 connections")
+    );
+    assert!(fits.remedy.contains("seccomp=unconfined") && fits.remedy.contains("nofile=N"), "{fits}");
+    let [full] = &asked("127.0.0.1:7777", 20_000, &shared)[..] else { panic!("one finding") };
+    assert!(full.is_fatal && full.remedy.contains("--ulimit nofile=20022, ulimit -n 20022"), "{full}");
 }
 
 #[test]

@@ -86,6 +86,9 @@ fn too_small<'a>(
 fn room(mechanism: &Mechanism, threads: u32, machine: &Capacity) -> u64 {
     let table = machine.descriptors_a_table.saturating_sub(DESCRIPTORS_RESERVED);
     let descriptors = match mechanism.serve {
+        Some(Serve::Loop(_)) if threads > 1 && !machine.table.is_own() => {
+            preflight::room_in_one_table(machine, threads)
+        }
         Some(Serve::Loop(_)) if threads > 1 => (table as f64 * f64::from(threads) / UNEVEN) as u64,
         _ => table,
     };

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::mpsc;
 
 use libc::EPOLLIN;
+use load_gen::machine::table::{self, Table};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Seen;
@@ -36,12 +38,22 @@ pub(super) fn accepted() -> io::Result<Seen> {
         Ok(clients) => clients,
         Err(error) => return Ok(Seen::Open(format!("{CLIENTS} clients could not connect: {error}"))),
     };
-    let accepted = std::thread::scope(|scope| {
-        let server = std::thread::Builder::new().spawn_scoped(scope, || serve(&listener))?;
-        server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
+    let (sender, told) = mpsc::channel();
+    let run = move |table: Table, listener| {
+        let accepted = match (table, listener) {
+            (Table::Own, Some(listener)) => serve(&listener).map(|accepted| accepted.to_string().into()),
+            _ => Ok(Seen::Open(table.to_string())),
+        };
+        let _ = sender.send(accepted);
+    };
+    #[allow(unsafe_code)]
+    // SAFETY: the thread has its listener by `keep`, and gives away a number or an error.
+    let server = unsafe { table::spawn(std::thread::Builder::new(), Some(listener.into()), run) }?;
+    let accepted = told.recv().map_err(io::Error::other)?;
+    // Its table is gone when it is, and the limit is put back only then.
+    server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     drop(clients);
-    Ok(accepted.to_string().into())
+    accepted
 }
 
 /// Connects as many clients as the listener's queue takes, without waiting for room in it.
@@ -51,17 +63,14 @@ fn connect_all(address: std::net::SocketAddr) -> io::Result<Vec<TcpStream>> {
 }
 
 /// Accepts and watches until the limit says no, in a table with nothing but the standard streams and the listener.
-fn serve(listener: &TcpListener) -> io::Result<usize> {
-    use std::os::fd::AsFd;
-    let own = load_gen::machine::own_descriptor_table(Some(listener.as_fd()))?
-        .ok_or_else(|| io::Error::other("the listener is not in the new table"))?;
+fn serve(listener: &OwnedFd) -> io::Result<usize> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(LIMIT), maximum })?;
     let set = epoll()?;
-    epoll_add(&set, own.as_raw_fd(), EPOLLIN)?;
+    epoll_add(&set, listener.as_raw_fd(), EPOLLIN)?;
     let mut accepted = Vec::new();
     loop {
-        match rustix::net::accept(&own) {
+        match rustix::net::accept(listener) {
             Ok(connection) => {
                 epoll_add(&set, connection.as_raw_fd(), EPOLLIN)?;
                 accepted.push(connection);
