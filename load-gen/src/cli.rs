@@ -14,6 +14,7 @@ use crate::curve::{self, OfferedRate};
 use crate::export::{Export, Exports};
 use crate::fleet::{FleetOptions, Load};
 use crate::generate::Generate;
+use crate::ring_size::{self, RingSize};
 use crate::series;
 use crate::shard;
 use crate::start_at::{self, StartAt};
@@ -145,6 +146,14 @@ pub struct Cli {
     /// [default: io-uring where the kernel has it, otherwise epoll, as with --rotate, --churn and --timestamps kernel]
     #[arg(long, value_enum)]
     engine: Option<EngineArg>,
+
+    /// Entries of the queues of each worker's io_uring, powers of two; smaller ones overflow more often, and lose nothing
+    #[arg(long, value_name = "SUBMISSIONS,COMPLETIONS", default_value = "256,8192", value_parser = ring_size::queues)]
+    ring: (u32, u32),
+
+    /// Buffers that each worker's io_uring receives into: a power of two
+    #[arg(long, value_name = "N", default_value = "256", value_parser = ring_size::buffers)]
+    buffers: u16,
 
     /// How long a connection may take to open, and a reply to come after the window
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
@@ -287,6 +296,7 @@ impl Cli {
                 EngineArg::Epoll => EngineKind::Epoll,
                 EngineArg::IoUring => EngineKind::IoUring,
             }),
+            ring: RingSize::new(self.ring, self.buffers),
             timeout: self.timeout,
             seed: self.seed,
             live_latencies,

@@ -9,6 +9,7 @@ use crate::engine::{Answered, Engine};
 use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::payload::Payload;
+use crate::ring_size::RingSize;
 use crate::sizes::Sizes;
 
 /// Requests and replies on the active connections of one worker.
@@ -19,13 +20,14 @@ pub struct Exchange<E> {
 }
 
 impl<E: Engine> Exchange<E> {
-    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection.
+    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection, with so
+    /// much room where the engine has a ring.
     ///
     /// # Errors
     ///
     /// When the kernel has no room for the engine, or does not know it.
-    pub fn new(sizes: Sizes, payload: Payload, most: u32) -> Result<Self, Errno> {
-        Ok(Self { engine: E::new()?, conversations: Conversations::new(payload, most), sizes })
+    pub fn new(sizes: Sizes, payload: Payload, most: u32, ring: &RingSize) -> Result<Self, Errno> {
+        Ok(Self { engine: E::new(ring)?, conversations: Conversations::new(payload, most), sizes })
     }
 
     /// Adds an open connection.

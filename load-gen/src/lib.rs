@@ -32,6 +32,7 @@ pub mod output;
 mod payload;
 pub mod placement;
 pub mod preflight;
+pub mod ring_size;
 mod rotation;
 pub mod schedule;
 pub mod search;

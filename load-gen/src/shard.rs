@@ -182,6 +182,7 @@ fn of_an_array(variable: &impl Fn(&str) -> Option<String>) -> Result<(Shard, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring_size::RingSize;
     use proptest::prelude::*;
     use report::schema::{Protocol, Size, Timestamps, Workload};
     use std::time::Duration;
@@ -194,6 +195,7 @@ mod tests {
             threads: 1,
             connect_rate: Some(100.0),
             engine: None,
+            ring: RingSize::default(),
             protocol: Protocol::Echo,
             size: Size::Fixed { bytes: 64 },
             workload: Workload::default(),

@@ -182,7 +182,8 @@ impl<'a, E: Engine> Worker<'a, E> {
             Some(dialogue) => Payload::by_template(dialogue, &mut sizes).map_err(std::io::Error::other)?,
             None => Payload::new(options.protocol),
         };
-        let exchange = Exchange::new(sizes, payload, options.workload.most_under_way.unwrap_or(u32::MAX))?;
+        let most_under_way = options.workload.most_under_way.unwrap_or(u32::MAX);
+        let exchange = Exchange::new(sizes, payload, most_under_way, &options.ring)?;
         Ok(Self { table, shared, live, exchange, idle: Vec::new(), idle_lost: Faults::default() })
     }
 

@@ -9,6 +9,7 @@ use std::thread;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use load_gen::ring_size::{self, RingSize};
 use load_gen::{machine, target, units};
 use muxbench::mechanisms::{self, Mechanism};
 use muxbench::server::{self, AcceptMode, Control, Options, Reply, Running, ServeError, StartError};
@@ -24,6 +25,7 @@ use super::UsageError;
 /// Prints one JSON line when it listens. `stats` on standard input prints its counters as one JSON line. It
 /// ends with standard input, or at SIGTERM or SIGINT.
 #[derive(clap::Args)]
+#[command(args_override_self = true)]
 pub struct Serve {
     /// How to wait for events (see `muxbench list`); epoll-lt, or the first of this build
     #[arg(long, value_name = "NAME")]
@@ -48,8 +50,12 @@ pub struct Serve {
     #[arg(long, value_name = "CPU", value_delimiter = ',')]
     cpu: Vec<u32>,
     /// Buffers that each loop of io-uring provides to the kernel: a power of two
-    #[arg(long, value_name = "N", default_value_t = Options::PROVIDED_BUFFERS, value_parser = provided_buffers)]
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = ring_size::buffers)]
     buffers: u16,
+    /// Entries of the queues of each loop of io-uring and io-uring-poll, powers of two; smaller ones overflow more often, and
+    /// lose nothing
+    #[arg(long, value_name = "SUBMISSIONS,COMPLETIONS", default_value = "256,8192", value_parser = ring_size::queues)]
+    ring: (u32, u32),
     /// A line on standard error for each connection and disconnection (writing it is part of the loop)
     #[arg(long)]
     log: bool,
@@ -156,7 +162,7 @@ impl Serve {
             listen: listen.concat(),
             threads: self.threads as usize,
             accept: self.accept,
-            provided_buffers: self.buffers,
+            ring: RingSize::new(self.ring, self.buffers),
             reply: match self.reply {
                 ReplyName::Echo => Reply::Echo,
                 ReplyName::Ack => Reply::Ack,
@@ -223,15 +229,6 @@ fn advise(error: StartError) -> anyhow::Error {
             UsageError(sentence).into()
         }
         StartError::NotInThisBuild(_) | StartError::Kernel { .. } | StartError::Thread(_) => error.into(),
-    }
-}
-
-/// Reads the number of provided buffers (io_uring_register_buf_ring(3): a power of two, 32,768 at most).
-fn provided_buffers(text: &str) -> Result<u16, String> {
-    let count = units::positive_count(text)?;
-    match u16::try_from(count) {
-        Ok(count) if count.is_power_of_two() => Ok(count),
-        _ => Err(format!("{text} is not a power of two up to 32768")),
     }
 }
 

@@ -8,7 +8,7 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types::CancelBuilder, types::Fd};
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLIN, SOCK_CLOEXEC};
 
-use crate::server::uring::{Completion, Flows, GROUP, Operation, Ring, Submission};
+use crate::server::uring::{Completion, Flows, GROUP, Operation, Ring, Submission, Want};
 use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 
 /// Serves `listener` with io_uring until it is shut down.
@@ -23,16 +23,17 @@ use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 /// When the kernel refuses the ring, its buffers, or to wait.
 pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
     let mut ring = Ring::new(server)?;
-    let buffers = ring.provide(server.provided_buffers())?;
+    let buffers = ring.provide(server.ring().buffers)?;
     // Kept for ever unless all ends well: what is under way reads and writes there.
     let mut flows = ManuallyDrop::new(Flows::new(server, buffers));
     let (mut completions, mut arrivals) = (Vec::new(), VecDeque::new());
     ring.push(accept(&listener), Operation::Accept.on(listener.as_raw_fd()))?;
     let mut is_listening = true;
     while is_listening || !flows.is_empty() {
-        let want = if arrivals.is_empty() { flows.want() } else { 0 };
+        // Those who wait to be taken in do not keep from their turns those who are.
+        let want = if arrivals.is_empty() { flows.want() } else { Want::WhatIsThere };
         ring.wait(want, &mut completions)?;
-        flows.completed(&completions, ring.is_submitted());
+        flows.completed(&completions, ring.has_told_all());
         let arrives = |completion: &Completion| {
             matches!(completion.operation(), Operation::Accept | Operation::AwaitConnection)
         };

@@ -7,7 +7,7 @@ use io_uring::types::{CancelBuilder, Fd};
 use libc::{POLLIN, POLLOUT, POLLRDHUP, c_short};
 use rustix::io::Errno;
 
-use crate::server::uring::{Operation, Ring};
+use crate::server::uring::{Operation, Ring, Want};
 use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Serves `listener` with polls through io_uring until it is shut down.
@@ -28,7 +28,8 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let socket = listener.as_raw_fd();
     ring.push(poll(socket, POLLIN).build(), Operation::AwaitConnection.on(socket))?;
     loop {
-        ring.wait(usize::from(carried.is_empty()), &mut completions)?;
+        let want = if carried.is_empty() { Want::Something } else { Want::WhatIsThere };
+        ring.wait(want, &mut completions)?;
         connections.woken(completions.len());
         for completion in &completions {
             match (completion.operation(), completion.result()) {

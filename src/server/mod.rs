@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use load_gen::ring_size::RingSize;
 use report::schema::ServerCounters;
 
 pub use admission::REFUSAL;
@@ -71,17 +72,12 @@ pub struct Options {
     pub reply: Reply,
     /// Connections served at a time, over all loops; those beyond are refused.
     pub max_connections: Option<u64>,
-    /// Buffers that a loop of `io-uring` provides to the kernel: a power of two up to 32,768.
-    pub provided_buffers: u16,
+    /// How much room the ring of a loop on io_uring has.
+    pub ring: RingSize,
     /// The processors that the loops are bound to, in turn; none leaves them to the scheduler.
     pub cpus: Vec<u32>,
     /// Whether each connection and disconnection is a line on standard error.
     pub log: bool,
-}
-
-impl Options {
-    /// What [`provided_buffers`](Self::provided_buffers) is unless told otherwise.
-    pub const PROVIDED_BUFFERS: u16 = 1024;
 }
 
 impl Default for Options {
@@ -92,7 +88,7 @@ impl Default for Options {
             accept: None,
             reply: Reply::Echo,
             max_connections: None,
-            provided_buffers: Self::PROVIDED_BUFFERS,
+            ring: RingSize { buffers: 1024, ..RingSize::default() },
             cpus: Vec::new(),
             log: false,
         }
@@ -105,7 +101,7 @@ struct Common {
     reply: Reply,
     log: bool,
     max_connections: u64,
-    provided_buffers: u16,
+    ring: RingSize,
     /// Connections open in all loops; touched only when one is accepted or closed.
     open: AtomicU64,
 }
@@ -134,7 +130,7 @@ impl Server {
             reply: options.reply,
             log: options.log,
             max_connections: options.max_connections.unwrap_or(u64::MAX),
-            provided_buffers: options.provided_buffers,
+            ring: options.ring,
             open: AtomicU64::new(0),
         }))
     }
@@ -172,9 +168,9 @@ impl Server {
         self.common.log
     }
 
-    /// Buffers to provide to the kernel.
-    pub fn provided_buffers(&self) -> u16 {
-        self.common.provided_buffers
+    /// How much room a ring has.
+    pub fn ring(&self) -> &RingSize {
+        &self.common.ring
     }
 
     /// The counters that the calling loop writes.

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -10,11 +11,11 @@ use libc::c_int;
 use muxbench::server::Reply;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::ioctl::{Getter, Opcode};
-use rustix::net::SendFlags;
+use rustix::net::{AddressFamily, SendFlags, SocketType};
 
 use crate::model::{Conversation, stream_from};
 use crate::subject::Subject;
-use crate::support::{connect, reset};
+use crate::support::{connect, reset, with_patience};
 
 /// Nobody may push more than this at a server that answers into the void.
 const PUSHED_AT_MOST_BYTES: u64 = 512 << 20;
@@ -33,9 +34,37 @@ pub struct Client {
 impl Client {
     /// Connects to `address`, where the reply is `reply`.
     pub fn connect(address: SocketAddr, reply: Reply) -> Self {
+        Self::on(connect(address), reply)
+    }
+
+    /// As [`connect`](Self::connect), with segments and a window so small that the server's kernel soon has no room for
+    /// replies that are not read.
+    pub fn connect_through_a_narrow_pipe(address: SocketAddr, reply: Reply) -> Self {
+        let segment_bytes: c_int = 536;
+        const WINDOW_BYTES: usize = 8 << 10;
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
+        let socket = socket.expect("a socket");
+        // SAFETY: the option value is a live c_int and the length is its size.
+        #[allow(unsafe_code)]
+        let set = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_MAXSEG,
+                (&raw const segment_bytes).cast(),
+                size_of::<c_int>() as libc::socklen_t,
+            )
+        };
+        assert_eq!(set, 0, "small segments: {}", std::io::Error::last_os_error());
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, WINDOW_BYTES).expect("a small window");
+        rustix::net::connect(&socket, &address).expect("the server accepts");
+        Self::on(with_patience(socket.into()), reply)
+    }
+
+    fn on(stream: TcpStream, reply: Reply) -> Self {
         static ORIGINS: AtomicU64 = AtomicU64::new(0);
         let origin = ORIGINS.fetch_add(1, Ordering::Relaxed);
-        Self { stream: connect(address), origin, reply, conversation: Conversation::new(reply, origin) }
+        Self { stream, origin, reply, conversation: Conversation::new(reply, origin) }
     }
 
     /// Sends the next `count` bytes of its stream, in one write unless the kernel splits it.

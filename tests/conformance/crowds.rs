@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use muxbench::server::Reply;
+
+use crate::client::Client;
 use crate::subject::Subject;
 use crate::suite::{Test, test};
 use crate::support::{AtTheEnd, wait_until};
@@ -11,6 +14,12 @@ use crate::support::{AtTheEnd, wait_until};
 pub const TESTS: &[Test] = &[
     test!(a_drip_beside_a_flood_is_answered_while_the_flood_lasts),
     test!(thousands_that_come_and_go_disturb_no_echo),
+    test!(those_served_have_their_turns_while_a_flood_is_taken_in)
+        .with(&["--log"])
+        .replies(&[Reply::Echo])
+        .threads(&[1])
+        // With a thread a connection the order is the scheduler's.
+        .only(|mechanism| mechanism.family != "blocking"),
 ];
 
 /// A connection that sends and reads without a pause until `end` is set; `answered_bytes` counts its answers.
@@ -92,4 +101,44 @@ fn thousands_that_come_and_go_disturb_no_echo(subject: &Subject) {
     subject.await_open(clients.len() as u64);
     clients.iter_mut().for_each(|client| client.round_trip(1));
     subject.assert_rests_and_serves();
+}
+
+fn those_served_have_their_turns_while_a_flood_is_taken_in(subject: &Subject) {
+    const ATTEMPTS: usize = 5;
+    let before = (0..ATTEMPTS).map(|_| taken_in_before_a_request(subject));
+    // On a busy machine a request may come late; a server that serves nobody meanwhile never answers one in between.
+    let is_served_in_between = |before: &usize| *before < FLOOD / 10 * 9;
+    assert!(
+        before.into_iter().any(|before| is_served_in_between(&before)),
+        "{ATTEMPTS} times a request was answered only when a flood of {FLOOD} had been taken in"
+    );
+}
+
+/// Connections that come at once.
+const FLOOD: usize = 3_000;
+
+/// Lets [`FLOOD`] connections lie before the server, sends a request on another when it has begun to take them in, and
+/// returns how many it had taken in when that was answered: its own log says in which order it did what.
+fn taken_in_before_a_request(subject: &Subject) -> usize {
+    let count = |what: &str| subject.stderr().matches(what).count();
+    wait_until(|| count(" disconnected") == count(" connected\n"), || "the log is complete".into());
+    let begun = subject.stderr().len();
+    let mut client = subject.connect();
+    client.round_trip(1);
+    let flood: Vec<_> = subject.while_stopped(|| (0..FLOOD).map(|_| subject.connect()).collect());
+    let first = format!("{} connected\n", flood[0].stream.local_addr().expect("an address"));
+    wait_until(|| subject.stderr()[begun..].contains(&first), || "the flood is taken in".into());
+    client.send(9);
+    client.half_close();
+    client.expect_end();
+    let left = format!("{} disconnected\n", client.stream.local_addr().expect("an address"));
+    wait_until(|| subject.stderr()[begun..].contains(&left), || "the client is gone".into());
+    let log = subject.stderr();
+    let (_, log) = log[begun..].split_once(&first).expect("it was there");
+    let (meanwhile, _) = log.split_once(&left).expect("it came later");
+    let taken_in = meanwhile.matches(" connected\n").count();
+    println!("answered after {taken_in} of {FLOOD} had been taken in");
+    flood.into_iter().for_each(Client::reset);
+    subject.await_open(0);
+    taken_in
 }

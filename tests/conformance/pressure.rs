@@ -13,6 +13,10 @@ const HOLDS_BACK: &[Promise] = &[Promise::HoldsBack];
 pub const TESTS: &[Test] = &[
     test!(a_peer_that_reads_late_gets_every_byte).needs(HOLDS_BACK),
     test!(a_peer_that_reads_in_sips_gets_every_byte).needs(HOLDS_BACK),
+    test!(hundreds_that_read_late_get_every_byte)
+        .with(&["--ring", "32,32", "--buffers", "1024"])
+        .threads(&[1])
+        .only(|mechanism| mechanism.name.starts_with("io-uring")),
     test!(peers_that_never_read_cost_bounded_memory_and_no_processor_time)
         .needs(HOLDS_BACK)
         .replies(&[Reply::Echo]),
@@ -44,6 +48,23 @@ fn a_peer_that_reads_in_sips_gets_every_byte(subject: &Subject) {
         client.read(&mut sip);
     }
     client.settle();
+}
+
+/// Replies that find no room at the same time are more than small queues hold what became of.
+fn hundreds_that_read_late_get_every_byte(subject: &Subject) {
+    const PEERS: usize = 500;
+    const ROUNDS: usize = 4;
+    let connect = |_| Client::connect_through_a_narrow_pipe(subject.address, subject.reply);
+    let mut clients: Vec<_> = (0..PEERS).map(connect).collect();
+    for _ in 0..ROUNDS {
+        subject.while_stopped(|| {
+            for client in &mut clients {
+                client.send_what_fits(40_000);
+            }
+        });
+        subject.await_rest();
+    }
+    clients.iter_mut().for_each(Client::settle);
 }
 
 fn peers_that_never_read_cost_bounded_memory_and_no_processor_time(subject: &Subject) {

@@ -73,7 +73,11 @@ pub fn wait_until(mut condition: impl FnMut() -> bool, what: impl Fn() -> String
 
 /// A connection to `address` on which what takes longer than [`PATIENCE`] fails.
 pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, *PATIENCE).expect("the server accepts");
+    with_patience(TcpStream::connect_timeout(&address, *PATIENCE).expect("the server accepts"))
+}
+
+/// The connection, with that bound on what it waits for.
+pub fn with_patience(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(*PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(*PATIENCE)).expect("a timeout");
     stream.set_nodelay(true).expect("no delay");

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::nap;
 use crate::payload::LONGEST_SLICE;
+use crate::ring_size::RingSize;
 use crate::timestamps;
 
 /// Events taken from the kernel at once.
@@ -33,7 +34,7 @@ pub struct Epoll {
 }
 
 impl Engine for Epoll {
-    fn new() -> Result<Self, Errno> {
+    fn new(_ring: &RingSize) -> Result<Self, Errno> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             sockets: Vec::new(),

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::conversations::Conversations;
 use crate::measure::Recorder;
+use crate::ring_size::RingSize;
 
 pub use epoll::Epoll;
 #[cfg(feature = "io-uring")]
@@ -62,12 +63,12 @@ pub struct Answered {
 
 /// Moves the bytes of conversations. What is due, sent and right is known to [`Conversations`] alone.
 pub trait Engine: Sized {
-    /// An engine without sockets.
+    /// An engine without sockets, with so much room where it has a ring.
     ///
     /// # Errors
     ///
     /// When the kernel has no room for it, or does not know it.
-    fn new() -> Result<Self, Errno>;
+    fn new(ring: &RingSize) -> Result<Self, Errno>;
 
     /// Takes over the socket of the conversation that was added last.
     ///

@@ -71,10 +71,10 @@ struct World<E> {
 }
 
 impl<E: Engine> World<E> {
-    fn new(size: u32) -> Self {
+    fn new(size: u32, ring: &RingSize) -> Self {
         let sizes = Sizes::new(Size::Fixed { bytes: size }, 1, 0, 0);
         let payload = Payload::new(Protocol::Echo);
-        let mut exchange = Exchange::<E>::new(sizes, payload, u32::MAX).expect("this kernel has it");
+        let mut exchange = Exchange::<E>::new(sizes, payload, u32::MAX, ring).expect("this kernel has it");
         let peers = (0..CONNECTIONS).map(|id| {
             let (ours, theirs) = UnixStream::pair().expect("sockets");
             for stream in [&ours, &theirs] {
@@ -130,8 +130,8 @@ impl<E: Engine> World<E> {
 }
 
 /// Whatever happens in whatever order, each request is answered, or failed with the connection that was closed.
-fn every_request_is_accounted_for<E: Engine>(size: u32, steps: &[Step]) {
-    let mut world = World::<E>::new(size);
+fn every_request_is_accounted_for<E: Engine>(ring: &RingSize, size: u32, steps: &[Step]) {
+    let mut world = World::<E>::new(size, ring);
     let mut requested = 0;
     for step in steps {
         requested += if let Step::Request(_, count) = step { *count } else { 0 };
@@ -155,8 +155,8 @@ fn every_request_is_accounted_for<E: Engine>(size: u32, steps: &[Step]) {
 }
 
 /// A peer that has stopped reading holds requests back, and they are counted; when it reads, they come.
-fn a_full_socket_delays_and_loses_nothing<E: Engine>() {
-    let mut world = World::<E>::new(1 << 20);
+fn a_full_socket_delays_and_loses_nothing<E: Engine>(ring: &RingSize) {
+    let mut world = World::<E>::new(1 << 20, ring);
     world.take(&Step::Request(0, 3));
     world.turn(0);
     assert!(world.exchange.conversations().is_blocked(0));
@@ -174,7 +174,7 @@ fn books_of<E>(world: &World<E>) -> (u64, u64) {
 }
 
 macro_rules! on_each_engine {
-    ($($module:ident: $engine:ty,)*) => { $(
+    ($($module:ident: $engine:ty, $ring:expr;)*) => { $(
         mod $module {
             use super::*;
 
@@ -182,22 +182,24 @@ macro_rules! on_each_engine {
                 #![proptest_config(ProptestConfig::with_cases(48))]
                 #[test]
                 fn every_request_is_accounted_for(size in prop_oneof![1..200_u32, 1..150_000_u32], steps in prop::collection::vec(step(), 1..60)) {
-                    super::every_request_is_accounted_for::<$engine>(size, &steps);
+                    super::every_request_is_accounted_for::<$engine>(&$ring, size, &steps);
                 }
             }
 
             #[test]
             fn a_full_socket_delays_and_loses_nothing() {
-                super::a_full_socket_delays_and_loses_nothing::<$engine>();
+                super::a_full_socket_delays_and_loses_nothing::<$engine>(&$ring);
             }
         }
     )* };
 }
 
 on_each_engine! {
-    on_epoll: Epoll,
+    on_epoll: Epoll, RingSize::default();
 }
 #[cfg(feature = "io-uring")]
 on_each_engine! {
-    on_io_uring: Uring,
+    on_io_uring: Uring, RingSize::default();
+    on_io_uring_with_little_room: Uring, RingSize::new((RingSize::FEWEST, RingSize::FEWEST), 8);
+    on_io_uring_with_one_buffer: Uring, RingSize { buffers: 1, ..RingSize::default() };
 }

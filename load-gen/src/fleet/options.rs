@@ -5,6 +5,7 @@ use std::time::Duration;
 use report::schema::{EngineKind, LoadMode, Protocol, Size, Timestamps, WaitPolicy, Workload};
 
 use crate::placement::LimitTooLow;
+use crate::ring_size::RingSize;
 use crate::shard::Whole;
 use crate::sizes;
 use crate::target::Target;
@@ -32,6 +33,8 @@ pub struct FleetOptions {
     pub cpu: Option<u32>,
     /// What moves the bytes; the lightest that this kernel has, if nothing is said.
     pub engine: Option<EngineKind>,
+    /// How much room each worker's ring has, where the engine has one.
+    pub ring: RingSize,
     /// How long a connection may take to open, and a reply to come after the window has ended.
     pub timeout: Duration,
     /// Seed of every random choice.
@@ -59,6 +62,7 @@ impl FleetOptions {
             workload: Workload::default(),
             cpu: None,
             engine: None,
+            ring: RingSize::default(),
             timeout: Duration::from_secs(10),
             seed: 1,
             live_latencies: false,

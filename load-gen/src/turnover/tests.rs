@@ -12,6 +12,7 @@ use crate::clock::now_ns;
 use crate::connect::Connector;
 use crate::engine::Epoll;
 use crate::payload::Payload;
+use crate::ring_size::RingSize;
 use crate::schedule::{Purpose, Schedule, random_for};
 use crate::sizes::Sizes;
 use crate::source::Sources;
@@ -33,8 +34,8 @@ impl World {
     fn new() -> Self {
         let [(active, active_peer), (idle, idle_peer)] = [(); 2].map(|()| pair());
         let sizes = Sizes::new(Size::Fixed { bytes: SIZE as u32 }, 1, 0, 0);
-        let mut exchange =
-            Exchange::new(sizes, Payload::new(Protocol::Echo), u32::MAX).expect("Linux has epoll");
+        let mut exchange = Exchange::new(sizes, Payload::new(Protocol::Echo), u32::MAX, &RingSize::default())
+            .expect("Linux has epoll");
         exchange.add(active.into(), 0).expect("room for it");
         let books = Recorder::new(WINDOW, true, Arc::default());
         Self { exchange, idle: vec![idle.into()], books, active_peer, idle_peer }

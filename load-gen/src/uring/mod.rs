@@ -9,4 +9,4 @@ mod setup;
 pub use buffers::{GROUP, ProvidedBuffers};
 pub use completion::Completion;
 pub use probe::{probe_completion, probe_readiness, reason};
-pub use setup::{SUBMISSIONS, Setup, set_up};
+pub use setup::{Setup, set_up};

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType};
 
 use super::{Completion, GROUP, ProvidedBuffers, set_up};
+use crate::ring_size::RingSize;
 
 /// Whether this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0). What it
 /// has to do without is the answer.
@@ -44,7 +45,8 @@ fn probe(
     what: &str,
     multishot: impl FnOnce(&mut IoUring, Fd) -> io::Result<bool>,
 ) -> Result<Vec<&'static str>, String> {
-    let (mut ring, lacking) = set_up(|builder| builder).map_err(|error| reason(&error))?;
+    let (mut ring, lacking) =
+        set_up(&RingSize::default(), |builder| builder).map_err(|error| reason(&error))?;
     let tried = readable_socket().and_then(|socket| multishot(&mut ring, Fd(socket.as_raw_fd())));
     match tried {
         Ok(true) => Ok((!lacking.is_empty()).then_some(lacking).into_iter().collect()),

@@ -4,10 +4,7 @@ use std::io;
 
 use io_uring::IoUring;
 
-/// Submissions that fit before the kernel has to take some. A short queue stays in the cache.
-pub const SUBMISSIONS: u32 = 256;
-/// Completions that the kernel keeps without allocating: all of a turn, unless thousands are busy.
-const COMPLETIONS: u32 = 8192;
+use crate::ring_size::RingSize;
 
 /// How a ring can be set up, the best first, and what the kernel lacks that refuses it.
 ///
@@ -24,18 +21,18 @@ const SETUPS: [(Setup, &str); 4] = [
 /// Adds to how a ring is set up.
 pub type Setup = fn(&mut io_uring::Builder) -> &mut io_uring::Builder;
 
-/// A ring with the best set-up that this kernel has and what `more` adds, and a line about what that lacks; empty
+/// A ring of this size with the best set-up that this kernel has and what `more` adds, and a line about what that lacks; empty
 /// if nothing.
 ///
 /// # Errors
 ///
 /// When the kernel has no io_uring, forbids it, or has no memory for it.
-pub fn set_up(more: Setup) -> io::Result<(IoUring, &'static str)> {
+pub fn set_up(size: &RingSize, more: Setup) -> io::Result<(IoUring, &'static str)> {
     best_of(&SETUPS, |setup| {
         let mut builder = IoUring::builder();
         // A submission that fails must not keep those behind it from the kernel (5.18, as all of this).
-        builder.setup_cqsize(COMPLETIONS).setup_submit_all();
-        more(setup(&mut builder)).build(SUBMISSIONS)
+        builder.setup_cqsize(size.completions).setup_submit_all();
+        more(setup(&mut builder)).build(size.submissions)
     })
 }
 

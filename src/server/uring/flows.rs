@@ -7,7 +7,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use rustix::io::Errno;
 
 use super::flow::{Flow, Next, Submission};
-use super::{Completion, Operation, ProvidedBuffers};
+use super::{Completion, Operation, ProvidedBuffers, Want};
 use crate::server::{Connections, Server};
 
 /// Every connection of a loop, and the buffers that they share.
@@ -52,23 +52,25 @@ impl<'s> Flows<'s> {
         self.connections.progress();
     }
 
-    /// How many completions to wait for.
+    /// What the next call is to bring.
     ///
-    /// A send that succeeds has none, so a connection that has more to do after it cannot be waited for, nor can the
-    /// buffer of one that others need.
-    pub fn want(&mut self) -> usize {
+    /// A send that succeeds has no completion, so a connection that has more to do after it cannot be waited for, nor can
+    /// the buffer of one that others need.
+    pub fn want(&self) -> Want {
         let buffers_are_awaited = !self.starved.is_empty() && !self.sending.is_empty();
-        usize::from(!std::mem::take(&mut self.in_a_hurry) && !buffers_are_awaited)
+        if self.in_a_hurry || buffers_are_awaited { Want::Nothing } else { Want::Something }
     }
 
-    /// Books what the kernel has done; with `submitted`, it has taken every submission so far.
+    /// Books what the kernel has done; with `told_all`, it has taken every submission so far and nothing that it said of them
+    /// is missing here.
     #[inline]
-    pub fn completed(&mut self, completions: &[Completion], submitted: bool) {
+    pub fn completed(&mut self, completions: &[Completion], told_all: bool) {
         self.connections.woken(completions.len());
         self.book(completions, |operation| operation == Operation::Send);
         // The sends that nothing was said of have succeeded, so their buffers are free. Those that failed had to
         // be looked at first: their bytes are kept.
-        if submitted {
+        if told_all {
+            self.in_a_hurry = false;
             for fd in self.sending.drain(..) {
                 if let Some(flow) = self.connections.state(fd) {
                     flow.sent_whole(&mut self.buffers);

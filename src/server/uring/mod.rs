@@ -10,4 +10,4 @@ pub use completion::{Completion, Operation};
 pub use flow::{Flow, Submission};
 pub use flows::Flows;
 pub use load_gen::uring::{GROUP, ProvidedBuffers, probe_completion, probe_readiness, reason};
-pub use ring::Ring;
+pub use ring::{Ring, Want};

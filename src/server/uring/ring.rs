@@ -1,13 +1,28 @@
 //! The submission and completion queues of one loop.
 
-use std::io;
+use std::collections::VecDeque;
+use std::time::Duration;
 
-use io_uring::{IoUring, squeue};
+use io_uring::{EnterFlags, IoUring, squeue};
 use load_gen::uring::{ProvidedBuffers, set_up};
 use rustix::io::Errno;
 
 use super::Completion;
 use crate::server::{ServeError, Server};
+
+/// Pause when the kernel takes nothing and has nothing to give, which is when it is out of memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a call is to bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing: what is submitted is done with the call, and has to be followed up before anything else.
+    Nothing,
+    /// Whatever has come. Where task work is deferred nothing completes unless it is asked for.
+    WhatIsThere,
+    /// Something, however long that takes.
+    Something,
+}
 
 /// The ring of one loop.
 ///
@@ -16,6 +31,10 @@ use crate::server::{ServeError, Server};
 pub struct Ring<'s> {
     ring: IoUring,
     server: &'s Server,
+    /// Operations that the submission queue had no room for, in their order.
+    waiting: VecDeque<squeue::Entry>,
+    /// The kernel has taken nothing at the last call.
+    is_refused: bool,
 }
 
 impl<'s> Ring<'s> {
@@ -26,9 +45,9 @@ impl<'s> Ring<'s> {
     /// When the kernel has no io_uring, or forbids it.
     pub fn new(server: &'s Server) -> Result<Self, ServeError> {
         server.counters().other_calls.add(1);
-        let (ring, _) = set_up(|builder| builder)
+        let (ring, _) = set_up(server.ring(), |builder| builder)
             .map_err(|source| ServeError::Call { call: "io_uring_setup", source })?;
-        Ok(Self { ring, server })
+        Ok(Self { ring, server, waiting: VecDeque::new(), is_refused: false })
     }
 
     /// Provides `count` buffers, a power of two, to this ring.
@@ -41,30 +60,44 @@ impl<'s> Ring<'s> {
             .map_err(|source| ServeError::Call { call: "io_uring_register", source })
     }
 
-    /// Queues an operation under `token`. It begins with the next [`wait`](Self::wait).
+    /// Queues an operation under `token`. It begins with the next [`wait`](Self::wait) at the latest.
     ///
     /// What it points to must stay valid until its completion has been taken.
     ///
     /// # Errors
     ///
-    /// When the queue was full and the kernel would not empty it.
+    /// When the queue was full and the kernel refuses to empty it for good.
     #[inline]
     pub fn push(&mut self, entry: squeue::Entry, token: u64) -> Result<(), ServeError> {
         let entry = entry.user_data(token);
-        loop {
-            #[allow(unsafe_code)]
-            // SAFETY: a receive writes into provided buffers, a send reads from one of them or from the rest of a
-            // `Flow`, and both outlive every operation (see `io_uring::serve`); no other points anywhere.
-            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+        if self.waiting.is_empty() {
+            if self.try_push(&entry) {
                 return Ok(());
             }
             self.server.counters().other_calls.add(1);
-            let answer = self.ring.submit();
-            self.submitted(answer)?;
+            self.enter(Want::Nothing)?;
+            if self.try_push(&entry) {
+                return Ok(());
+            }
+        }
+        // The kernel wants its completions taken first, or finds no memory.
+        self.waiting.push_back(entry);
+        Ok(())
+    }
+
+    /// Puts an operation into the submission queue; false if that is full.
+    #[inline]
+    fn try_push(&mut self, entry: &squeue::Entry) -> bool {
+        #[allow(unsafe_code)]
+        // SAFETY: a receive writes into provided buffers, a send reads from one of them or from the rest of a
+        // `Flow`, and both outlive every operation (see `io_uring::serve`); no other points anywhere.
+        unsafe {
+            self.ring.submission().push(entry).is_ok()
         }
     }
 
-    /// Submits what is queued, waits for `want` completions and takes all that are there into `completions`.
+    /// Submits what is queued and takes all completions that are there, or come because they are wanted, into `completions`:
+    /// those included that had no place in their queue and wait in the kernel.
     ///
     /// An interrupted wait may bring none.
     ///
@@ -72,27 +105,71 @@ impl<'s> Ring<'s> {
     ///
     /// When the kernel refuses to wait.
     #[inline]
-    pub fn wait(&mut self, want: usize, completions: &mut Vec<Completion>) -> Result<(), ServeError> {
-        let answer = self.ring.submit_and_wait(want);
-        self.submitted(answer)?;
+    pub fn wait(&mut self, want: Want, completions: &mut Vec<Completion>) -> Result<(), ServeError> {
         completions.clear();
-        completions.extend(self.ring.completion().map(Completion::from));
-        Ok(())
-    }
-
-    /// Whether the kernel has taken all that was queued.
-    #[inline]
-    pub fn is_submitted(&mut self) -> bool {
-        self.ring.submission().is_empty()
-    }
-
-    /// Judges an answer of io_uring_enter(2).
-    #[inline]
-    fn submitted(&self, answer: io::Result<usize>) -> Result<(), ServeError> {
-        match answer.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
-            // EBUSY and EAGAIN: completions have to be taken, or memory found, before more can be submitted.
-            Ok(_) | Err(Errno::INTR | Errno::BUSY | Errno::AGAIN) => Ok(()),
-            Err(errno) => Err(ServeError::call("io_uring_enter")(errno)),
+        let mut want = want;
+        loop {
+            let all_are_queued = self.queue_what_waits();
+            self.enter(if all_are_queued { want } else { Want::Nothing })?;
+            completions.extend(self.ring.completion().map(Completion::from));
+            if self.is_refused && completions.is_empty() {
+                std::thread::sleep(EXHAUSTED_PAUSE);
+            }
+            // What has to be done about completions may be what the kernel needs before it takes more.
+            if self.is_refused || (all_are_queued && !self.overflows()) {
+                return Ok(());
+            }
+            self.server.counters().other_calls.add(1);
+            want = Want::Nothing;
         }
+    }
+
+    /// Puts what waits for the submission queue there; false if some of it has no room still.
+    #[inline]
+    fn queue_what_waits(&mut self) -> bool {
+        while let Some(entry) = self.waiting.pop_front() {
+            if !self.try_push(&entry) {
+                self.waiting.push_front(entry);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether the kernel has taken all that was queued, and everything was taken that it has said so far: of an operation
+    /// that is told of when it fails only, and that is over with its submission, nothing more can come.
+    #[inline]
+    pub fn has_told_all(&mut self) -> bool {
+        self.waiting.is_empty() && self.ring.submission().is_empty() && !self.overflows()
+    }
+
+    /// Whether completions that had no place in their queue wait in the kernel.
+    #[inline]
+    fn overflows(&mut self) -> bool {
+        self.ring.submission().cq_overflow()
+    }
+
+    /// Submits what is in the queue and asks for what is wanted.
+    #[inline]
+    fn enter(&mut self, want: Want) -> Result<(), ServeError> {
+        let submission = self.ring.submission();
+        let (count, overflows) = (submission.len() as u32, submission.cq_overflow());
+        drop(submission);
+        let flags = match want {
+            Want::Nothing if !overflows && !self.is_refused => EnterFlags::empty(),
+            _ => EnterFlags::GETEVENTS,
+        };
+        let at_least = u32::from(want == Want::Something);
+        #[allow(unsafe_code)]
+        // SAFETY: it has no argument, and what it submits was pushed under the promises asked there.
+        let answer =
+            unsafe { self.ring.submitter().enter::<libc::sigset_t>(count, at_least, flags.bits(), None) };
+        self.is_refused = match answer.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
+            Ok(_) | Err(Errno::INTR) => false,
+            // Completions have to be taken, or memory found, before more can be submitted.
+            Err(Errno::BUSY | Errno::AGAIN) => true,
+            Err(errno) => return Err(ServeError::call("io_uring_enter")(errno)),
+        };
+        Ok(())
     }
 }

@@ -17,11 +17,9 @@ use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::payload::LONGEST_SLICE;
+use crate::ring_size::RingSize;
 use crate::uring::{Completion, ProvidedBuffers};
 
-/// Buffers that the kernel fills: more than it fills in one call (20 since Linux 6.13), and few enough to stay in
-/// the cache. A receive that finds none is begun anew.
-const BUFFERS: u16 = 256;
 /// Events handled at one reading of the clock, so that a long batch makes no request late.
 const EVENTS_A_READING: u32 = 32;
 /// How long operations may take to end once they are cancelled: they end at once unless the kernel is at fault.
@@ -61,9 +59,9 @@ pub struct Uring {
 }
 
 impl Engine for Uring {
-    fn new() -> Result<Self, Errno> {
+    fn new(ring: &RingSize) -> Result<Self, Errno> {
         let (queues, buffers) =
-            Queues::new(BUFFERS).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOSYS))?;
+            Queues::new(ring).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOSYS))?;
         Ok(Self {
             queues,
             buffers: ManuallyDrop::new(buffers),

@@ -9,7 +9,8 @@ use io_uring::{IoUring, opcode, squeue};
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLOUT};
 use rustix::io::Errno;
 
-use crate::uring::{Completion, GROUP, ProvidedBuffers, SUBMISSIONS, set_up};
+use crate::ring_size::RingSize;
+use crate::uring::{Completion, GROUP, ProvidedBuffers, set_up};
 
 /// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
 /// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call
@@ -62,11 +63,12 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Queues of the calling thread, and `count` buffers, a power of two, provided to them.
-    pub fn new(count: u16) -> io::Result<(Self, ProvidedBuffers)> {
+    /// Queues of the calling thread, and the buffers provided to them: more of these than the kernel fills in one call (20
+    /// since Linux 6.13), and few enough to stay in the cache. A receive that finds none is begun anew.
+    pub fn new(size: &RingSize) -> io::Result<(Self, ProvidedBuffers)> {
         // The flag tells without a call whether one would bring anything.
-        let (ring, _) = set_up(|builder| builder.setup_taskrun_flag())?;
-        let buffers = ProvidedBuffers::register(&ring, count)?;
+        let (ring, _) = set_up(size, |builder| builder.setup_taskrun_flag())?;
+        let buffers = ProvidedBuffers::register(&ring, size.buffers)?;
         let queues =
             Self { ring, asked: Vec::new(), arrived: VecDeque::new(), unfinished: Vec::new(), trouble: None };
         Ok((queues, buffers))
@@ -104,7 +106,7 @@ impl Queues {
     #[inline]
     pub fn submit_asked(&mut self) -> Result<(), Errno> {
         while !self.asked.is_empty() {
-            let count = self.asked.len().min(SUBMISSIONS as usize - SENDS_A_CALL);
+            let count = self.asked.len().min(self.ring.submission().capacity() - SENDS_A_CALL);
             #[allow(unsafe_code)]
             // SAFETY: none of these has a pointer; a receive writes into provided buffers, which are kept until
             // it has ended.
