@@ -19,13 +19,14 @@ pub struct Exchange<E> {
 }
 
 impl<E: Engine> Exchange<E> {
-    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection.
+    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection, and about
+    /// `most_pending` on all.
     ///
     /// # Errors
     ///
     /// When the kernel has no room for the engine, or does not know it.
-    pub fn new(sizes: Sizes, payload: Payload, most: u32) -> Result<Self, Errno> {
-        Ok(Self { engine: E::new()?, conversations: Conversations::new(payload, most), sizes })
+    pub fn new(sizes: Sizes, payload: Payload, most: u32, most_pending: u64) -> Result<Self, Errno> {
+        Ok(Self { engine: E::new()?, conversations: Conversations::new(payload, most, most_pending), sizes })
     }
 
     /// Adds an open connection.
