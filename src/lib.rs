@@ -5,6 +5,9 @@
 //! [`reproductions`] measures again what others have published;
 //! [`doctor`] asks whether a machine is fit to measure on; [`semantics`] observes what the kernel reports through each of them.
 
+// A write that fails makes these panic: report::streams has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!(
     "muxbench measures Linux's own system calls (epoll, accept4, unshare): build it for a Linux target"

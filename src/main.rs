@@ -1,5 +1,8 @@
 //! The `muxbench` command.
 
+// A write that fails makes these panic: report::streams has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod commands;
 
 use std::process::ExitCode;

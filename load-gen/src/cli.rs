@@ -9,6 +9,7 @@ use report::schema::{
     Arrivals, Dialogue, EngineKind, LoadMode, Objective, Pause, Protocol, Shard, Size, Timestamps,
     WaitPolicy, Workload,
 };
+use report::streams::{self, PrintError};
 
 use crate::curve::{self, OfferedRate};
 use crate::export::{Export, Exports};
@@ -20,7 +21,7 @@ use crate::shard;
 use crate::start_at::{self, StartAt};
 use crate::target::Target;
 use crate::units::{self, Active};
-use crate::view::Colour;
+use crate::view::{Colour, Paint};
 use crate::{dialogue, sizes, think};
 
 const EXAMPLES: &str = "\
@@ -263,11 +264,18 @@ enum EngineArg {
 }
 
 impl Cli {
-    /// The command line of this process, or the end of it where that is a usage error.
-    pub fn of_process() -> Self {
-        let cli = Self::parse();
+    /// The command line of this process, or the end of it where that is a usage error or asks for help.
+    ///
+    /// # Errors
+    ///
+    /// When help cannot be printed.
+    pub fn of_process() -> Result<Self, PrintError> {
+        let cli = match Self::try_parse() {
+            Ok(cli) => cli,
+            Err(error) => end_with(&error)?,
+        };
         cli.check().unwrap_or_else(|error| error.exit());
-        cli
+        Ok(cli)
     }
 
     /// Where the result goes besides.
@@ -374,6 +382,21 @@ impl Cli {
         let wait = if spin { WaitPolicy::Spin } else { WaitPolicy::Sleep };
         Load { mode, wait, warmup: self.warmup, duration: self.duration(), interval: self.interval }
     }
+}
+
+/// Prints the help or the version that was asked for and ends the process, with 2 where the command line is wrong.
+///
+/// # Errors
+///
+/// When it cannot be printed: clap itself would say nothing and end with 0.
+pub fn end_with<T>(error: &clap::Error) -> Result<T, PrintError> {
+    if error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render();
+    let is_painted = Paint::of(Colour::Auto, &std::io::stdout()).is_on();
+    streams::print(if is_painted { text.ansi().to_string() } else { text.to_string() })?;
+    std::process::exit(0);
 }
 
 fn pipeline(text: &str) -> Result<u32, String> {

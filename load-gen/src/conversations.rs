@@ -2,7 +2,7 @@
 //! a single system call.
 
 use crate::fault::{Fault, Faults};
-use crate::measure::{Recorder, Times};
+use crate::measure::{Delay, Recorder, Times};
 use crate::payload::{Checked, Payload};
 
 /// No entry, in the lists of requests under way.
@@ -67,14 +67,16 @@ impl UnderWay {
 /// The conversations of one worker and their requests under way.
 ///
 /// The requests of all conversations live in one vector with a free list, so that nothing is allocated while load
-/// is constant; only a stall longer than any before makes it grow.
+/// is constant; only a stall longer than any before makes it grow, and it grows to a bound: what falls due beyond that
+/// stays in the schedule.
 pub struct Conversations {
     all: Vec<Conversation>,
     under_way: Vec<UnderWay>,
     free: u32,
     payload: Payload,
-    /// The most requests that may be under way on one conversation.
+    /// The most requests that may be under way on one conversation, and on all.
     most: u32,
+    most_pending: u64,
     /// Requests under way, over all conversations.
     pub pending: u64,
     /// Conversations that have not failed.
@@ -84,14 +86,15 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// No conversation yet; each may have `most` requests under way.
-    pub fn new(payload: Payload, most: u32) -> Self {
+    /// No conversation yet; each may have `most` requests under way, and all together `most_pending`.
+    pub fn new(payload: Payload, most: u32, most_pending: u64) -> Self {
         Self {
             all: Vec::new(),
             under_way: Vec::with_capacity(4096),
             free: NONE,
             payload,
             most,
+            most_pending,
             pending: 0,
             alive: 0,
             failed: Faults::default(),
@@ -193,13 +196,10 @@ impl Conversations {
             let request = &mut self.under_way[conversation.unsent as usize];
             let let_go_ns = std::mem::replace(&mut request.times.sent_ns, now_ns);
             // Of a socket that has been full all that goes has waited for room: the rest is not even tried meanwhile.
-            if conversation.is_blocked {
-                books.sent_after_room(request.times);
+            if conversation.is_blocked || let_go_ns != 0 {
+                books.sent_after_wait(request.times);
             } else {
                 books.sent(request.times);
-                if let_go_ns != 0 {
-                    books.sent_after_hold(request.times);
-                }
             }
             conversation.begun = request.end;
             conversation.unsent = request.next;
@@ -317,15 +317,28 @@ impl Conversations {
         self.all[index as usize].is_alive
     }
 
-    /// Books the requests that were never sent, once the run has ended.
-    pub fn book_unsent(&self, books: &mut Recorder) {
+    /// Whether so many requests are under way that no further one may fall due yet.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.pending >= self.most_pending
+    }
+
+    /// Books the requests that were never sent, or late and in vain, once the run has ended.
+    pub fn book_rest(&self, books: &mut Recorder) {
         for conversation in &self.all {
-            let mut slot = conversation.unsent;
+            let mut slot = conversation.oldest;
+            let (mut is_sent, mut is_held) = (true, false);
             while slot != NONE {
-                let UnderWay { times, next, .. } = self.under_way[slot as usize];
-                match conversation.is_blocked {
-                    true => books.unsent_without_room(times.intended_ns),
-                    false => books.unsent(times.intended_ns),
+                is_sent &= slot != conversation.unsent;
+                is_held |= slot == conversation.held;
+                let UnderWay { times, reply, next, .. } = self.under_way[slot as usize];
+                match is_sent {
+                    true if reply & DELAYED == 0 => books.unanswered(times),
+                    true => {}
+                    false if conversation.is_blocked || is_held => {
+                        books.unsent(times.intended_ns, Delay::Server)
+                    }
+                    false => books.unsent(times.intended_ns, Delay::Generator),
                 }
                 slot = next;
             }

@@ -20,14 +20,21 @@ pub struct Exchange<E> {
 }
 
 impl<E: Engine> Exchange<E> {
-    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection, with so
-    /// much room where the engine has a ring.
+    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection and about
+    /// `most_pending` on all, with the room of `ring` where the engine has one.
     ///
     /// # Errors
     ///
     /// When the kernel has no room for the engine, or does not know it.
-    pub fn new(sizes: Sizes, payload: Payload, most: u32, ring: &RingSize) -> Result<Self, Errno> {
-        Ok(Self { engine: E::new(ring)?, conversations: Conversations::new(payload, most), sizes })
+    pub fn new(
+        sizes: Sizes,
+        payload: Payload,
+        most: u32,
+        most_pending: u64,
+        ring: &RingSize,
+    ) -> Result<Self, Errno> {
+        let conversations = Conversations::new(payload, most, most_pending);
+        Ok(Self { engine: E::new(ring)?, conversations, sizes })
     }
 
     /// Adds an open connection.

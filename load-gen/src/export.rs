@@ -1,13 +1,12 @@
 //! `--export KIND=PATH`: the result in the formats of other tools.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Context;
 use report::export::{self, Format, Measure};
 use report::files;
 use report::schema::LoadReport;
+use report::streams;
 
 const KINDS: &str = "hgrm, hlog, csv, openmetrics or json";
 
@@ -122,10 +121,15 @@ impl Exports<'_> {
     ///
     /// One that names all failures.
     pub fn write(self, report: &LoadReport) -> anyhow::Result<()> {
-        let failures = self.0.iter().filter_map(|export| export.write(report).err());
-        let failures: Vec<String> = failures.map(|error| format!("{error:#}")).collect();
-        anyhow::ensure!(failures.is_empty(), failures.join("; "));
-        Ok(())
+        let mut failures: Vec<_> = self.0.iter().filter_map(|export| export.write(report).err()).collect();
+        match failures.len() {
+            0 => Ok(()),
+            1 => Err(failures.remove(0)),
+            _ => {
+                let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
+                Err(anyhow::anyhow!(failures.join("; ")))
+            }
+        }
     }
 }
 
@@ -133,12 +137,7 @@ impl Export {
     fn write(&self, report: &LoadReport) -> anyhow::Result<()> {
         let text = export::render(report, self.format, &[])?;
         match &self.destination {
-            Destination::StandardOutput => {
-                let mut out = std::io::stdout().lock();
-                out.write_all(text.as_bytes())
-                    .and_then(|()| out.flush())
-                    .context("cannot write the export to standard output")
-            }
+            Destination::StandardOutput => Ok(streams::print(text)?),
             Destination::File(path) => Ok(files::write_atomically(path, text.as_bytes())?),
         }
     }

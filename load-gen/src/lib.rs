@@ -5,6 +5,9 @@
 //! or open loop (a seeded schedule says when each request is due, whatever has become of the earlier ones).
 //! What comes back is a [`report::schema::LoadReport`], which says itself whether it may be used.
 
+// A write that fails makes these panic: report::streams has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("load-gen uses epoll(7) and a descriptor table a thread, which exist on Linux only");
 
@@ -40,6 +43,7 @@ mod self_check;
 mod series;
 pub mod shard;
 mod shares;
+pub mod signals;
 mod sizes;
 mod source;
 pub mod start_at;

@@ -1,8 +1,10 @@
 //! The `load-gen` command.
 
+// A write that fails makes these panic: report::streams has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Context;
 use load_gen::cli::{Cli, Plan};
@@ -11,22 +13,26 @@ use load_gen::fleet::{Fleet, FleetOptions, OpenError};
 use load_gen::machine::{self, capacity::Capacity};
 use load_gen::output;
 use load_gen::preflight;
+use load_gen::signals::{self, INTERRUPTED, Interruption};
 use load_gen::start_at::{StartAt, StartError};
 use load_gen::view::{Paint, View};
+use report::note;
 use report::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
+use report::streams::{self, PrintError};
 
 /// The command line is wrong.
 const USAGE: u8 = 2;
 /// The run is not valid.
 const INVALID: u8 = 4;
-/// Interrupted by SIGINT: 128 + 2, as shells report it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match run(&Cli::of_process()) {
+    match Cli::of_process().map_err(Into::into).and_then(|cli| run(&cli)) {
         Ok(code) => ExitCode::from(code),
+        Err(error) if error.downcast_ref().is_some_and(PrintError::is_broken_pipe) => {
+            signals::end_by_broken_pipe()
+        }
         Err(error) => {
-            eprintln!("load-gen: {error:#}");
+            note!("load-gen: {error:#}");
             ExitCode::from(exit_code(&error))
         }
     }
@@ -34,7 +40,8 @@ fn main() -> ExitCode {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let is_interruption = matches!(error.downcast_ref(), Some(OpenError::Interrupted))
-        || matches!(error.downcast_ref(), Some(StartError::Interrupted(_)));
+        || matches!(error.downcast_ref(), Some(StartError::Interrupted(_)))
+        || error.downcast_ref().is_some_and(PrintError::is_interruption);
     let is_usage = error.is::<UsageError>() || matches!(error.downcast_ref(), Some(StartError::Passed(..)));
     match (is_interruption, is_usage) {
         (true, _) => INTERRUPTED,
@@ -53,23 +60,17 @@ fn options(cli: &Cli) -> Result<FleetOptions, UsageError> {
     let whole = cli.fleet(false);
     let Some((shard, why)) = cli.shard_and_why().map_err(UsageError)? else { return Ok(whole) };
     if let Some(why) = why.filter(|_| !cli.quiet) {
-        eprintln!("load-gen: this is shard {shard}, by {why}");
+        note!("load-gen: this is shard {shard}, by {why}");
     }
     whole.cut(shard).map_err(UsageError)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     if let Some(generate) = cli.generate {
-        print_or_fail(&generate.text())?;
+        streams::print(generate.text())?;
         return Ok(0);
     }
     cli.exports().check_writable()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The second one ends the process at once, for whoever cannot wait.
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
     let processors = machine::allowed_cpus().context("cannot tell the processors")?;
     if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {
         let sentence = format!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
@@ -84,10 +85,13 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     }
     cli.start_at.map_or(Ok(()), StartAt::check)?;
     ask_the_machine(cli, &options)?;
+    // Until here there is nothing to save, and a signal ends the process at once.
+    let interruption = Interruption::take_over().context("cannot watch for signals")?;
+    let stop = interruption.stop();
     let mut view = View::new(options.conns, cli.quiet, cli.color);
     let options = FleetOptions { live_latencies: view.is_shown(), ..options };
-    let mut fleet = Fleet::open(options, Arc::clone(&stop), &mut view)?;
-    let start_ns = cli.start_at.map(|at| at.wait(&stop, &mut view)).transpose()?;
+    let mut fleet = Fleet::open(options, Arc::clone(stop), &mut view)?;
+    let start_ns = cli.start_at.map(|at| at.wait(stop, &mut view)).transpose()?;
     let load = cli.load(machine::processors().context("cannot tell the processors")?);
     view.loading(matches!(load.mode, LoadMode::Open { .. }));
     let (mut file, valid) = match plan {
@@ -118,13 +122,15 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         _ => {}
     }
     view.finish();
-    // The result is printed although an export may fail, and exported although nobody may read what is printed.
+    // The result is printed although an export may fail, and exported although nobody may read what is printed. An export that
+    // failed is told first: a reader of the result that has gone ends the process without a word.
     let exported = match &file {
         ResultFile::Load(report) => cli.exports().write(report),
         _ => Ok(()),
     };
-    print_result(cli, &file).and(exported)?;
-    Ok(match (stop.load(Relaxed), valid) {
+    let printed = print_result(cli, &file);
+    exported.and(printed)?;
+    Ok(match (interruption.has_come(), valid) {
         (true, _) => INTERRUPTED,
         (false, false) => INVALID,
         (false, true) => 0,
@@ -133,7 +139,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
 
 fn say_if_unstamped(report: &LoadReport) {
     if report.settings.timestamps == Timestamps::Kernel && report.generator_added.is_none() {
-        eprintln!(
+        note!(
             "load-gen: the kernel stamped no reply (SO_TIMESTAMPING), so the result is without its time-stamps"
         );
     }
@@ -150,13 +156,13 @@ fn print_result(cli: &Cli, file: &ResultFile) -> anyhow::Result<()> {
     let table = match file {
         ResultFile::Load(report) if !cli.json => output::human(report, paint),
         ResultFile::LoadCurve(curve) if !cli.json => output::human_curve(curve),
-        _ => return print_or_fail(format!("{}\n", serde_json::to_string_pretty(file)?).as_bytes()),
+        _ => return Ok(streams::print(format!("{}\n", serde_json::to_string_pretty(file)?))?),
     };
     if !cli.exports().take_standard_output() {
-        return print_or_fail(format!("{}\n", table.trim_end()).as_bytes());
+        return Ok(streams::print(format!("{}\n", table.trim_end()))?);
     }
     if !cli.quiet {
-        eprintln!("{}", table.trim_end());
+        note!("{}", table.trim_end());
     }
     Ok(())
 }
@@ -175,9 +181,9 @@ fn ask_the_machine(cli: &Cli, options: &FleetOptions) -> anyhow::Result<()> {
     let is_fatal = findings.iter().any(|finding| finding.is_fatal) && !cli.no_preflight;
     for finding in &findings {
         match finding.is_fatal && is_fatal {
-            true => eprintln!("load-gen: {finding}"),
+            true => note!("load-gen: {finding}"),
             false if cli.quiet => {}
-            false => eprintln!("load-gen: warning: {finding}"),
+            false => note!("load-gen: warning: {finding}"),
         }
     }
     if is_fatal {
@@ -187,11 +193,4 @@ fn ask_the_machine(cli: &Cli, options: &FleetOptions) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Prints to standard output; a reader that has gone or a full disk is an error, not a panic.
-fn print_or_fail(text: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).context("cannot write the result to standard output")
 }

@@ -30,6 +30,15 @@ impl Window {
     }
 }
 
+/// Whose doing it is that a request is late, or was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delay {
+    /// The generator had not come to it.
+    Generator,
+    /// Its socket was full, or those before it were unanswered.
+    Server,
+}
+
 /// One request from the instant it fell due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
@@ -58,8 +67,13 @@ pub struct Recorder {
     pub delayed: u64,
     /// Of those, never sent before the run ended, and not failed.
     pub unsent: u64,
-    /// Of those, sent after the window had ended, or never, though neither a full socket nor a lost connection kept them.
+    /// Of those, sent after the window had ended, or never, though nothing but the generator kept them: no full socket, no
+    /// unanswered request before them, no lost connection.
     pub missed: u64,
+    /// Of the missed, those that were never sent, and those that were and have no reply.
+    pub missed_unsent: u64,
+    /// See [`missed_unsent`](Self::missed_unsent).
+    pub missed_unanswered: u64,
     /// Replies that arrived inside the window, whenever their clock had started.
     pub replies_inside: u64,
     /// Intended send to last byte of the reply.
@@ -93,6 +107,8 @@ impl Recorder {
             delayed: 0,
             unsent: 0,
             missed: 0,
+            missed_unsent: 0,
+            missed_unanswered: 0,
             replies_inside: 0,
             response: histogram::empty(),
             service: histogram::empty(),
@@ -111,8 +127,22 @@ impl Recorder {
         self.scheduled += u64::from(self.window.contains(intended_ns));
         live::add(&self.live.due, 1);
         if let Some(sample) = self.samples.first_mut() {
-            sample.due(intended_ns);
+            sample.due(intended_ns, 1);
         }
+    }
+
+    /// So many requests fell due about `intended_ns`, in one part of the window, and were never begun, by whose doing.
+    #[cold]
+    pub fn never_begun(&mut self, intended_ns: u64, count: u64, by: Delay) {
+        if !self.window.contains(intended_ns) {
+            return;
+        }
+        self.scheduled += count;
+        live::add(&self.live.due, count);
+        if let Some(sample) = self.samples.first_mut() {
+            sample.due(intended_ns, count);
+        }
+        self.add_unsent(count, by);
     }
 
     /// In open loop, a request is handed to its engine now: to its socket, whether or not that has room, or to the queue of
@@ -133,34 +163,38 @@ impl Recorder {
         }
     }
 
-    /// A request was sent that had been held back, besides what is booked by [`Recorder::sent`].
+    /// A request was sent that had waited for room in its socket, or for replies to those before it: the server's doing,
+    /// however late it is.
     #[cold]
-    pub fn sent_after_hold(&mut self, times: Times) {
+    pub fn sent_after_wait(&mut self, times: Times) {
         if self.open_loop && self.window.contains(times.intended_ns) {
+            self.lateness.saturating_record(times.sent_ns - times.intended_ns);
             self.lateness_held.saturating_record(times.sent_ns - times.intended_ns);
         }
     }
 
-    /// A request was sent that had waited for room in its socket: the server's doing, however late it is.
+    /// A request that fell due was never sent, by whose doing.
     #[cold]
-    pub fn sent_after_room(&mut self, times: Times) {
-        if self.open_loop && self.window.contains(times.intended_ns) {
-            self.lateness.saturating_record(times.sent_ns - times.intended_ns);
+    pub fn unsent(&mut self, intended_ns: u64, by: Delay) {
+        if self.window.contains(intended_ns) {
+            self.add_unsent(1, by);
         }
-        self.sent_after_hold(times);
     }
 
-    /// A request that fell due was never sent.
-    #[cold]
-    pub fn unsent(&mut self, intended_ns: u64) {
-        self.missed += u64::from(self.window.contains(intended_ns));
-        self.unsent_without_room(intended_ns);
+    fn add_unsent(&mut self, count: u64, by: Delay) {
+        self.unsent += count;
+        if by == Delay::Generator {
+            self.missed += count;
+            self.missed_unsent += count;
+        }
     }
 
-    /// A request that fell due was never sent, since its socket was full.
+    /// A request that nothing but the generator kept was sent, and no reply has come when the run has ended.
     #[cold]
-    pub fn unsent_without_room(&mut self, intended_ns: u64) {
-        self.unsent += u64::from(self.window.contains(intended_ns));
+    pub fn unanswered(&mut self, times: Times) {
+        if self.open_loop && self.window.contains(times.intended_ns) {
+            self.missed_unanswered += u64::from(times.sent_ns >= self.window.end_ns);
+        }
     }
 
     /// A request could not be written whole at once.
@@ -221,6 +255,8 @@ impl Recorder {
         self.unsent += other.unsent;
         self.turnover.merge(&other.turnover);
         self.missed += other.missed;
+        self.missed_unsent += other.missed_unsent;
+        self.missed_unanswered += other.missed_unanswered;
         self.replies_inside += other.replies_inside;
         for (mine, theirs) in [
             (&mut self.response, &other.response),

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution, Exp};
+use rand_distr::{Distribution, Exp, Poisson};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use report::schema::Arrivals;
 
@@ -96,6 +96,23 @@ impl Schedule {
         // A random first instant keeps several workers from beating in step.
         schedule.next_ns = schedule.random.random::<f64>() * mean_gap_ns;
         schedule
+    }
+
+    /// Returns how many requests after the last one that was drawn fall due from `begin_ns` on and before `end_ns`, in
+    /// nanoseconds since the schedule began, without drawing them one by one.
+    ///
+    /// A Poisson process has no memory: after a request that has been drawn, the number in a span is a Poisson number
+    /// of the span's mean, independent of any other span. So each span may be asked for once, and nothing drawn after.
+    pub fn count_between(&mut self, begin_ns: u64, end_ns: u64) -> u64 {
+        if begin_ns >= end_ns {
+            return 0;
+        }
+        if self.gaps.is_some() {
+            let mean = (end_ns - begin_ns) as f64 / self.mean_gap_ns;
+            return Poisson::new(mean).map_or(0, |number| number.sample(&mut self.random) as u64);
+        }
+        let before = |at_ns: u64| ((at_ns as f64 - self.next_ns) / self.mean_gap_ns).ceil().max(0.0);
+        (before(end_ns) - before(begin_ns)) as u64
     }
 }
 
@@ -200,6 +217,50 @@ mod tests {
         firsts.sort_unstable();
         firsts.dedup();
         assert_eq!(firsts.len(), 400, "no shard shares a stream with another");
+    }
+
+    #[test]
+    fn equal_gaps_are_counted_as_they_would_be_drawn() {
+        for drawn in [1, 2, 500] {
+            let mut counted = schedule(Arrivals::Uniform, 1_234.5, 7, 3);
+            let last = counted.by_ref().take(drawn).last().expect("endless");
+            let rest: Vec<u64> = schedule(Arrivals::Uniform, 1_234.5, 7, 3)
+                .skip(drawn)
+                .take(5_000)
+                .map(|due| due.at_ns)
+                .collect();
+            for (begin_ns, end_ns) in
+                [(0, 1), (0, 1_000_000_000), (last.at_ns, 2_000_000_000), (700_000_001, 3_000_000_000)]
+            {
+                let inside = rest.iter().filter(|&&at_ns| begin_ns <= at_ns && at_ns < end_ns).count() as u64;
+                assert_eq!(
+                    counted.count_between(begin_ns, end_ns),
+                    inside,
+                    "{begin_ns} to {end_ns} after {drawn}"
+                );
+            }
+        }
+    }
+
+    /// Counts of 1,000 spans have the mean and the variance of a Poisson number, whether its mean is small or large: the
+    /// sum of a thousand has a standard deviation of sqrt(1,000 mean), their variance one of about mean * sqrt(2 / 1,000).
+    #[test]
+    fn a_poisson_schedule_counts_as_a_poisson_process_does() {
+        for mean in [0.5, 20.0, 1e9] {
+            let mut schedule = schedule(Arrivals::Poisson, mean * 1e3, 10, 6);
+            let counts: Vec<f64> = (0..1_000)
+                .map(|span| schedule.count_between(span * 1_000_000, (span + 1) * 1_000_000) as f64)
+                .collect();
+            let average = counts.iter().sum::<f64>() / 1e3;
+            let variance = counts.iter().map(|count| (count - average).powi(2)).sum::<f64>() / 999.0;
+            assert!((average - mean).abs() < 4.0 * (mean / 1e3).sqrt(), "{average} of {mean}");
+            assert!((variance / mean - 1.0).abs() < 0.25, "{variance} of {mean}");
+        }
+        let counts = || {
+            let mut schedule = schedule(Arrivals::Poisson, 1e9, 10, 7);
+            (schedule.nth(99), schedule.count_between(1_000_000_000, 2_000_000_000))
+        };
+        assert_eq!(counts(), counts(), "the seed decides");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! When a run's figures may not be used: the generator accuses itself.
 
+use report::format::thousands;
 use report::histogram::Histogram;
 use report::schema::{Check, CpuQuota};
 
@@ -34,8 +35,12 @@ pub struct Facts {
     pub any_active: bool,
     /// Requests of the window.
     pub scheduled: u64,
-    /// Of those, sent after it or never, though neither a full socket nor a lost connection kept them.
+    /// Of those, sent after it or never, though nothing but the generator kept them.
     pub missed: u64,
+    /// Of the missed, never sent.
+    pub missed_unsent: u64,
+    /// Of the missed, sent and without a reply.
+    pub missed_unanswered: u64,
     /// Whether there is a bound to the requests under way on a connection.
     pub is_capped: bool,
     /// Of those, failed.
@@ -94,15 +99,24 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
     if facts.failed.total() > 0 {
         reasons.push(format!("{} requests failed: {}", facts.failed.total(), named(&facts.failed)));
     }
-    if facts.outstanding > 0 {
-        let unsent = match facts.unsent {
+    // What the generator sent too late for a reply, or never, is no sign of a server that stalls.
+    let own = facts.missed_unsent + facts.missed_unanswered;
+    if facts.outstanding > own {
+        let unsent = match facts.unsent - facts.missed_unsent {
             0 => String::new(),
             unsent => format!(" ({unsent} of them never sent)"),
         };
+        let held = if facts.is_capped { ", or --pipeline holds too many back" } else { "" };
         reasons.push(format!(
-            "{} requests were still unanswered at the end{unsent}: {}, or --timeout is too short for this load",
-            facts.outstanding,
+            "{} requests were still unanswered at the end{unsent}: {}, or --timeout is too short for this load{held}",
+            facts.outstanding - own,
             if facts.is_held_back() { "the CPU quota held them up" } else { "the server stalled" }
+        ));
+    }
+    if own > 0 && missed_rate(facts).advice.is_none() {
+        reasons.push(format!(
+            "the generator sent {own} requests too late for a reply, or never: lower --rate, or {}",
+            facts.more_time("give it more --threads and processors")
         ));
     }
     if facts.scheduled == 0 && facts.any_active {
@@ -169,10 +183,12 @@ fn missed_rate(facts: &Facts) -> Check {
     let share = facts.missed as f64 / facts.scheduled.max(1) as f64;
     let method =
         "share of the requests that left after the window that they were due in, by the generator's fault";
-    let held = if facts.is_capped { ", or raise --pipeline" } else { "" };
     Check::new("missed_rate", method, (share, MISSED_RATE), None, facts.scheduled, || {
         format!(
-            "the offered rate was missed by {:.1} %: lower --rate, or {}{held}",
+            "the generator sent {} of {} requests in the window that they were due in, so that the offered rate was missed by {:.1} %: \
+             lower --rate, or {}",
+            thousands(facts.scheduled - facts.missed),
+            thousands(facts.scheduled),
             share * 100.0,
             facts.more_time("give the generator more --threads and processors")
         )
@@ -233,6 +249,8 @@ mod tests {
             any_active: true,
             scheduled: 10_000,
             missed: 0,
+            missed_unsent: 0,
+            missed_unanswered: 0,
             is_capped: false,
             failed: Faults::default(),
             outstanding: 0,
@@ -266,7 +284,7 @@ mod tests {
         one(judge(|facts| facts.lost = reset), "1 reset");
         one(judge(|facts| facts.failed = reset), "1 reset");
         one(judge(|facts| facts.outstanding = 3), "3 requests");
-        one(judge(|facts| facts.missed = 101), "rate was missed");
+        one(judge(|facts| facts.missed = 101), "sent 9,899 of 10,000 requests");
         one(judge(|facts| facts.starved = 0.2), "--cpu");
         one(judge(|facts| facts.steal = 0.1), "hypervisor");
         one(judge(|facts| facts.stood_still_s = 0.3), "stood still for 0.30 s");
@@ -291,6 +309,25 @@ mod tests {
                 ["--cpu", "--threads", "spin", "server stalled"].iter().any(|word| reason.contains(word));
             assert!(!spends, "{reason}");
         }
+    }
+
+    #[test]
+    fn what_the_generator_sent_too_late_or_never_is_not_put_down_to_the_server() {
+        let late = |missed: u64, outstanding: u64| {
+            judge(|facts| {
+                (facts.missed, facts.missed_unsent, facts.missed_unanswered) = (missed, missed - 10, 10);
+                (facts.unsent, facts.outstanding) = (missed - 10, outstanding);
+            })
+        };
+        for (missed, words) in [(9_000, "sent 1,000 of 10,000 requests"), (50, "sent 50 requests too late")] {
+            let reasons = late(missed, missed);
+            assert!(reasons.len() == 1 && reasons[0].contains(words), "{reasons:?}");
+        }
+        let both = late(9_000, 9_007);
+        assert!(
+            both.len() == 2 && both[0].starts_with("7 requests were still unanswered at the end:"),
+            "{both:?}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use report::format::{ABSENT, duration_ns, nominal_rate, rate, thousands};
+use report::streams;
 
 use crate::curve::CurveObserver;
 use crate::fleet::{Edge, Observer, Progress, Recent};
@@ -47,6 +48,11 @@ impl Paint {
                 stream.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         })
+    }
+
+    /// Whether text is coloured at all.
+    pub fn is_on(self) -> bool {
+        self.0
     }
 
     /// `text` in the colour of `style`.
@@ -200,14 +206,11 @@ impl Observer for View {
             Shown::Redrawn(bar) => bar.set_message(self.line(now, progress)),
             Shown::Lines => {
                 let time = format!("{:.0} s", now.duration_since(self.began).as_secs_f64());
-                // A standard error that is gone is no reason to stop measuring.
-                use std::io::Write;
-                let line = format!(
+                streams::write_progress(format_args!(
                     "load-gen: {} {}",
                     self.paint.text(&time, Style::Faint),
                     self.line(now, progress)
-                );
-                let _ = writeln!(std::io::stderr(), "{line}");
+                ));
             }
         }
         self.before = (now, *progress);

@@ -27,6 +27,10 @@ use crate::source::Sources;
 use crate::timestamps;
 use crate::turns::Turns;
 
+/// Requests of a run that may be under way at once, over all workers: at 32 bytes each 256 MiB, and 8 s of a server that does
+/// not answer a million requests per second. Without a bound an hour of them, or a rate beyond all means, takes all memory.
+const MOST_PENDING: u64 = 1 << 23;
+
 /// What the fleet asks of a worker.
 pub enum Command {
     /// Put load on the active connections.
@@ -182,8 +186,9 @@ impl<'a, E: Engine> Worker<'a, E> {
             Some(dialogue) => Payload::by_template(dialogue, &mut sizes).map_err(std::io::Error::other)?,
             None => Payload::new(options.protocol),
         };
-        let most_under_way = options.workload.most_under_way.unwrap_or(u32::MAX);
-        let exchange = Exchange::new(sizes, payload, most_under_way, &options.ring)?;
+        let most = options.workload.most_under_way.unwrap_or(u32::MAX);
+        let most_pending = MOST_PENDING / u64::from(shared.placement.workers.max(1));
+        let exchange = Exchange::new(sizes, payload, most, most_pending, &options.ring)?;
         Ok(Self { table, shared, live, exchange, idle: Vec::new(), idle_lost: Faults::default() })
     }
 

@@ -1,8 +1,20 @@
 //! Writing a file so that a reader never sees half of it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::streams;
+
+/// How soon a FIFO that nobody reads is tried again: nothing tells when somebody does.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A file could not be written; what stood there before is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +26,9 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Writes `content` to `path` whole or not at all: into a temporary file beside it, synced, renamed.
+/// Writes `content` to `path` whole or not at all: into a temporary file beside it, synced, renamed, and the folder synced.
 ///
-/// A path that exists and is not a regular file (`/dev/stdout`, `/dev/full`) is written directly,
+/// A path that exists and is not a regular file (`/dev/stdout`, `/dev/full`, a FIFO) is written directly,
 /// since renaming over it would replace a device by a file.
 ///
 /// # Errors
@@ -25,16 +37,57 @@ pub struct WriteError {
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     let attempt = || -> io::Result<()> {
         if is_special(path) {
-            return fs::File::options().write(true).open(path)?.write_all(content);
+            return streams::write_all(open_special(path)?, content);
         }
         let mut temporary = temporary_beside(path)?;
         temporary.write_all(content)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|error| error.error)?;
-        // The rename itself is durable once the folder is synced.
-        fs::File::open(folder_of(path))?.sync_all()
+        sync_folder_of(path)
     };
     attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Makes the name of a file or folder that was created or renamed durable: it is an entry of the folder above, which has to be
+/// synced as well (fsync(2)).
+///
+/// # Errors
+///
+/// What fsync(2) says, but for EINVAL and its like: some file systems cannot sync a folder, and nothing more can be done there.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match rustix::fs::fsync(fs::File::open(folder_of(path))?) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP | Errno::ROFS | Errno::BADF) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Makes the folder `path`, and those above it that are missing, durably. One that exists is left as it is.
+///
+/// # Errors
+///
+/// When one cannot be made, or synced.
+pub fn make_folder(path: &Path) -> Result<(), WriteError> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    fs::create_dir_all(path)
+        .and_then(|()| missing.into_iter().try_for_each(sync_folder_of))
+        .map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// Opens what is not a regular file to write to it. Opening a FIFO would wait for its reader, whatever signals come: it is tried
+/// again and again.
+fn open_special(path: &Path) -> io::Result<OwnedFd> {
+    loop {
+        match rustix::fs::open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NXIO) if is_fifo(path) => {
+                if streams::interrupted().load(Relaxed) {
+                    return Err(ErrorKind::Interrupted.into());
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 /// Finds out whether [`write_atomically`] could write `path` now, so that nobody measures for an hour and then has
@@ -55,6 +108,10 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
         temporary_beside(path).map(drop)
     };
     attempt().map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+fn is_fifo(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 /// Whether `path` exists and is something that a rename must not replace.
@@ -105,6 +162,38 @@ mod tests {
         write_atomically(&path, b"new").expect("written");
         assert_eq!(fs::read(&path).expect("read"), b"new");
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn folders_are_made_with_those_above_them_and_made_already_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("a/b/c");
+        make_folder(&deep).expect("made");
+        make_folder(&deep).expect("there already");
+        assert!(deep.is_dir());
+        let file = deep.join("file");
+        write_atomically(&file, b"x").expect("written");
+        let error = make_folder(&file.join("below")).expect_err("a file has nothing below it").to_string();
+        assert!(error.contains("file/below"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_synced_is_no_reason_to_fail() {
+        // Of /proc fsync(2) says EINVAL.
+        sync_folder_of(Path::new("/proc/self/status")).expect("nothing more can be done");
+    }
+
+    #[test]
+    fn a_fifo_is_written_when_somebody_reads_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .expect("made");
+        std::thread::scope(|scope| {
+            let written = scope.spawn(|| write_atomically(&path, b"new"));
+            assert_eq!(fs::read(&path).expect("read"), b"new");
+            written.join().expect("no panic").expect("written");
+        });
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
 //! file gives the same bytes every time.
 
+// A write that fails makes these panic: report::streams has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod agreement;
 pub mod analysis;
 pub mod campaign;
@@ -33,6 +36,7 @@ pub mod schema;
 pub mod semantics;
 pub mod statistics;
 pub mod stop;
+pub mod streams;
 pub mod table;
 #[cfg(test)]
 mod testing;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use report::campaign;
 use report::compare::{Options, page};
+use report::note;
 use report::schema::Campaign;
 
 use super::UsageError;
@@ -70,7 +71,7 @@ impl Baselines {
         }
         match &self.save_baseline {
             Some(name) if gate == Gate::Passed => save(name, campaign, file)?,
-            Some(name) => eprintln!("muxbench: not kept as baseline '{name}', since it does not pass"),
+            Some(name) => note!("muxbench: not kept as baseline '{name}', since it does not pass"),
             None => {}
         }
         Ok((text, gate))
@@ -121,12 +122,11 @@ pub fn find(name: &str, scenario: &str) -> anyhow::Result<PathBuf> {
 fn save(name: &str, campaign: &Campaign, file: &Path) -> anyhow::Result<()> {
     let path = file_of(Path::new(FOLDER), name, &campaign.plan.scenario.name);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        report::files::make_folder(folder)?;
     }
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     report::files::write_atomically(&path, &text)?;
-    eprintln!("muxbench: kept as baseline '{name}': {}", path.display());
+    note!("muxbench: kept as baseline '{name}': {}", path.display());
     Ok(())
 }
 

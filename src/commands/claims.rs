@@ -1,6 +1,5 @@
 //! `muxbench claims`
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,9 +11,9 @@ use report::schema::{
     BenchGroup, Campaign, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION,
     Semantics,
 };
-use report::{agreement, campaign};
+use report::{agreement, campaign, note};
 
-use super::UsageError;
+use super::{UsageError, print};
 
 /// Where results are looked for when no folder is named.
 const REFERENCE: &str = "results/reference";
@@ -61,11 +60,7 @@ impl Claims {
         } else {
             page::render(&verdicts)
         };
-        let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .context("cannot write to standard output")?;
+        print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -155,7 +150,7 @@ impl Found {
     fn decide(mut self) -> Verdicts {
         if self.semantics.is_none() {
             let observed = semantics::observe(&Selection::all());
-            observed.failures.iter().for_each(|failure| eprintln!("muxbench: {failure}"));
+            observed.failures.iter().for_each(|failure| note!("muxbench: {failure}"));
             self.sources.push(format!("{}, live", of_semantics(&observed.semantics)));
             self.semantics = Some(observed.semantics);
         }

@@ -1,9 +1,7 @@
 //! `muxbench completions`
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
@@ -19,7 +17,7 @@ impl Completions {
     /// Prints them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let script = load_gen::generate::completions(self.shell, super::Arguments::command());
-        std::io::stdout().lock().write_all(&script).context("cannot write to standard output")?;
+        super::print(script)?;
         Ok(ExitCode::SUCCESS)
     }
 }

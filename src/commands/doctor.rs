@@ -1,15 +1,13 @@
 //! `muxbench doctor`
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use load_gen::units;
 use muxbench::doctor;
 use report::schema::ResultFile;
 
-use super::FAILURE;
+use super::{FAILURE, print};
 
 /// Say whether this machine will hold so many connections, and whether it is quiet enough to measure on
 ///
@@ -38,11 +36,7 @@ impl Doctor {
             true => serde_json::to_string_pretty(&ResultFile::Diagnosis(diagnosis))? + "\n",
             false => report::diagnosis::render(&diagnosis),
         };
-        let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .context("cannot write to standard output")?;
+        print(&text)?;
         Ok(if failed { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS })
     }
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use load_gen::export::format_named;
 use report::campaign::{self, Measured, ReadError};
 use report::export::campaign::{Exported, Format as CampaignFormat};
 use report::export::{self, ExportError, Format};
-use report::files::write_atomically;
+use report::files::{make_folder, write_atomically};
+use report::note;
 use report::schema::{Campaign, LoadReport};
 
 use super::{UsageError, compare, is_stream, print, readable};
@@ -106,8 +106,7 @@ impl Export {
                     .into())
             }
             Exported::Several(files) => {
-                std::fs::create_dir_all(&self.output)
-                    .with_context(|| format!("cannot make the folder {}", self.output.display()))?;
+                make_folder(&self.output)?;
                 for (name, text) in files {
                     write_atomically(&self.output.join(name), text.as_bytes())?;
                 }
@@ -133,7 +132,7 @@ impl Export {
         // Percentile distributions and logs have no place for it.
         if !report.valid {
             let reasons = report.invalid_reasons.join("; ");
-            eprintln!("muxbench: {}: the run is not valid: {reasons}", file.display());
+            note!("muxbench: {}: the run is not valid: {reasons}", file.display());
         }
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! `muxbench list`
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use load_gen::machine;
 use load_gen::machine::table;
 use muxbench::experiment::scenario;
 use muxbench::mechanisms::{self, Mechanism};
+
+use super::print;
 
 /// List the mechanisms (what they are, how they meet connections, the system calls they issue, where they end, and
 /// whether this kernel has them) and the scenarios
@@ -65,7 +65,7 @@ impl List {
             let analysis = scenario::load(name)?.analysis;
             text.push_str(&format!("\n {name}{default}: {}\n", analysis.trim().replace('\n', "\n   ")));
         }
-        std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+        print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::CommandFactory;
 
 /// Write the manual pages, one for each command, into DIR: muxbench man /usr/local/share/man/man1
@@ -17,8 +16,7 @@ pub struct Man {
 impl Man {
     /// Writes them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot make the folder {}", self.folder.display()))?;
+        report::files::make_folder(&self.folder)?;
         for (name, page) in load_gen::generate::manual_pages(super::Arguments::command()) {
             report::files::write_atomically(&self.folder.join(name), &page)?;
         }

@@ -16,13 +16,14 @@ mod run;
 mod semantics;
 mod serve;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use ::report::note;
+use ::report::streams::{self, PrintError};
 use clap::Parser;
 use clap::error::ErrorKind;
+use load_gen::signals::{self, INTERRUPTED};
 
 /// What a run of the program ends with, unless it says otherwise.
 const FAILURE: u8 = 1;
@@ -32,8 +33,6 @@ const USAGE: u8 = 2;
 const GATE: u8 = 3;
 /// What was measured may not be used.
 const INVALID: u8 = 4;
-/// Ended by SIGINT: 128 + 2, as shells report it.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
 #[command(name = "muxbench", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
@@ -101,11 +100,11 @@ pub fn parse() -> anyhow::Result<Command> {
     match Arguments::try_parse() {
         Ok(Arguments { command: Some(command) }) => Ok(command),
         Ok(Arguments { command: None }) => {
-            print!("{}", short_help());
+            print(short_help())?;
             std::process::exit(0);
         }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            error.exit()
+            Ok(load_gen::cli::end_with(&error)?)
         }
         Err(error) => Err(UsageError(one_line(&error)).into()),
     }
@@ -122,9 +121,8 @@ fn readable(path: &Path) -> &Path {
 }
 
 /// Prints to standard output; a reader that has gone or a full disk is an error, not a panic.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    Ok(streams::print(text)?)
 }
 
 /// What `muxbench` alone says.
@@ -154,6 +152,14 @@ fn one_line(error: &clap::Error) -> String {
 
 /// Says on standard error what went wrong, and returns the exit code for it.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("muxbench: {error:#}");
-    ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })
+    let unprinted: Option<&PrintError> = error.downcast_ref();
+    if unprinted.is_some_and(PrintError::is_broken_pipe) {
+        signals::end_by_broken_pipe();
+    }
+    note!("muxbench: {error:#}");
+    ExitCode::from(match unprinted {
+        Some(unprinted) if unprinted.is_interruption() => INTERRUPTED,
+        _ if error.is::<UsageError>() => USAGE,
+        _ => FAILURE,
+    })
 }

@@ -11,6 +11,7 @@ use anyhow::Context;
 use muxbench::experiment::run::FILE_NAME;
 use report::analysis::Analysis;
 use report::campaign;
+use report::note;
 use report::page::{self, Figure, Part, Sources};
 use report::schema::{BenchGroup, Campaign};
 
@@ -106,9 +107,8 @@ impl Report {
     /// Writes everything about `campaigns`, whose folders `found` has.
     fn report(&self, campaigns: &[Campaign], found: &Found, print: bool) -> anyhow::Result<()> {
         let analyses: Vec<Analysis<'_>> = campaigns.iter().map(Analysis::of).collect::<Result<_, _>>()?;
-        if print {
-            super::print(&tables(&analyses))?;
-        }
+        // What cannot be printed is written all the same.
+        let printed = if print { super::print(tables(&analyses)) } else { Ok(()) };
         let below: Vec<String> = found
             .folders
             .iter()
@@ -137,8 +137,8 @@ impl Report {
         })?;
         let path = self.folder.join("report.html");
         report::files::write_atomically(&path, html.as_bytes())?;
-        eprintln!("muxbench: page {}", path.display());
-        Ok(())
+        note!("muxbench: page {}", path.display());
+        printed
     }
 
     /// Writes the figures of one campaign, and its page of Markdown, which links to the `further` ones, into its folder.
@@ -155,11 +155,11 @@ impl Report {
         let page = folder.join("report.md");
         let text = report::markdown::render(analysis, &names) + &report::markdown::further(further);
         report::files::write_atomically(&page, text.as_bytes())?;
-        eprintln!("muxbench: result {}", folder.join(FILE_NAME).display());
-        eprintln!("muxbench: page {}", page.display());
+        note!("muxbench: result {}", folder.join(FILE_NAME).display());
+        note!("muxbench: page {}", page.display());
         let and_png = if self.no_png { "" } else { " (and .png)" };
         for figure in paths.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg")) {
-            eprintln!("muxbench: figure {}{and_png}", figure.display());
+            note!("muxbench: figure {}{and_png}", figure.display());
         }
         Ok(figures)
     }
@@ -186,7 +186,7 @@ impl Report {
         _benches: &[BenchGroup],
         plots: &Path,
     ) -> anyhow::Result<(Vec<Figure>, Vec<PathBuf>)> {
-        eprintln!(
+        note!(
             "muxbench: this build draws no figures into {}; build it with --features plots",
             plots.display()
         );
@@ -210,7 +210,7 @@ impl Report {
 /// Takes a result, or says why it is left out: it costs its part of the page, not the page.
 fn take(found: &mut Found, path: &Path) {
     if let Err(error) = found.take(path) {
-        eprintln!("muxbench: left out: {error:#}");
+        note!("muxbench: left out: {error:#}");
     }
 }
 

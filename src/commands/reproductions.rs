@@ -1,15 +1,16 @@
 //! `muxbench run reproductions`: no campaign, but one thread that measures again what others have published.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muxbench::reproductions;
+use report::note;
 use report::schema::ResultFile;
 
-use super::UsageError;
+use super::{UsageError, print};
 
 /// The file in its folder.
 pub const FILE_NAME: &str = "reproductions.json";
@@ -18,10 +19,9 @@ pub const FILE_NAME: &str = "reproductions.json";
 pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     let names = reproductions::select(names).map_err(UsageError)?;
     let folder = out.map_or_else(|| PathBuf::from("results").join(reproductions::NAME), Path::to_path_buf);
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}; choose another with --out", folder.display()))?;
+    report::files::make_folder(&folder).context("choose another folder with --out")?;
     if cfg!(debug_assertions) {
-        eprintln!("muxbench: this is a debug build: its figures say little; use cargo run --release");
+        note!("muxbench: this is a debug build: its figures say little; use cargo run --release");
     }
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
@@ -42,13 +42,8 @@ pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> a
     let table = report::reproductions::render(&measured);
     let text = serde_json::to_string_pretty(&ResultFile::Reproductions(measured))? + "\n";
     report::files::write_atomically(&folder.join(FILE_NAME), text.as_bytes())?;
-    let mut stdout = std::io::stdout().lock();
-    let printed = if json { &text } else { &table };
-    stdout
-        .write_all(printed.as_bytes())
-        .and_then(|()| stdout.flush())
-        .context("cannot write to standard output")?;
-    eprintln!("muxbench: result {}", folder.join(FILE_NAME).display());
-    eprintln!("muxbench: page {}", page.display());
+    print(if json { &text } else { &table })?;
+    note!("muxbench: result {}", folder.join(FILE_NAME).display());
+    note!("muxbench: page {}", page.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -4,15 +4,13 @@ mod apart;
 mod listing;
 mod progress;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use load_gen::machine::capacity::Capacity;
+use load_gen::signals::{INTERRUPTED, Interruption};
 use load_gen::{machine, units};
 use muxbench::doctor;
 use muxbench::experiment::environment::{self, Pinning};
@@ -21,15 +19,15 @@ use muxbench::experiment::journal::Journal;
 use muxbench::experiment::run;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
 use muxbench::reproductions::NAME as REPRODUCTIONS;
+use report::note;
 use report::schema::{Campaign, Diagnosis, Environment, Plan, ResultFile, SCHEMA_VERSION};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::progress::Watcher;
 use super::baseline::Baselines;
 use super::compare::Gate;
 use super::report::Report;
 use super::reproductions;
-use super::{GATE, INTERRUPTED, INVALID, UsageError, print};
+use super::{GATE, INVALID, UsageError, print};
 
 /// Measure: the main job
 ///
@@ -102,55 +100,64 @@ impl Run {
             self.refuse_options_of_campaigns()?;
             return reproductions::execute(tables, self.seed, self.out.as_deref(), self.json);
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // The second one ends the process at once; the journal has every finished cell.
-            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
         machine::raise_descriptor_limit();
+        let planned = if self.resume.is_none() { self.plan()? } else { Vec::new() };
+        // Until here there is nothing to save, and a signal ends the process at once.
+        let interruption = Interruption::take_over().context("cannot watch for signals")?;
         let mut left = match &self.resume {
             Some(folder) => {
                 let work = resume(folder)?;
                 self.baselines.check(&work.campaign)?;
                 vec![work]
             }
-            None => self.begin()?,
+            None => begin(planned)?,
         };
         tell_expected(&left);
         let several = left.len() > 1;
         let (mut all_valid, mut all_pass) = (true, true);
+        // What cannot be told or drawn ends no campaign: it is all in the results.
+        let mut trouble = None;
         while !left.is_empty() {
             let mut work = left.remove(0);
-            self.measure(&mut work, &left, several, &stop)?;
-            if stop.load(Relaxed) {
+            self.measure(&mut work, &left, &interruption)?;
+            if interruption.has_come() {
                 tell_interrupted(&work, &left);
                 return Ok(ExitCode::from(INTERRUPTED));
             }
+            let told = interruption.while_all_is_saved(|| self.tell(&work.folder, &work.campaign, several));
+            trouble = trouble.or(told.err());
             all_valid &= tell_gaps(&work.campaign);
-            match self.settle(&work)? {
+            let (gate, told) = self.settle(&work)?;
+            trouble = trouble.or(told.err());
+            match gate {
                 Gate::Passed => {}
                 Gate::Worse => all_pass = false,
                 Gate::Undecided => all_valid = false,
             }
         }
-        Ok(match (all_valid, all_pass) {
-            (true, true) => ExitCode::SUCCESS,
-            (_, false) => ExitCode::from(GATE),
-            (false, true) => ExitCode::from(INVALID),
-        })
+        let code = match (all_valid, all_pass) {
+            (true, true) => return trouble.map_or(Ok(ExitCode::SUCCESS), Err),
+            (_, false) => GATE,
+            (false, true) => INVALID,
+        };
+        // What was measured decides how the process ends.
+        if let Some(trouble) = trouble {
+            note!("muxbench: {trouble:#}");
+        }
+        Ok(ExitCode::from(code))
     }
 
-    /// Compares a measured campaign with its baseline, and keeps it as one, as was asked.
-    fn settle(&self, work: &Work) -> anyhow::Result<Gate> {
+    /// Compares a measured campaign with its baseline, and keeps it as one, as was asked; says too whether that could be told.
+    fn settle(&self, work: &Work) -> anyhow::Result<(Gate, anyhow::Result<()>)> {
         let (text, gate) = self.baselines.settle(&work.campaign, &work.folder.join(run::FILE_NAME))?;
         // With --json standard output is the campaign's.
         if self.json {
-            eprint!("{text}");
-        } else {
-            print(&text)?;
+            if !text.is_empty() {
+                note!("{}", text.trim_end());
+            }
+            return Ok((gate, Ok(())));
         }
-        Ok(gate)
+        Ok((gate, print(text)))
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.
@@ -174,43 +181,39 @@ impl Run {
         )))
     }
 
-    /// Measures one campaign, after which `later` are to follow, and reports it.
-    fn measure(
-        &self,
-        work: &mut Work,
-        later: &[Work],
-        several: bool,
-        stop: &Arc<AtomicBool>,
-    ) -> anyhow::Result<()> {
+    /// Measures one campaign, after which `later` are to follow.
+    fn measure(&self, work: &mut Work, later: &[Work], interruption: &Interruption) -> anyhow::Result<()> {
         let Work { folder, campaign, journal } = work;
         let later_s = later.iter().map(|work| Expectation::of(&work.campaign.plan).least_s()).sum();
         let mut watcher = Watcher::new(campaign, later_s);
-        let outcome = run::run(campaign, journal, folder, stop, &mut watcher);
+        let outcome = run::run(campaign, journal, folder, interruption.stop(), &mut watcher);
         watcher.finish();
-        outcome?;
-        let mut out = std::io::stdout().lock();
+        Ok(outcome?)
+    }
+
+    /// Prints a measured campaign, and makes its pages and figures.
+    fn tell(&self, folder: &Path, campaign: &Campaign, several: bool) -> anyhow::Result<()> {
         let heading = several && !self.json;
         let text = match self.json {
             true => serde_json::to_string(&ResultFile::Campaign(campaign.clone()))? + "\n",
             false if heading => format!("{}\n", campaign.plan.scenario.name),
             false => String::new(),
         };
-        out.write_all(text.as_bytes()).context("cannot write to standard output")?;
-        drop(out);
-        Report::of(folder).write(campaign, !self.json)
+        let printed = print(text);
+        // What cannot be printed is written all the same.
+        Report::of(folder).write(campaign, !self.json).and(printed)
     }
 
-    /// Plans a campaign for each scenario, and makes their folders and journals. Nothing is measured, and no folder made,
-    /// unless all of them can be run.
-    fn begin(&self) -> anyhow::Result<Vec<Work>> {
+    /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
+    fn plan(&self) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
         let prepared = self.prepare()?;
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {
-            eprintln!("muxbench: this is a debug build: its figures say little; use cargo run --release");
+            note!("muxbench: this is a debug build: its figures say little; use cargo run --release");
         }
         if environment.server_cpu.is_none() {
-            eprintln!(
+            note!(
                 "muxbench: server and generator are bound to no processor (there is one only, or sched_setaffinity(2) is \
                  refused): they share, and most cells will be invalid"
             );
@@ -218,7 +221,7 @@ impl Run {
         let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));
         let mut planned = Vec::new();
         for (argument, Prepared { scenario, points, notes }) in self.scenarios.iter().zip(prepared) {
-            notes.iter().for_each(|note| eprintln!("muxbench: {}: {note}", scenario.name));
+            notes.iter().for_each(|note| note!("muxbench: {}: {note}", scenario.name));
             let folder = self.folder(&started, &environment, &scenario.name);
             let campaign = Campaign {
                 schema_version: SCHEMA_VERSION,
@@ -236,15 +239,7 @@ impl Run {
             self.baselines.check(&campaign)?;
             planned.push((folder, campaign));
         }
-        let mut all = Vec::new();
-        for (folder, campaign) in planned {
-            std::fs::create_dir_all(&folder).with_context(|| {
-                format!("cannot make the folder {}; choose another with --out", folder.display())
-            })?;
-            let journal = Journal::begin(&folder, &campaign)?;
-            all.push(Work { folder, campaign, journal });
-        }
-        Ok(all)
+        Ok(planned)
     }
 
     /// What the doctor says of the machine, about the most connections that are to be held. What is wrong is told, and
@@ -255,7 +250,7 @@ impl Run {
         let most = points.map(|point| point.connections).max().unwrap_or(1);
         let diagnosis = doctor::examine(most, Some(if self.quick { QUICKLY } else { doctor::PROBE }));
         for complaint in report::diagnosis::complaints(&diagnosis) {
-            eprintln!("muxbench: doctor: {complaint}");
+            note!("muxbench: doctor: {complaint}");
         }
         diagnosis
     }
@@ -324,6 +319,16 @@ impl Run {
     }
 }
 
+/// Makes the folders and journals of campaigns.
+fn begin(planned: Vec<(PathBuf, Campaign)>) -> anyhow::Result<Vec<Work>> {
+    let begin = |(folder, campaign): (PathBuf, Campaign)| {
+        report::files::make_folder(&folder).context("choose another folder with --out")?;
+        let journal = Journal::begin(&folder, &campaign)?;
+        Ok(Work { folder, campaign, journal })
+    };
+    planned.into_iter().map(begin).collect()
+}
+
 /// Opens a campaign that was begun, to complete it.
 fn resume(folder: &Path) -> anyhow::Result<Work> {
     let (journal, campaign) = Journal::resume(folder)?;
@@ -367,24 +372,25 @@ fn tell_expected(all: &[Work]) {
             0 => String::new(),
             cells => format!(", {cells} of them measured before"),
         };
-        eprintln!("muxbench: {}: {}{kept}", work.campaign.plan.scenario.name, progress::expected(expected));
+        note!("muxbench: {}: {}{kept}", work.campaign.plan.scenario.name, progress::expected(expected));
     }
     if all.len() > 1 {
         let least_s = expectations.iter().map(Expectation::least_s).sum();
-        eprintln!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(least_s));
+        note!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(least_s));
     }
 }
 
 /// Says how what was interrupted, and what had not begun, can be completed.
 fn tell_interrupted(work: &Work, left: &[Work]) {
-    eprintln!(
-        "muxbench: interrupted; {} finished cells are kept; to complete: muxbench run --resume {}",
+    note!(
+        "muxbench: interrupted; {} finished cells are kept; to complete: muxbench run --resume {folder}; their table and figures: \
+         muxbench report {folder}",
         work.campaign.cells.len(),
-        work.folder.display()
+        folder = work.folder.display()
     );
     for work in left {
         let name = &work.campaign.plan.scenario.name;
-        eprintln!(
+        note!(
             "muxbench: {name} was not begun; to measure it: muxbench run --resume {}",
             work.folder.display()
         );
@@ -395,10 +401,7 @@ fn tell_interrupted(work: &Work, left: &[Work]) {
 fn tell_gaps(campaign: &Campaign) -> bool {
     let gaps = run::gaps(campaign);
     if !gaps.is_empty() {
-        eprintln!(
-            "muxbench: not a single valid cell for: {}; the reasons are with the table",
-            gaps.join("; ")
-        );
+        note!("muxbench: not a single valid cell for: {}; the reasons are with the table", gaps.join("; "));
     }
     gaps.is_empty()
 }

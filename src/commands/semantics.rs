@@ -1,13 +1,12 @@
 //! `muxbench semantics`
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use muxbench::semantics::{self, Observation, Selection};
+use report::note;
 use report::schema::ResultFile;
 
-use super::{FAILURE, UsageError};
+use super::{FAILURE, UsageError, print};
 
 /// Observe what each mechanism reports on this kernel, and decide the claims about it
 ///
@@ -43,12 +42,8 @@ impl Semantics {
         } else {
             report::semantics::render(&observed)
         };
-        let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .context("cannot write to standard output")?;
-        failures.iter().for_each(|failure| eprintln!("muxbench: {failure}"));
+        print(&text)?;
+        failures.iter().for_each(|failure| note!("muxbench: {failure}"));
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
     }
 }

@@ -1,11 +1,12 @@
 //! `muxbench serve`
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -14,11 +15,12 @@ use load_gen::{machine, target, units};
 use muxbench::mechanisms::{self, Mechanism};
 use muxbench::server::{self, AcceptMode, Control, Options, Reply, Running, ServeError, StartError};
 use report::schema::ServerCounters;
+use report::{note, streams};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::UsageError;
+use super::{UsageError, print};
 
 /// Run one echo server
 ///
@@ -104,10 +106,15 @@ impl Serve {
         machine::raise_descriptor_limit();
         // Before the first thread, so that each inherits it: a loop must not be the one to be interrupted.
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
+        for signal in [SIGTERM, SIGINT] {
+            // What is printed gives up a reader that keeps it waiting.
+            signal_hook::flag::register(signal, streams::interrupted())
+                .context("cannot watch for signals")?;
+        }
         let running = server::start(mechanism, &options).map_err(advise)?;
         let control = running.control();
         let addresses: Vec<_> = control.addresses().iter().map(ToString::to_string).collect();
-        eprintln!(
+        note!(
             "muxbench: {} on {}, until end of input, SIGTERM or Ctrl-C",
             mechanism.name,
             addresses.join(", ")
@@ -234,10 +241,7 @@ fn advise(error: StartError) -> anyhow::Error {
 
 /// Prints one JSON line, at once.
 fn announce(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut line = serde_json::to_string(value)?;
-    line.push('\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
+    print(serde_json::to_string(value)? + "\n")
 }
 
 /// Starts the threads that wait: for input, for signals, for the end of the loops. Each sleeps in the
@@ -292,13 +296,24 @@ fn ignore_terminal_input_signal() {
     }
 }
 
+/// How long the loops may take to end when a signal has come. One that writes its log to a reader that has stopped
+/// reading does not end, and the end of the process closes all connections as well.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Answers commands until the server has ended.
 fn drive(
     mechanism: &Mechanism,
     control: &Control,
     happenings: &mpsc::Receiver<Happened>,
 ) -> anyhow::Result<()> {
-    for happened in happenings {
+    let mut deadline: Option<Instant> = None;
+    loop {
+        let left =
+            deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let happened = match happenings.recv_timeout(left) {
+            Ok(happened) => happened,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
+        };
         match happened {
             Happened::Line(line) => match line.trim() {
                 "stats" => announce(&Stats {
@@ -307,13 +322,17 @@ fn drive(
                     loops: control.counters_by_loop(),
                 })?,
                 "" => {}
-                other => eprintln!("muxbench: unknown command '{other}'; there is: stats"),
+                other => note!("muxbench: unknown command '{other}'; there is: stats"),
             },
-            Happened::EndOfInput | Happened::Signal => control.stop(),
+            Happened::EndOfInput => control.stop(),
+            Happened::Signal if deadline.is_some() => return Ok(()),
+            Happened::Signal => {
+                control.stop();
+                deadline = Some(Instant::now() + PATIENCE);
+            }
             Happened::Ended(result) => {
                 return result.with_context(|| format!("{} stopped serving", mechanism.name));
             }
         }
     }
-    Ok(())
 }

@@ -72,6 +72,11 @@ impl Journal {
         lock(&file, folder)?;
         let mut journal = Self { path, file, length: 0 };
         let begun = journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() });
+        // The file is there after a power cut only if its name is.
+        let begun = begun.and_then(|()| {
+            report::files::sync_folder_of(&journal.path)
+                .map_err(|source| JournalError::Write { path: journal.path.clone(), source })
+        });
         if begun.is_err() {
             // An empty journal would only stand in the way of the next campaign.
             let _ = std::fs::remove_file(&journal.path);
@@ -91,9 +96,9 @@ impl Journal {
         let mut file = opened.map_err(|error| unreadable(error.to_string()))?;
         // Before reading: what another process appends after that would be lost.
         lock(&file, folder)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-        let (campaign, length) = parse(&text).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+        let (campaign, length) = parse(&bytes).map_err(unreadable)?;
         let journal = Self { path, file, length };
         journal.cut_back();
         Ok((journal, campaign))
@@ -139,16 +144,17 @@ fn lock(file: &File, folder: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// Reads a journal; returns the length of its whole lines too.
-fn parse(text: &str) -> Result<(Campaign, u64), String> {
-    let mut lines = text.split_inclusive('\n');
-    let whole = |line: &&str| line.ends_with('\n');
+/// Reads a journal; returns the length of its whole lines too. What comes after the last of them is no text yet: it can end in half
+/// a character.
+fn parse(bytes: &[u8]) -> Result<(Campaign, u64), String> {
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let whole = |line: &&[u8]| line.ends_with(b"\n");
     let first = lines.next().filter(whole).ok_or("it is empty")?;
     let mut campaign: Campaign =
-        serde_json::from_str(first).map_err(|error| format!("its first line is no campaign ({error})"))?;
+        serde_json::from_slice(first).map_err(|error| format!("its first line is no campaign ({error})"))?;
     let mut length = first.len();
     for (number, line) in lines.filter(whole).enumerate() {
-        match serde_json::from_str(line) {
+        match serde_json::from_slice(line) {
             Ok(cell) => campaign.cells.push(cell),
             Err(error) => return Err(format!("line {} is no cell ({error})", number + 2)),
         }
@@ -228,6 +234,43 @@ mod tests {
         journal.add(&cell(1)).expect("added");
         drop(journal);
         assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells.len(), 2);
+    }
+
+    /// As a power cut can leave it: the file is as long as any of its parts, and ends anywhere, in a character too.
+    #[test]
+    fn a_journal_that_is_cut_anywhere_loses_the_torn_line_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
+        let cells: Vec<Cell> = (0..3)
+            .map(|repeat| Cell {
+                reasons: vec!["der Server – «poll» – endete: 1 µs".into()], ..cell(repeat)
+            })
+            .collect();
+        cells.iter().for_each(|cell| journal.add(cell).expect("added"));
+        let path = journal.path.clone();
+        drop(journal);
+        let whole = std::fs::read(&path).expect("read");
+        let ends: Vec<usize> =
+            whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+        // Of the first line, which is long and has no cell, its begin and end.
+        let lengths = (0..200).chain(ends[0] - 200..=whole.len());
+        for length in lengths {
+            std::fs::write(&path, &whole[..length]).expect("written");
+            let kept = ends.iter().filter(|&&end| end <= length).count();
+            match Journal::resume(folder.path()) {
+                Err(error) => {
+                    assert!(kept == 0 && error.to_string().contains("it is empty"), "{length}: {error}")
+                }
+                Ok((mut journal, read)) => {
+                    assert_eq!(read.cells, cells[..kept - 1], "cut at {length}");
+                    journal.add(&cell(9)).expect("added");
+                    drop(journal);
+                    let bytes = std::fs::read(&path).expect("read");
+                    assert!(bytes.starts_with(&whole[..ends[kept - 1]]), "cut at {length}");
+                    assert_eq!(parse(&bytes).expect("a journal").0.cells.len(), kept, "cut at {length}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One that overflows the listener's queue looks established to its other end and never gets there (tcp(7),
 /// syncookies), hence a bound.
 const ACCEPT_PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a wait for a server notices that the campaign is to end.
+const NOTICE_WITHIN: Duration = Duration::from_millis(50);
+/// How long an external server may take to end of its own accord once the campaign is interrupted.
+const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two looks at what cannot be awaited.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -94,7 +98,7 @@ impl Server {
             None => {
                 let protocol = setting.scenario.load.protocol;
                 let cpus = setting.pinning.of_server(point.threads);
-                Self::Own(Own::start(&setting.program, program, point, protocol, &cpus)?)
+                Self::Own(Own::start(&setting.program, program, point, protocol, &cpus, &setting.stop)?)
             }
         })
     }

@@ -105,8 +105,9 @@ fn echoes_per_s(
     size_bytes: u32,
 ) -> f64 {
     let point = Point::new("reproductions", connections, active);
-    let mut server = Own::start(program, mechanism, &point, Protocol::Echo, &pinning.of_server(1))
-        .expect("a server of ours starts");
+    let mut server =
+        Own::start(program, mechanism, &point, Protocol::Echo, &pinning.of_server(1), &Arc::default())
+            .expect("a server of ours starts");
     let options = FleetOptions {
         size: Size::Fixed { bytes: size_bytes },
         cpu: pinning.generator,

@@ -13,7 +13,7 @@ const WINDOW: Window = Window { begin_ns: 0, end_ns: 100 };
 
 /// One conversation that may have `most` requests under way, and empty books.
 fn conversation(most: u32) -> (Conversations, Recorder) {
-    let mut conversations = Conversations::new(Payload::new(Protocol::Echo), most);
+    let mut conversations = Conversations::new(Payload::new(Protocol::Echo), most, 3);
     conversations.add(0);
     (conversations, Recorder::new(WINDOW, true, Arc::default()))
 }
@@ -48,19 +48,47 @@ fn what_a_full_socket_keeps_to_the_end_is_unsent_and_no_missed_rate() {
     let (mut conversations, mut books) = conversation(u32::MAX);
     conversations.fall_due(0, SIZE, 10, &mut books);
     conversations.block(0, &mut books);
-    conversations.book_unsent(&mut books);
+    conversations.book_rest(&mut books);
     assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 0, 1));
 }
 
 #[test]
-fn what_the_bound_keeps_to_the_end_is_missed_rate_since_the_load_was_not_offered() {
+fn what_waits_for_replies_to_the_end_is_unsent_and_no_missed_rate() {
     let (mut conversations, mut books) = conversation(1);
     for due_ns in [10, 20] {
         conversations.fall_due(0, SIZE, due_ns, &mut books);
     }
     conversations.sent(0, SIZE as usize, 15, &mut books);
-    conversations.book_unsent(&mut books);
-    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 1, 2));
+    conversations.book_rest(&mut books);
+    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 0, 2));
+}
+
+#[test]
+fn what_the_generator_sent_after_the_window_and_in_vain_or_never_is_its_own() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    for due_ns in [10, 20, 30] {
+        conversations.fall_due(0, SIZE, due_ns, &mut books);
+    }
+    // The first in time, the second too late, the third not at all.
+    conversations.sent(0, SIZE as usize, 15, &mut books);
+    conversations.sent(0, SIZE as usize, 150, &mut books);
+    conversations.book_rest(&mut books);
+    assert_eq!((books.missed, books.missed_unsent, books.missed_unanswered), (2, 1, 1));
+    assert_eq!((books.unsent, books.outstanding()), (1, 3));
+}
+
+#[test]
+fn at_its_bound_it_takes_no_further_request_until_one_is_answered() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    for due_ns in [10, 20, 30] {
+        assert!(!conversations.is_full());
+        conversations.fall_due(0, SIZE, due_ns, &mut books);
+    }
+    assert!(conversations.is_full());
+    conversations.sent(0, 3 * SIZE as usize, 35, &mut books);
+    let reply = Payload::new(Protocol::Echo).slice(0, 0, u64::from(SIZE)).to_vec();
+    assert_eq!(conversations.received(0, &reply, 40, None, &mut books), Ok(1));
+    assert!(!conversations.is_full());
 }
 
 #[test]
@@ -69,6 +97,6 @@ fn requests_that_fail_with_their_connection_are_no_missed_rate() {
     conversations.fall_due(0, SIZE, 10, &mut books);
     conversations.fail(0, Fault::Reset, &mut books);
     conversations.fall_due(0, SIZE, 20, &mut books);
-    conversations.book_unsent(&mut books);
+    conversations.book_rest(&mut books);
     assert_eq!((books.faults.total(), books.missed, books.unsent), (2, 0, 0));
 }

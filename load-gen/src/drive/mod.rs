@@ -226,11 +226,17 @@ impl<E: Engine> Run<'_, E> {
         self.turnover.end_load();
     }
 
+    /// Ends the window, unless it has ended already.
+    fn end_window(&mut self, now: u64) {
+        let window = &mut self.books.window;
+        window.end_ns = window.end_ns.min(now.max(window.begin_ns));
+    }
+
     /// Whether the run has ended: all replies are in, or waiting for them has no more use.
     #[inline]
     fn is_over(&mut self, now: u64) -> bool {
         if self.exchange.conversations().alive == 0 || is_set(self.ends) {
-            self.books.window.end_ns = self.books.window.end_ns.min(now.max(self.books.window.begin_ns));
+            self.end_window(now);
             return true;
         }
         let end = self.load_end_ns;
@@ -252,7 +258,7 @@ impl<E: Engine> Run<'_, E> {
     fn close_books(self) -> Recorder {
         let Self { exchange, mut books, turnover, .. } = self;
         turnover.finish(now_ns(), exchange, &mut books);
-        exchange.conversations().book_unsent(&mut books);
+        exchange.conversations().book_rest(&mut books);
         if let Some(stamps) = &mut books.stamps {
             stamps.close();
         }

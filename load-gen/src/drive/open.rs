@@ -6,7 +6,12 @@ use super::{BURST, Run};
 use crate::clock::now_ns;
 use crate::engine::Engine;
 use crate::live;
+use crate::measure::{Delay, Window};
 use crate::schedule::{Due, Schedule};
+use crate::self_check::Sample;
+
+/// Requests that were not sent and are drawn all the same, one by one: a few milliseconds' work.
+const DRAWN_AT_MOST: u32 = 1 << 18;
 
 /// The schedule of a run, in nanoseconds of the clock.
 struct Agenda {
@@ -24,10 +29,18 @@ impl<E: Engine> Run<'_, E> {
         let mut agenda = Agenda { schedule, due: Due { at_ns: 0, connection: 0 }, left };
         self.draw::<VARIED>(&mut agenda);
         let mut now = now_ns();
+        let mut heard_ns = now;
         loop {
             now = self.send_due::<VARIED>(&mut agenda, now);
             if VARIED {
                 now = self.turn_over(now);
+                // Of a counted window nothing else bounds the wait for a server that answers nothing more.
+                let is_stuck = self.order.requests.is_some() && self.exchange.conversations().is_full();
+                if is_stuck && now >= heard_ns.saturating_add(self.order.drain_ns) {
+                    self.end_window(now);
+                    self.count_unsent::<VARIED>(&mut agenda);
+                    return Ok(());
+                }
             }
             if self.is_over(now) {
                 self.count_unsent::<VARIED>(&mut agenda);
@@ -40,6 +53,7 @@ impl<E: Engine> Run<'_, E> {
             while let Some(answered) = self.exchange.handle_next(&mut self.books) {
                 if answered.count > 0 {
                     live::add(&self.live.answered, answered.count);
+                    heard_ns = answered.at_ns;
                     if VARIED {
                         self.go_on(answered.index, answered.at_ns);
                     }
@@ -64,12 +78,34 @@ impl<E: Engine> Run<'_, E> {
         self.exchange.send_let_go(index, now, &mut self.books);
     }
 
-    /// Enters requests that fell due and were never sent, because this worker fell behind: they are in the count.
+    /// Enters the requests that fell due and were never sent, because this worker fell behind, or because so many are
+    /// unanswered: they are in the count. A few are drawn like those before them, so that the seed alone decides how many
+    /// there are; of a rate beyond all means they would be more than can be drawn in the time of the run.
     fn count_unsent<const VARIED: bool>(&mut self, agenda: &mut Agenda) {
-        while agenda.due.at_ns < self.books.window.end_ns {
-            self.books.due(agenda.due.at_ns);
-            self.books.unsent(agenda.due.at_ns);
+        let by = if self.exchange.conversations().is_full() { Delay::Server } else { Delay::Generator };
+        let Window { begin_ns, end_ns } = self.books.window;
+        let mut drawn = 0;
+        while agenda.due.at_ns < end_ns && drawn < DRAWN_AT_MOST {
+            self.books.never_begun(agenda.due.at_ns, 1, by);
             self.draw::<VARIED>(agenda);
+            drawn += 1;
+        }
+        if agenda.due.at_ns >= end_ns {
+            return;
+        }
+        self.books.never_begun(agenda.due.at_ns, 1, by);
+        // The load is at its full rate from the end of the ramp on, which is before the window.
+        let began_ns = self.order.start_ns + self.order.ramp_ns / 2;
+        let mut from_ns = agenda.due.at_ns.max(begin_ns);
+        let parts = self.books.samples.first().map_or_else(Vec::new, Sample::part_ends_ns);
+        for until_ns in parts.into_iter().filter(|&part_ns| part_ns < end_ns).chain([end_ns]) {
+            if until_ns > from_ns {
+                let count =
+                    agenda.schedule.count_between(from_ns - began_ns, until_ns - began_ns).min(agenda.left);
+                self.books.never_begun(from_ns, count, by);
+                agenda.left -= count;
+                from_ns = until_ns;
+            }
         }
     }
 
@@ -95,7 +131,7 @@ impl<E: Engine> Run<'_, E> {
     fn send_due<const VARIED: bool>(&mut self, agenda: &mut Agenda, mut now: u64) -> u64 {
         for _ in 0..BURST {
             let Due { at_ns, connection } = agenda.due;
-            if at_ns > now {
+            if at_ns > now || self.exchange.conversations().is_full() {
                 break;
             }
             self.books.tried(at_ns, now);

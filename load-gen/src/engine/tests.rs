@@ -74,7 +74,8 @@ impl<E: Engine> World<E> {
     fn new(size: u32, ring: &RingSize) -> Self {
         let sizes = Sizes::new(Size::Fixed { bytes: size }, 1, 0, 0);
         let payload = Payload::new(Protocol::Echo);
-        let mut exchange = Exchange::<E>::new(sizes, payload, u32::MAX, ring).expect("this kernel has it");
+        let mut exchange =
+            Exchange::<E>::new(sizes, payload, u32::MAX, u64::MAX, ring).expect("this kernel has it");
         let peers = (0..CONNECTIONS).map(|id| {
             let (ours, theirs) = UnixStream::pair().expect("sockets");
             for stream in [&ours, &theirs] {

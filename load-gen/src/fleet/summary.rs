@@ -34,6 +34,8 @@ impl Fleet {
             any_active: options.active > 0,
             scheduled: books.scheduled,
             missed: books.missed,
+            missed_unsent: books.missed_unsent,
+            missed_unanswered: books.missed_unanswered,
             is_capped: workload.most_under_way.is_some(),
             failed: books.faults,
             outstanding: books.outstanding(),

@@ -89,14 +89,20 @@ impl Sample {
         if part < PARTS { self.window.begin_ns + part as u64 * self.part_ns } else { self.window.end_ns }
     }
 
-    /// A request of the schedule fell due, sent or not; instants only grow.
+    /// The end of each part.
+    pub fn part_ends_ns(&self) -> Vec<u64> {
+        (1..=PARTS).map(|part| self.part_begin_ns(part)).collect()
+    }
+
+    /// So many requests of the schedule fell due, sent or not, in the part of the window that `intended_ns` is in; instants
+    /// only grow.
     #[inline]
-    pub fn due(&mut self, intended_ns: u64) {
+    pub fn due(&mut self, intended_ns: u64, count: u64) {
         while self.due_part + 1 < PARTS && intended_ns >= self.due_part_end_ns {
             self.due_part += 1;
             self.due_part_end_ns = self.part_begin_ns(self.due_part + 1);
         }
-        self.due[self.due_part] += u64::from(self.window.contains(intended_ns));
+        self.due[self.due_part] += if self.window.contains(intended_ns) { count } else { 0 };
     }
 
     /// A request was handed to its engine; instants only grow.

@@ -39,7 +39,7 @@ impl Played {
     }
 
     fn enter(&mut self, intended_ns: u64, tried_ns: u64, response_ns: u64) {
-        self.sample.due(intended_ns);
+        self.sample.due(intended_ns, 1);
         self.sample.tried(intended_ns, tried_ns);
         self.sample.answered(intended_ns, response_ns);
     }

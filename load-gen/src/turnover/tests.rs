@@ -34,8 +34,9 @@ impl World {
     fn new() -> Self {
         let [(active, active_peer), (idle, idle_peer)] = [(); 2].map(|()| pair());
         let sizes = Sizes::new(Size::Fixed { bytes: SIZE as u32 }, 1, 0, 0);
-        let mut exchange = Exchange::new(sizes, Payload::new(Protocol::Echo), u32::MAX, &RingSize::default())
-            .expect("Linux has epoll");
+        let payload = Payload::new(Protocol::Echo);
+        let mut exchange =
+            Exchange::new(sizes, payload, u32::MAX, u64::MAX, &RingSize::default()).expect("Linux has epoll");
         exchange.add(active.into(), 0).expect("room for it");
         let books = Recorder::new(WINDOW, true, Arc::default());
         Self { exchange, idle: vec![idle.into()], books, active_peer, idle_peer }
@@ -121,7 +122,7 @@ fn what_is_held_back_when_the_run_ends_is_not_sent_after_it() {
     turnover.advance(1, exchange, books);
     exchange.request(0, 1, 2, 2, books);
     turnover.finish(now_ns(), exchange, books);
-    exchange.conversations().book_unsent(books);
+    exchange.conversations().book_rest(books);
     assert_eq!((books.unsent, books.outstanding()), (1, 2));
     assert_eq!(received(&world.active_peer), SIZE, "only the first of the two");
     // The next run is bound by nothing: what is due there goes, and what was left goes before it.

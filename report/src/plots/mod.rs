@@ -111,7 +111,7 @@ pub fn draw_all(
 ///
 /// When a picture cannot be rendered, or the folder or a file cannot be written.
 pub fn write_all(drawings: &[Drawing], folder: &Path, with_png: bool) -> Result<Vec<PathBuf>, DrawError> {
-    std::fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
+    files::make_folder(folder)?;
     let written: Result<Vec<Vec<PathBuf>>, DrawError> =
         drawings.par_iter().map(|drawing| write(drawing, folder, with_png)).collect();
     Ok(written?.into_iter().flatten().collect())

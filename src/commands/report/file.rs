@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use report::campaign;
+use report::note;
 use report::plots::{self, Drawing};
 
 /// Draws `file` into `plots`, or else into a folder with its name beside it.
@@ -19,7 +20,7 @@ pub fn draw(file: &Path, plots: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let name = file.file_stem().map(|name| format!("{}-plots", name.display())).unwrap_or_default();
     let folder = plots.unwrap_or_else(|| file.with_file_name(name));
     for path in plots::write_all(&drawings, &folder, true)? {
-        eprintln!("muxbench: figure {}", path.display());
+        note!("muxbench: figure {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,5 @@
 //! `muxbench run --list`
 
-use std::io::Write;
-
-use anyhow::Context;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use load_gen::machine::capacity::Capacity;
@@ -43,7 +40,7 @@ pub fn print() -> anyhow::Result<()> {
         table.add_row([name, question, "", takes, ""]);
     }
     let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+    super::super::print(&text)
 }
 
 /// `11 min`, or `11 to 16 min` where the repeats depend on what is found.

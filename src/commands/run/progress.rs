@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use muxbench::experiment::expectation::{self, Expectation};
 use muxbench::experiment::run::Audience;
 use report::format;
+use report::note;
 use report::schema::{Campaign, Cell, CellStatus, Timing};
 
 /// What a campaign is expected to take, in words: `324 cells, about 11 min`.
@@ -75,7 +76,7 @@ impl Audience for Watcher {
         self.bar.set_position(self.done as u64);
         self.bar.set_message(line.clone());
         if self.bar.is_hidden() {
-            eprintln!("[{}/{}] {line}", self.done, self.planned);
+            note!("[{}/{}] {line}", self.done, self.planned);
         }
     }
 
@@ -88,7 +89,7 @@ impl Audience for Watcher {
             format::plural(repeats as usize, "repeat")
         );
         match self.bar.is_hidden() {
-            true => eprintln!("muxbench: {line}"),
+            true => note!("muxbench: {line}"),
             false => self.bar.set_message(line),
         }
     }

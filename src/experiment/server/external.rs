@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,9 @@ use report::schema::{ExternalServer, ProcessUsage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::last_line::LastLine;
-use super::{ACCEPT_PATIENCE, LOOK_AGAIN, PATIENCE, ServerError, describe};
+use super::{
+    ACCEPT_PATIENCE, INTERRUPTED_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe,
+};
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
@@ -30,6 +33,7 @@ pub struct External {
     patience: Duration,
     output: LastLine,
     errors: LastLine,
+    stop: Arc<AtomicBool>,
 }
 
 impl External {
@@ -38,7 +42,11 @@ impl External {
     /// # Errors
     ///
     /// When it does not come to listen, with the last line that it wrote.
-    pub fn start(server: &ExternalServer, cpu: Option<u32>, stop: &AtomicBool) -> Result<Self, ServerError> {
+    pub fn start(
+        server: &ExternalServer,
+        cpu: Option<u32>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self, ServerError> {
         let address = free_address()?;
         let mut child = spawn_on(cpu, command(server, address.port()))?;
         let output = LastLine::of(child.stdout.take().expect("piped"));
@@ -46,8 +54,9 @@ impl External {
         let group = ProcessGroup::led_by(child.id()).expect("no child has process id 0");
         let guard = Guard::over(child.id()).ok();
         let patience = server.patience_s.map_or(PATIENCE, Duration::from_secs_f64);
-        let mut started = Self { child, group, guard, address, patience, output, errors };
-        started.await_listening(stop)?;
+        let stop = Arc::clone(stop);
+        let mut started = Self { child, group, guard, address, patience, output, errors, stop };
+        started.await_listening()?;
         Ok(started)
     }
 
@@ -77,6 +86,9 @@ impl External {
             if let Some(how) = self.ended() {
                 return Err(ServerError::Ended(how));
             }
+            if self.stop.load(Relaxed) {
+                return Err(ServerError::Interrupted);
+            }
             if Instant::now() > deadline {
                 let accepted = sockets.established.saturating_sub(sockets.queued);
                 return Err(ServerError::NotAccepted { accepted, opened });
@@ -97,11 +109,11 @@ impl External {
         Some(how + &parenthesised(said))
     }
 
-    fn await_listening(&mut self, stop: &AtomicBool) -> Result<(), ServerError> {
+    fn await_listening(&mut self) -> Result<(), ServerError> {
         let deadline = Instant::now() + self.patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let probe = TcpStream::connect_timeout(&self.address(), left.max(CONNECT_AGAIN));
+            let probe = TcpStream::connect_timeout(&self.address(), left.clamp(CONNECT_AGAIN, NOTICE_WITHIN));
             // In this order: if it has ended, it was somebody else who answered.
             if let Some(how) = self.ended() {
                 return Err(ServerError::Ended(how));
@@ -111,7 +123,7 @@ impl External {
                     finish(probe);
                     return Ok(());
                 }
-                _ if stop.load(Relaxed) => return Err(ServerError::Interrupted),
+                _ if self.stop.load(Relaxed) => return Err(ServerError::Interrupted),
                 _ if left.is_zero() => {
                     let said = parenthesised([self.errors.so_far(), self.output.so_far()]);
                     return Err(ServerError::NotListening {
@@ -126,11 +138,28 @@ impl External {
     }
 }
 
+impl External {
+    /// Waits for the end of all its processes, for a shorter time once the campaign is interrupted; whether it came.
+    fn await_end(&self) -> bool {
+        let began = Instant::now();
+        loop {
+            if self.group.await_end(Instant::now() + NOTICE_WITHIN) {
+                return true;
+            }
+            let interrupted = self.stop.load(Relaxed);
+            let patience = if interrupted { self.patience.min(INTERRUPTED_PATIENCE) } else { self.patience };
+            if began.elapsed() >= patience {
+                return false;
+            }
+        }
+    }
+}
+
 impl Drop for External {
     fn drop(&mut self) {
         for signal in [Signal::TERM, Signal::KILL] {
             self.group.signal(signal);
-            if self.group.await_end(Instant::now() + self.patience) {
+            if self.await_end() {
                 break;
             }
         }

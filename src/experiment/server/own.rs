@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use load_gen::machine;
 use load_gen::machine::usage;
@@ -14,7 +16,7 @@ use report::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
 
 use super::last_line::LastLine;
-use super::{ACCEPT_PATIENCE, LOOK_AGAIN, PATIENCE, ServerError, describe};
+use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe};
 
 /// A running `muxbench serve`. Dropping it ends the process.
 pub struct Own {
@@ -23,6 +25,7 @@ pub struct Own {
     lines: Receiver<String>,
     errors: LastLine,
     address: SocketAddr,
+    stop: Arc<AtomicBool>,
 }
 
 #[derive(Deserialize)]
@@ -36,13 +39,14 @@ impl Own {
     ///
     /// # Errors
     ///
-    /// When it does not come to listen, with the last line that it wrote to standard error.
+    /// When it does not come to listen, with the last line that it wrote to standard error, or `stop` is set.
     pub fn start(
         program: &Path,
         mechanism: &str,
         point: &Point,
         protocol: Protocol,
         cpus: &[u32],
+        stop: &Arc<AtomicBool>,
     ) -> Result<Self, ServerError> {
         let mut command = Command::new(program);
         command.args(["serve", "--mechanism", mechanism, "--listen", "127.0.0.1:0"]);
@@ -71,11 +75,12 @@ impl Own {
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or(ServerError::Silent)?;
         let errors = LastLine::of(child.stderr.take().ok_or(ServerError::Silent)?);
-        let (sender, lines) = mpsc::channel();
+        let (sender, lines) = channel();
         std::thread::spawn(move || {
             BufReader::new(output).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
         });
-        let mut server = Self { child, input, lines, errors, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
+        let (address, stop) = (SocketAddr::from(([0, 0, 0, 0], 0)), Arc::clone(stop));
+        let mut server = Self { child, input, lines, errors, address, stop };
         server.address = server.read::<Listening>()?.address;
         Ok(server)
     }
@@ -106,6 +111,9 @@ impl Own {
             if accepted >= opened {
                 return Ok(());
             }
+            if self.stop.load(Relaxed) {
+                return Err(ServerError::Interrupted);
+            }
             if Instant::now() > deadline {
                 return Err(ServerError::NotAccepted { accepted, opened });
             }
@@ -116,7 +124,7 @@ impl Own {
     /// Waits until its counters say that it has closed all connections that it accepted; false when it does not in time.
     pub fn await_closed(&mut self) -> bool {
         let deadline = Instant::now() + ACCEPT_PATIENCE;
-        while Instant::now() < deadline {
+        while Instant::now() < deadline && !self.stop.load(Relaxed) {
             match self.counters() {
                 Ok(counters) if counters.closed >= counters.accepted => return true,
                 Ok(_) => std::thread::sleep(LOOK_AGAIN),
@@ -148,24 +156,36 @@ impl Own {
     pub fn stop(mut self) {
         drop(self.input.take());
         // Its standard output ends when it does. If it does not, dropping kills it.
-        let deadline = Instant::now() + PATIENCE;
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.lines.recv_timeout(left) {
+        loop {
+            match self.next_line() {
                 Ok(_) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(RecvTimeoutError::Disconnected) => {
                     let _ = self.child.wait();
                     break;
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+    }
+
+    /// The next line that it writes; a timeout too when the campaign is to end before there is one.
+    fn next_line(&self) -> Result<String, RecvTimeoutError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(NOTICE_WITHIN)) {
+                Err(RecvTimeoutError::Timeout) if left > Duration::ZERO && !self.stop.load(Relaxed) => {}
+                outcome => return outcome,
             }
         }
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, ServerError> {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.next_line() {
             Ok(line) => serde_json::from_str(&line).map_err(|_| ServerError::Silent),
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(ServerError::Silent),
-            Err(mpsc::RecvTimeoutError::Disconnected) => Err(ServerError::Ended(match self.child.wait() {
+            Err(RecvTimeoutError::Timeout) if self.stop.load(Relaxed) => Err(ServerError::Interrupted),
+            Err(RecvTimeoutError::Timeout) => Err(ServerError::Silent),
+            Err(RecvTimeoutError::Disconnected) => Err(ServerError::Ended(match self.child.wait() {
                 Ok(status) => {
                     format!("{} ({})", describe(status.signal(), status.code()), self.errors.at_the_end())
                 }
