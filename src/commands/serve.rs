@@ -312,7 +312,12 @@ fn drive(
                 "" => {}
                 other => eprintln!("muxbench: unknown command '{other}'; there is: stats"),
             },
-            Happened::EndOfInput | Happened::Signal => control.stop(),
+            Happened::EndOfInput | Happened::Signal => {
+                // Loops that cannot be told to end do so with the process.
+                if !control.stop() {
+                    return Ok(());
+                }
+            }
             Happened::Ended(result) => {
                 return result.with_context(|| format!("{} stopped serving", mechanism.name));
             }
