@@ -14,7 +14,7 @@ use std::time::Instant;
 use muxbench::mechanisms::{self, Mechanism, Serve};
 use muxbench::server::{Admitted, Listener, Options, Running, ServeError, Server, listen, start};
 use rustix::io::Errno;
-use support::{AtTheEnd, PATIENCE};
+use support::{AtTheEnd, PATIENCE, container};
 
 /// These tests look at the whole process: one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -191,7 +191,9 @@ fn a_connection_that_is_gone_before_it_is_accepted_ends_no_listener() {
         assert!(matches!(admitted, Ok(Admitted::NoMore)), "nobody waits; {errno}: {admitted:?}");
     }
     assert!(matches!(listener.admit(Err(Errno::INVAL), &server), Ok(Admitted::Stopped)));
-    assert!(listener.admit(Err(Errno::BADF), &server).is_err());
+    for errno in [Errno::BADF, Errno::NOSYS] {
+        assert!(listener.admit(Err(errno), &server).is_err(), "{errno}");
+    }
 }
 
 #[test]
@@ -212,6 +214,16 @@ fn no_signal_handler_runs_on_a_loop() {
 #[test]
 fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
     let _alone = ONE_AT_A_TIME.lock();
+    every_mechanism_leaves_nothing();
+}
+
+#[test]
+fn so_it_is_where_loops_share_the_descriptor_table() {
+    let _alone = ONE_AT_A_TIME.lock();
+    container::inside(&[container::refuse("unshare", libc::EPERM)], every_mechanism_leaves_nothing);
+}
+
+fn every_mechanism_leaves_nothing() {
     let descriptors = || fs::read_dir("/proc/self/fd").expect("this process").count();
     for mechanism in mechanisms::compiled() {
         let before = descriptors();

@@ -324,11 +324,15 @@ fn drive(
                 "" => {}
                 other => note!("muxbench: unknown command '{other}'; there is: stats"),
             },
-            Happened::EndOfInput => control.stop(),
             Happened::Signal if deadline.is_some() => return Ok(()),
-            Happened::Signal => {
-                control.stop();
-                deadline = Some(Instant::now() + PATIENCE);
+            happened @ (Happened::EndOfInput | Happened::Signal) => {
+                // Loops that cannot be told to end do so with the process.
+                if !control.stop() {
+                    return Ok(());
+                }
+                if matches!(happened, Happened::Signal) {
+                    deadline = Some(Instant::now() + PATIENCE);
+                }
             }
             Happened::Ended(result) => {
                 return result.with_context(|| format!("{} stopped serving", mechanism.name));

@@ -99,12 +99,11 @@ fn siblings(cpu: u32) -> Vec<u32> {
 
 /// Writes down this machine, now.
 pub fn capture(pinning: &Pinning) -> Environment {
-    let uname = rustix::system::uname();
     let limit = machine::descriptor_limit();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     Environment {
-        host: uname.nodename().to_string_lossy().into_owned(),
-        kernel: uname.release().to_string_lossy().into_owned(),
+        host: read("/proc/sys/kernel/hostname").unwrap_or_else(|| "unknown".to_owned()),
+        kernel: read("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned()),
         processor: labelled(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
         processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len() as u32),
         cpu_quota: machine::allowed_cpus().ok().and_then(|cpus| Some(Quota::below(cpus.len())?.processors)),

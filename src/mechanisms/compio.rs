@@ -31,13 +31,20 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
 }
 
 /// Whether this kernel grants what a runtime needs. compio could fall back to epoll, unasked: muxbench
-/// builds it without, since a figure of compio that is one of epoll would mislead.
+/// builds it without, since a figure of compio that is one of epoll would mislead. Where one of the three calls is refused that a
+/// ring takes, a runtime is made, and panics when it is used.
 ///
 /// # Errors
 ///
 /// What is missing.
 pub fn probe() -> Result<Vec<&'static str>, String> {
-    Runtime::new().map(|_| Vec::new()).map_err(|error| uring::reason(&error))
+    let tried = || {
+        let ring = io_uring::IoUring::new(1)?;
+        ring.submitter().register_probe(&mut io_uring::Probe::new())?;
+        ring.submitter().submit_and_wait(0)?;
+        Runtime::new()
+    };
+    tried().map(|_| Vec::new()).map_err(|error| uring::reason(&error))
 }
 
 /// Accepts connections until the listener is shut down.

@@ -168,7 +168,7 @@ impl Listener {
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                 self.refuse_with_reserve(server)
             }
-            Err(errno @ (Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT)) => {
+            Err(errno @ (Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT | Errno::NOSYS)) => {
                 return Err(ServeError::call("accept4")(errno));
             }
             // ECONNABORTED, EPROTO and the network's own errors speak of the connection that is

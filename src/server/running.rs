@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use load_gen::machine;
 use load_gen::machine::table::{self, DESCRIPTORS_A_THREAD, Table};
 use report::schema::ServerCounters;
+use rustix::io::Errno;
 
 use super::socket::listen_in_turn;
 use super::{AcceptMode, Listener, Options, ServeError, Server};
@@ -124,12 +125,13 @@ impl Control {
     }
 
     /// Ends every loop: shutdown(2) on a listener acts on the socket, whichever descriptor names it, wakes
-    /// whoever watches it, and makes accept4(2) answer EINVAL.
-    pub fn stop(&self) {
-        for listener in &self.listeners {
-            // A listener that is shut down already answers ENOTCONN.
-            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
-        }
+    /// whoever watches it, and makes accept4(2) answer EINVAL. The answer is false where the call is refused, so that nothing
+    /// but the end of the process ends them.
+    pub fn stop(&self) -> bool {
+        let stop = |listener| rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        // A listener that is shut down already answers ENOTCONN.
+        let is_refused = |answer| matches!(answer, Err(Errno::PERM | Errno::NOSYS));
+        !self.listeners.iter().map(stop).any(is_refused)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a container refuses its programs: seccomp filters that a thread puts on itself and on all that it starts.
 
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::thread;
 
 use seccompiler::{BpfProgram, apply_filter, compile_from_json};
@@ -76,4 +79,14 @@ pub fn inside<T: Send>(filters: &[BpfProgram], test: impl FnOnce() -> T + Send) 
         });
         restricted.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// `command` with a filter on what it starts alone. The thread that starts it has none.
+pub fn filtered(mut command: Command, filter: BpfProgram) -> Command {
+    #[allow(unsafe_code)]
+    // SAFETY: between fork(2) and execve(2) only prctl(2) and seccomp(2) are called, and nothing is allocated or locked.
+    unsafe {
+        command.pre_exec(move || apply_filter(&filter).map_err(|_| io::ErrorKind::PermissionDenied.into()));
+    }
+    command
 }

@@ -1,0 +1,315 @@
+//! In a container: under Docker's default seccomp profile, as nobody, and with one system call after the other refused.
+
+#![cfg(all(feature = "epoll-lt", feature = "threads"))]
+
+mod calls;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+
+use muxbench::mechanisms;
+use report::campaign;
+use report::schema::{CellStatus, Diagnosis, Health, ResultFile};
+use rustix::process::Signal;
+use seccompiler::BpfProgram;
+
+use calls::{CALLS, Call, End};
+use support::{Server, container, round_trip};
+
+const NOBODY: u32 = 65_534;
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONTAINERS.md");
+
+/// A campaign of one short cell; what it measures is of no interest here.
+const SCENARIO: &str = r#"
+name = "contained"
+analysis = "Does it run?"
+mechanisms = ["epoll-lt"]
+repeats = 1
+load = { size_bytes = 64, rate_per_s = 500, protocol = "echo" }
+timing = { warmup_s = 0.0, capacity_s = 0.05, latency_s = 0.05 }
+[[sweep]]
+name = "idle-scaling"
+connections = ["20"]
+active = "5"
+"#;
+
+/// A folder that everybody may use, with programs that everybody may run.
+struct Place {
+    folder: tempfile::TempDir,
+    /// Whether programs are run as nobody.
+    as_nobody: bool,
+}
+
+impl Place {
+    fn new(as_nobody: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("our own");
+        let place = Self { folder, as_nobody: as_nobody && rustix::process::getuid().is_root() };
+        for program in [PathBuf::from(env!("CARGO_BIN_EXE_muxbench")), support::load_gen()] {
+            let name = program.file_name().expect("a file");
+            fs::copy(&program, place.path().join(name)).expect("copied");
+        }
+        fs::write(place.path().join("contained.toml"), SCENARIO).expect("written");
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.path().join(name));
+        command.current_dir(self.path()).stdin(Stdio::null());
+        if self.as_nobody {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    fn muxbench(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program("muxbench");
+        command.args(arguments);
+        command
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program("muxbench");
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        command
+    }
+
+    /// A moment of load on `server`.
+    fn load(&self, server: &Server, arguments: &[&str]) -> Command {
+        let target = server.address.to_string();
+        let always = ["--target", &target, "--json", "--conns", "8", "--active", "4", "--warmup", "0s"];
+        let mut command = self.program("load-gen");
+        command.args(always).args(["-d", "30s", "--requests", "100", "--timeout", "20s"]).args(arguments);
+        command
+    }
+
+    fn run(&self, out: &str) -> Command {
+        let scenario = self.path().join("contained.toml");
+        let out = self.path().join(out);
+        let scenario = scenario.to_str().expect("text");
+        self.muxbench(&["run", scenario, "--no-doctor", "--out", out.to_str().expect("text")])
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Whether `output` is the report of a run of which every request was answered; a busy machine may have made it invalid.
+fn answered(output: &Output) -> bool {
+    let Ok(ResultFile::Load(report)) = serde_json::from_slice(&output.stdout) else { return false };
+    let connections = &report.connections;
+    let is_whole = report.errors.is_empty() && connections.opened == 8 && connections.errors.is_empty();
+    matches!(output.status.code(), Some(0 | 4)) && report.completed > 0 && is_whole
+}
+
+#[test]
+fn under_the_profile_every_mechanism_that_is_listed_serves_nobody_s_clients() {
+    let place = Place::new(true);
+    container::inside(&container::docker(), || {
+        let listed = place.muxbench(&["list"]).output().expect("it starts");
+        assert!(listed.status.success(), "{}", said(&listed));
+        let text = said(&listed);
+        assert!(
+            text.contains("one table: all threads share") && text.contains("seccomp=unconfined"),
+            "{text}"
+        );
+        for mechanism in mechanisms::compiled() {
+            let row = text.lines().find(|line| line.split_whitespace().next() == Some(mechanism.name));
+            let row = row.expect("a row each");
+            if row.contains(" no ") {
+                assert!(mechanism.echo_calls.contains(&"io_uring_enter"), "{row}");
+                continue;
+            }
+            assert!(row.contains("yes, shares one table"), "{row}");
+            let server = Server::start(place.serve(&["--mechanism", mechanism.name, "--threads", "3"]));
+            round_trip(&mut server.connect(), b"in a box");
+            let loaded = place.load(&server, &["--quiet"]).output().expect("it starts");
+            assert!(answered(&loaded), "{}: {}", mechanism.name, said(&loaded));
+            server.signal(Signal::TERM);
+            assert_eq!(server.await_end().code(), Some(0), "{}", mechanism.name);
+        }
+    });
+}
+
+#[test]
+fn under_the_profile_a_campaign_runs_and_the_doctor_tells_what_is_shared() {
+    let place = Place::new(true);
+    container::inside(&container::docker(), || {
+        let output = place.run("campaign").output().expect("it starts");
+        // A busy machine may have left no cell valid, which the exit code says.
+        let finished = campaign::read(&place.path().join("campaign/campaign.json"));
+        let finished = finished.unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+        assert!(!finished.cells.is_empty());
+        assert!(!finished.cells.iter().any(|cell| cell.status == CellStatus::Failed), "{:?}", finished.cells);
+        let mut doctor = place.muxbench(&["doctor", "--conns", "100", "--listen", "0s", "--json"]);
+        let found = diagnosis(&doctor.output().expect("it starts"));
+        let of = |name: &str| found.symptoms.iter().find(|symptom| symptom.name == name).expect("asked");
+        assert_eq!((of("mechanisms").state, of("descriptors").state), (Health::Pass, Health::Warn));
+        assert!(of("descriptors").found.contains("share one descriptor table"), "{found:?}");
+    });
+}
+
+#[test]
+fn more_connections_than_the_one_table_holds_are_refused_with_what_holds_them() {
+    let place = Place::new(false);
+    container::inside(&[container::refuse("unshare", libc::EPERM)], || {
+        let script = "ulimit -n 100 && exec ./load-gen --conns 99 --target 127.0.0.1:1";
+        let output = Command::new("sh").args(["-c", script]).current_dir(place.path()).output();
+        let output = output.expect("a shell");
+        assert_eq!(output.status.code(), Some(1));
+        let text = said(&output);
+        assert!(text.contains("it holds 78 connections, and 99 are asked for"), "{text}");
+        assert!(text.contains("--ulimit nofile=121"), "{text}");
+    });
+}
+
+fn diagnosis(output: &Output) -> Diagnosis {
+    match serde_json::from_slice(&output.stdout) {
+        Ok(ResultFile::Diagnosis(diagnosis)) => diagnosis,
+        _ => panic!("no diagnosis: {}", said(output)),
+    }
+}
+
+fn filter(call: &Call, errno: i32) -> BpfProgram {
+    match call.family {
+        Some(family) => container::refuse_sockets(family, errno),
+        None => container::refuse(call.name, errno),
+    }
+}
+
+/// Runs `command` where `call` is refused, and returns what is not as it should be.
+fn try_without(
+    place: &Place,
+    call: &Call,
+    errno: i32,
+    shown: &(calls::Command, End, &str),
+) -> Result<(), String> {
+    let &(command, end, says) = shown;
+    let filtered = |command: Command| container::filtered(command, filter(call, errno));
+    let output = |command: Command| filtered(command).output().expect("it starts");
+    let serve = |arguments: &[&str]| match end {
+        End::Fails => output(place.serve(arguments)),
+        End::Well => {
+            let server = Server::start(filtered(place.serve(arguments)));
+            let loaded = place.load(&server, &["--quiet"]).output().expect("it starts");
+            server.signal(Signal::TERM);
+            assert_eq!(server.await_end().code(), Some(0));
+            loaded
+        }
+    };
+    let out = format!("{}-{}-{errno}", call.name, call.family.unwrap_or_default());
+    let output = match command {
+        calls::Command::Serve => serve(&["--threads", "2"]),
+        calls::Command::ServeThreads => serve(&["--mechanism", "threads", "--threads", "2"]),
+        calls::Command::ServeBound => serve(&["--cpu", &first_processor()]),
+        calls::Command::Load => {
+            let server = Server::start(place.serve(&[]));
+            output(place.load(&server, &["--wait", "sleep", "--rate", "2k", "--interval", "10ms"]))
+        }
+        calls::Command::LoadOnEpoll => {
+            let server = Server::start(place.serve(&[]));
+            output(place.load(&server, &["--engine", "epoll"]))
+        }
+        calls::Command::List => output(place.muxbench(&["list"])),
+        calls::Command::Doctor => {
+            output(place.muxbench(&["doctor", "--conns", "10", "--listen", "0s", "--json"]))
+        }
+        calls::Command::Run => output(place.run(&out)),
+    };
+    let text = said(&output);
+    if !text.contains(says) || text.contains("panicked") {
+        return Err(format!("'{says}' and no panic in: {text}"));
+    }
+    let code = output.status.code();
+    let is_as_stated = match (command, end) {
+        (calls::Command::Doctor, _) => {
+            let expected = if end == End::Well { Health::Pass } else { Health::Fail };
+            diagnosis(&output)
+                .symptoms
+                .iter()
+                .any(|symptom| symptom.name == "mechanisms" && symptom.state == expected)
+        }
+        (_, End::Fails) => code == Some(1),
+        (calls::Command::List, End::Well) => code == Some(0),
+        // A busy machine may leave no cell valid.
+        (calls::Command::Run, End::Well) => {
+            let file = place.path().join(out).join("campaign.json");
+            let cells = campaign::read(&file).map(|campaign| campaign.cells);
+            matches!(code, Some(0 | 4))
+                && cells.is_ok_and(|cells| cells.iter().all(|cell| cell.status != CellStatus::Failed))
+        }
+        (_, End::Well) => answered(&output),
+    };
+    if is_as_stated { Ok(()) } else { Err(format!("{end:?} is not how it ended, with {code:?}: {text}")) }
+}
+
+fn first_processor() -> String {
+    load_gen::machine::allowed_cpus().expect("some")[0].to_string()
+}
+
+#[test]
+fn whatever_call_is_refused_has_a_substitute_or_a_clear_error() {
+    let place = Place::new(false);
+    let all = CALLS.iter().flat_map(|call| {
+        call.errors.iter().flat_map(move |&errno| call.shown.iter().map(move |shown| (call, errno, shown)))
+    });
+    let (all, wrong) = (Mutex::new(all), Mutex::new(Vec::new()));
+    // What each waits for is mostly another process.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = all.lock().expect("no other panics with it").next();
+                    let Some((call, errno, shown)) = next else { break };
+                    let tried = catch_unwind(|| try_without(&place, call, errno, shown));
+                    let tried = tried.unwrap_or_else(|_| Err("a panic, see above".to_owned()));
+                    if let Err(what) = tried {
+                        let what = format!("{:?} without {} ({errno}): {what}", shown.0, call.name);
+                        wrong.lock().expect("no other panics with it").push(what);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("nobody holds it");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_has_the_list() {
+    const BEGIN: &str = "<!-- calls -->\n";
+    const END: &str = "<!-- end -->";
+    let page = fs::read_to_string(PAGE).expect("committed");
+    let (before, rest) = page.split_once(BEGIN).expect("where the list begins");
+    let (_, after) = rest.split_once(END).expect("where it ends");
+    let again = format!("{before}{BEGIN}{}{END}{after}", calls::table());
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(PAGE, &again).expect("written");
+    }
+    assert!(fs::read_to_string(PAGE).expect("committed") == again, "{PAGE} is stale: UPDATE_PAGES=1");
+}
+
+#[test]
+fn without_proc_and_sys_everything_that_is_needed_still_works() {
+    let place = Place::new(false);
+    let script = "mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec ./muxbench doctor --conns 10 --listen 0s --json";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).current_dir(place.path());
+    let output = command.output().expect("unshare(1) of util-linux");
+    let found = diagnosis(&output);
+    let of = |name: &str| found.symptoms.iter().find(|symptom| symptom.name == name).expect("asked");
+    assert_eq!(of("mechanisms").state, Health::Pass, "{found:?}");
+    assert_eq!((of("memory").found.as_str(), of("governor").found.as_str()), ("unknown", "not visible"));
+}
