@@ -11,11 +11,25 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{muxbench, wait_until};
+use support::wait_until;
+
+/// The command under test, which hears SIGINT even if this process was told to ignore it, as what a script starts in the
+/// background is: an ignored signal is inherited, one with a handler is not (execve(2)).
+fn muxbench() -> Command {
+    static IS_HEARD: Once = Once::new();
+    IS_HEARD.call_once(|| {
+        let always = Arc::new(AtomicBool::new(true));
+        signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, always)
+            .expect("a handler");
+    });
+    support::muxbench()
+}
 
 /// The end of a pipe that takes nothing more, and the other.
 fn full_pipe() -> (OwnedFd, OwnedFd) {
