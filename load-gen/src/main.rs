@@ -5,11 +5,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::Context;
 use load_gen::cli::{Cli, Plan};
 use load_gen::curve;
-use load_gen::fleet::{Fleet, FleetOptions, OpenError};
+use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::machine::{self, capacity::Capacity};
 use load_gen::output;
 use load_gen::preflight;
@@ -39,14 +40,12 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_interruption = matches!(error.downcast_ref(), Some(OpenError::Interrupted))
-        || matches!(error.downcast_ref(), Some(StartError::Interrupted(_)))
-        || error.downcast_ref().is_some_and(PrintError::is_interruption);
     let is_usage = error.is::<UsageError>() || matches!(error.downcast_ref(), Some(StartError::Passed(..)));
-    match (is_interruption, is_usage) {
-        (true, _) => INTERRUPTED,
-        (_, true) => USAGE,
-        _ => 1,
+    match is_usage {
+        // Whatever failed, somebody wanted it to end.
+        _ if streams::interrupted().load(Relaxed) => INTERRUPTED,
+        true => USAGE,
+        false => 1,
     }
 }
 

@@ -27,9 +27,9 @@ use crate::source::Sources;
 use crate::timestamps;
 use crate::turns::Turns;
 
-/// Requests of a run that may be under way at once, over all workers: at 32 bytes each 256 MiB, and 8 s of a server that does
+/// Requests of a run that may be under way at once, over all workers: at 32 bytes each 128 MiB, and 4 s of a server that does
 /// not answer a million requests per second. Without a bound an hour of them, or a rate beyond all means, takes all memory.
-const MOST_PENDING: u64 = 1 << 23;
+const MOST_PENDING: u64 = 1 << 22;
 
 /// What the fleet asks of a worker.
 pub enum Command {

@@ -7,8 +7,12 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
+use load_gen::clock;
+use rustix::process::Signal;
 use support::servers::{echo, echoing_in_one_thread, half_close, hold, mute, replying, server};
-use support::{json, judged, load_gen, on_each_engine, run, stderr};
+use support::{
+    count, json, judged, load_gen, on_each_engine, output_of, reasons, run, signal, start, stderr,
+};
 use trials::test;
 
 fn main() -> std::process::ExitCode {
@@ -25,6 +29,7 @@ on_each_engine! {
     a_server_that_never_answers_leaves_everything_outstanding_and_the_run_ends,
     a_server_that_stops_reading_delays_requests_and_loses_none,
     requests_that_the_generator_never_came_to_send_are_in_the_count,
+    a_rate_beyond_all_means_is_told_as_the_generators_own_fault_without_drawing_every_request,
     a_full_server_is_named,
     an_idle_connection_that_the_server_closes_makes_the_run_invalid,
     a_reset_is_named_and_the_others_go_on,
@@ -120,6 +125,35 @@ fn a_server_that_stops_reading_delays_requests_and_loses_none() {
     let target = server(|stream, _| hold(&stream));
     let report = json(&run(target, &["--conns", "1", "--rate", "200", "--size", "1M", "--timeout", "200ms"]));
     assert!(report["delayed"].as_u64() > Some(0), "{report}");
+}
+
+/// Two thousand million requests: to draw them all takes half a minute where nothing else runs, and minutes in a debug build.
+fn a_rate_beyond_all_means_is_told_as_the_generators_own_fault_without_drawing_every_request() {
+    for load in [
+        &["--rate", "1000M", "-d", "2s"][..],
+        &["--rate", "1000M", "-d", "2s", "--arrivals", "uniform"],
+        &["--rate", "1000M", "-d", "2s", "--ramp", "100ms"],
+        &["--rate", "1000M", "-d", "1h", "--requests", "2000M"],
+    ] {
+        let mut arguments = vec!["--conns", "2", "--timeout", "100ms", "--wait", "sleep"];
+        arguments.extend(load);
+        let child = start(echo(), &arguments);
+        let is_counted = load.contains(&"--requests");
+        if is_counted {
+            // It would go on until all are answered.
+            clock::sleep_until(clock::now_ns() + 1_000_000_000);
+            signal(&child, Signal::INT);
+        }
+        let report = judged(&output_of(child), if is_counted { 130 } else { 4 });
+        let said = reasons(&report);
+        assert!(said.contains("the generator sent"), "{said}");
+        if !is_counted {
+            // A standard deviation is 45,000.
+            assert!(count(&report["scheduled"]).abs_diff(2_000_000_000) < 300_000, "{report}");
+        }
+        // It is not the schedule that is wrong.
+        assert!(!said.contains("another --seed"), "{said} {}", report["self_check"]["checks"]);
+    }
 }
 
 fn requests_that_the_generator_never_came_to_send_are_in_the_count() {

@@ -18,6 +18,7 @@ mod serve;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ::report::note;
 use ::report::streams::{self, PrintError};
@@ -152,14 +153,14 @@ fn one_line(error: &clap::Error) -> String {
 
 /// Says on standard error what went wrong, and returns the exit code for it.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    let unprinted: Option<&PrintError> = error.downcast_ref();
-    if unprinted.is_some_and(PrintError::is_broken_pipe) {
+    if error.downcast_ref().is_some_and(PrintError::is_broken_pipe) {
         signals::end_by_broken_pipe();
     }
     note!("muxbench: {error:#}");
-    ExitCode::from(match unprinted {
-        Some(unprinted) if unprinted.is_interruption() => INTERRUPTED,
-        _ if error.is::<UsageError>() => USAGE,
-        _ => FAILURE,
+    ExitCode::from(match error.is::<UsageError>() {
+        // Whatever failed, somebody wanted it to end.
+        _ if streams::interrupted().load(Relaxed) => INTERRUPTED,
+        true => USAGE,
+        false => FAILURE,
     })
 }

@@ -10,8 +10,8 @@ use crate::measure::{Delay, Window};
 use crate::schedule::{Due, Schedule};
 use crate::self_check::Sample;
 
-/// Requests that were not sent and are drawn all the same, one by one: a few milliseconds' work.
-const DRAWN_AT_MOST: u32 = 1 << 18;
+/// Requests that were not sent and are drawn all the same, one by one: a millisecond's work.
+const DRAWN_AT_MOST: u32 = 1 << 16;
 
 /// The schedule of a run, in nanoseconds of the clock.
 struct Agenda {

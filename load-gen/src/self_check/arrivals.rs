@@ -32,13 +32,17 @@ const CORRELATION: f64 = 0.2;
 const STANDSTILL_S: f64 = 0.2;
 /// How far an equal gap may be from its length: instants are whole nanoseconds.
 const EQUAL_GAP_OFF_NS: f64 = 2.0;
+/// Mean gap from which on single gaps can be tested: instants are whole nanoseconds, and rounding makes short gaps other than
+/// exponential, and each depend on the next.
+const FINEST_GAP_NS: f64 = 100.0;
 /// Requests that a part of the window must be expected to have for its count to be tested.
 const FEWEST_A_PART: f64 = 5.0;
 
 /// The checks of the arrivals, realised and intended.
 pub fn checks(run: &Run<'_>) -> Vec<Check> {
     let gaps = span_of_gaps(run);
-    let single = Spans::of(run.samples, 1);
+    let is_fine = run.samples.iter().any(|sample| sample.mean_gap_ns < FINEST_GAP_NS);
+    let single = if is_fine { Spans(Vec::new()) } else { Spans::of(run.samples, 1) };
     let spans = Spans::of(run.samples, gaps);
     let mut checks = Vec::new();
     match run.arrivals {
