@@ -221,7 +221,13 @@ impl Run {
         let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));
         let mut planned = Vec::new();
         for (argument, Prepared { scenario, points, notes }) in self.scenarios.iter().zip(prepared) {
-            notes.iter().for_each(|note| note!("muxbench: {}: {note}", scenario.name));
+            // What the doctor has said is not said again.
+            let is_said = |note: &&String| {
+                let symptoms = diagnosis.iter().flat_map(|diagnosis| &diagnosis.symptoms);
+                symptoms.map(|symptom| &symptom.found).any(|found| note.starts_with(found.as_str()))
+            };
+            let news = notes.iter().filter(|note| !is_said(note));
+            news.for_each(|note| note!("muxbench: {}: {note}", scenario.name));
             let folder = self.folder(&started, &environment, &scenario.name);
             let campaign = Campaign {
                 schema_version: SCHEMA_VERSION,

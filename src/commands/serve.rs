@@ -36,7 +36,7 @@ pub struct Serve {
     /// --threads in turn, each by one of them
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:7777")]
     listen: Vec<String>,
-    /// Loops, each on a thread with a descriptor table of its own
+    /// Loops, each on a thread with a descriptor table of its own where the system grants one
     #[arg(long, value_name = "N", default_value = "1", value_parser = units::positive_count)]
     threads: u32,
     /// How several loops meet the connections; reuseport where the mechanism has it, else shared
