@@ -4,6 +4,8 @@ mod anew;
 mod handle;
 mod options;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -88,6 +90,8 @@ pub struct Fleet {
     pending: u64,
     /// What had been seen of the connections that were there before these.
     past: Progress,
+    /// Why a worker has failed. The others may still answer what they were asked then, so nobody is asked anything more.
+    failure: Option<String>,
 }
 
 impl Fleet {
@@ -120,6 +124,7 @@ impl Fleet {
             connect: report::histogram::empty(),
             pending: 0,
             past: Progress::default(),
+            failure: None,
         };
         for table in 0..placement.tables {
             // Without a thread for each table the fleet is dropped, which ends those that have one.
@@ -205,7 +210,7 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// When a worker thread fails; what goes wrong on connections is in the report.
+    /// When a worker thread fails, or has failed before; what goes wrong on connections is in the report.
     pub fn run(&mut self, load: &Load, observer: &mut dyn Observer) -> Result<LoadReport, RunError> {
         self.run_from(now_ns() + HEAD_START_NS, load, observer)
     }
@@ -221,7 +226,9 @@ impl Fleet {
         load: &Load,
         observer: &mut dyn Observer,
     ) -> Result<LoadReport, RunError> {
-        let Shared { options, placement, .. } = &*self.shared;
+        self.check_failure()?;
+        let shared = Arc::clone(&self.shared);
+        let Shared { options, placement, .. } = &*shared;
         // A shard may hold idle connections alone.
         let workers = if options.active == 0 { 0 } else { placement.workers };
         let shares = Shares::new(options, placement, load, start_ns);
@@ -305,6 +312,7 @@ impl Fleet {
 
     /// Asks every worker how its connections are, once nothing is under way on them, or `until_ns` has come.
     fn check(&mut self, until_ns: u64) -> Result<Checked, RunError> {
+        self.check_failure()?;
         self.workers.iter().for_each(|worker| worker.command(Command::Check { until_ns }));
         let mut all = Checked::default();
         for _ in 0..self.workers.len() {
@@ -320,9 +328,14 @@ impl Fleet {
     }
 
     /// A worker has failed: what the others measure has no more use, so they end at once.
-    fn failed(&self, why: &str) -> RunError {
+    fn failed(&mut self, why: &str) -> RunError {
         self.shared.is_abandoned.store(true, Relaxed);
-        RunError(why.to_owned())
+        RunError(self.failure.insert(why.to_owned()).clone())
+    }
+
+    /// Whether all workers live.
+    fn check_failure(&self) -> Result<(), RunError> {
+        self.failure.as_ref().map_or(Ok(()), |why| Err(RunError(why.clone())))
     }
 
     fn progress(&self, latencies_before: &mut LatencyCounts) -> Progress {

@@ -42,7 +42,10 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
     // Nobody waits for this lock: only one thread at a time has the listener's event.
     let own_listener = || listener.lock().unwrap_or_else(PoisonError::into_inner);
     let arm = |fd, interest| {
-        epoll::modify(epoll, own(fd), token(fd), flags(interest)).map_err(ServeError::call("epoll_ctl"))
+        #[allow(unsafe_code)]
+        // SAFETY: it is called for what the calling thread has the event of, and by who stops for the listener.
+        let own = unsafe { own(fd) };
+        epoll::modify(epoll, own, token(fd), flags(interest)).map_err(ServeError::call("epoll_ctl"))
     };
     let connections = SharedConnections::default();
     // Each thread that ends wakes the next: a listener that was shut down is ready as soon as it is armed.
@@ -68,7 +71,10 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
                         match own_listener().accept(&mut connections)? {
                             Accepted::Connection(fd) => {
                                 calls.add(1);
-                                if epoll::add(epoll, own(fd), token(fd), flags(Interest::Readable)).is_err() {
+                                #[allow(unsafe_code)]
+                                // SAFETY: it was accepted just now.
+                                let own = unsafe { own(fd) };
+                                if epoll::add(epoll, own, token(fd), flags(Interest::Readable)).is_err() {
                                     connections.give_up(fd);
                                 }
                             }
@@ -90,13 +96,16 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
 }
 
 /// The descriptor of what the calling thread has an event of, and has not yet armed.
-fn own<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    #[allow(unsafe_code)]
-    // SAFETY: only the thread that has a connection's event closes it, and no other has an event of it
-    // before it is armed, so that it is open until then. The listener is open until all threads have ended.
-    unsafe {
-        BorrowedFd::borrow_raw(fd)
-    }
+///
+/// # Safety
+///
+/// The calling thread must have taken the event of `fd` and not armed it again, or have accepted it and watch it for the
+/// first time: only the thread that has a connection's event closes it, and no other has one before it is armed, so that it is
+/// open until then. The listener is open until all threads have ended.
+#[allow(unsafe_code)]
+unsafe fn own<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: it is open, as the caller promises.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// What to be told of a socket, once.

@@ -2,13 +2,9 @@
 
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 
-use io_uring::squeue::{Entry, Flags};
-use io_uring::{opcode, types::CancelBuilder, types::Fd};
-use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLIN, SOCK_CLOEXEC};
-
-use crate::server::uring::{Completion, Flows, GROUP, Operation, Ring, Submission, Want};
+use crate::server::uring::{Completion, Flows, Operation, Ring, Submission, Want};
 use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 
 /// Serves `listener` with io_uring until it is shut down.
@@ -23,87 +19,74 @@ use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 /// When the kernel refuses the ring, its buffers, or to wait.
 pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
     let mut ring = Ring::new(server)?;
-    let buffers = ring.provide(server.ring().buffers)?;
+    #[allow(unsafe_code)]
+    // SAFETY: there is no other ring here.
+    let buffers = unsafe { ring.provide(server.ring().buffers)? };
     // Kept for ever unless all ends well: what is under way reads and writes there.
     let mut flows = ManuallyDrop::new(Flows::new(server, buffers));
     let (mut completions, mut arrivals) = (Vec::new(), VecDeque::new());
-    ring.push(accept(&listener), Operation::Accept.on(listener.as_raw_fd()))?;
+    ring.accept(&listener)?;
     let mut is_listening = true;
     while is_listening || !flows.is_empty() {
         // Those who wait to be taken in do not keep from their turns those who are.
         let want = if arrivals.is_empty() { flows.want() } else { Want::WhatIsThere };
         ring.wait(want, &mut completions)?;
-        flows.completed(&completions, ring.has_told_all());
+        flows.completed(&mut completions, ring.has_told_all());
         let arrives = |completion: &Completion| {
             matches!(completion.operation(), Operation::Accept | Operation::AwaitConnection)
         };
         arrivals.extend(completions.drain(..).filter(arrives));
         // The kernel accepts all that wait at once. Not all of them have to be looked at before others are served.
         for completion in arrivals.drain(..arrivals.len().min(ACCEPTS_A_TURN)) {
-            let next = match completion.operation() {
-                Operation::Accept => {
-                    let accepted = completion.accepted().map(|socket| (socket, None));
-                    match listener.admit(accepted, server)? {
-                        Admitted::Connection(socket, peer) => flows.open(socket, peer),
-                        Admitted::Dismissed => flows.progress(),
-                        Admitted::NoMore => {}
-                        Admitted::Stopped => {
-                            is_listening = false;
-                            flows.end_all();
-                            let everything = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
-                            ring.push(everything, Operation::Cancel.on(-1))?;
-                        }
-                    }
-                    if !completion.is_last() || !is_listening {
-                        continue;
-                    }
-                    // Out of descriptors, accepting fails even where no connection waits: wait for one.
-                    (await_connection(&listener), Operation::AwaitConnection)
+            if completion.operation() == Operation::AwaitConnection {
+                ring.accept(&listener)?;
+                continue;
+            }
+            let is_last = completion.is_last();
+            match listener.admit(completion.accepted().map(|socket| (socket, None)), server)? {
+                Admitted::Connection(socket, peer) => flows.open(socket, peer),
+                Admitted::Dismissed => flows.progress(),
+                Admitted::NoMore => {}
+                Admitted::Stopped => {
+                    is_listening = false;
+                    flows.end_all();
+                    ring.cancel_all()?;
                 }
-                _ => (accept(&listener), Operation::Accept),
-            };
-            ring.push(next.0, next.1.on(listener.as_raw_fd()))?;
+            }
+            if is_last && is_listening {
+                // Out of descriptors, accepting fails even where no connection waits: wait for one.
+                ring.await_connection(&listener)?;
+            }
         }
         while let Some((fd, submission)) = flows.next_submission() {
-            let (entry, operation) = prepare(fd, submission, &mut flows);
-            ring.push(entry, operation.on(fd))?;
+            submit(fd, submission, &mut ring, &mut flows)?;
         }
     }
-    drop(ManuallyDrop::into_inner(flows));
+    #[allow(unsafe_code)]
+    // SAFETY: a flow is closed when nothing of it is under way.
+    unsafe {
+        ManuallyDrop::into_inner(flows).free();
+    }
     Ok(())
 }
 
-/// Accepts every connection from now on.
-fn accept(listener: &Listener) -> Entry {
-    opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(SOCK_CLOEXEC).build()
-}
-
-/// Says when there is a connection to accept.
-fn await_connection(listener: &Listener) -> Entry {
-    opcode::PollAdd::new(Fd(listener.as_raw_fd()), POLLIN as u32).build()
-}
-
-/// What to ask of the kernel for the connection `fd`.
+/// Asks of the kernel what the connection `fd` needs.
 #[inline]
-fn prepare(fd: RawFd, submission: Submission, flows: &mut Flows<'_>) -> (Entry, Operation) {
+fn submit(
+    fd: RawFd,
+    submission: Submission,
+    ring: &mut Ring<'_>,
+    flows: &mut Flows<'_>,
+) -> Result<(), ServeError> {
     match submission {
-        Submission::Receive => (opcode::RecvMulti::new(Fd(fd), GROUP).build(), Operation::Receive),
-        // Such a send is over when its submission is, the bytes copied; only one that has failed or come short
-        // is told of (IOSQE_CQE_SKIP_SUCCESS), which spares each echo a completion and a wake-up. A slow reader
-        // must not hold a buffer that is everybody's, so what cannot go now is kept elsewhere.
-        Submission::Send(id, length) => {
-            let reply = flows.reply(id, length);
-            let send = opcode::Send::new(Fd(fd), reply.as_ptr(), reply.len() as u32);
-            let send = send.flags(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL).build();
-            (send.flags(Flags::SKIP_SUCCESS), Operation::Send)
-        }
-        Submission::SendRest => {
-            let rest = flows.rest(fd);
-            let send = opcode::Send::new(Fd(fd), rest.as_ptr(), rest.len() as u32);
-            (send.flags(MSG_NOSIGNAL | MSG_WAITALL).build(), Operation::SendRest)
-        }
-        Submission::CancelReceive => {
-            (opcode::AsyncCancel::new(Operation::Receive.on(fd)).build(), Operation::Cancel)
-        }
+        Submission::Receive => ring.receive(fd),
+        Submission::CancelReceive => ring.cancel(Operation::Receive, fd),
+        // A slow reader must not hold a buffer that is everybody's, so what cannot go now is kept elsewhere.
+        #[allow(unsafe_code)]
+        // SAFETY: the flow holds the buffer until it is told that the ring has told all, and is kept until then.
+        Submission::Send(start, length) => unsafe { ring.send(fd, start, length) },
+        #[allow(unsafe_code)]
+        // SAFETY: the flow leaves the bytes as they are until the completion, and is kept until then.
+        Submission::SendRest => unsafe { ring.send_rest(fd, flows.rest(fd)) },
     }
 }

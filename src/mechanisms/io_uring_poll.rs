@@ -1,10 +1,8 @@
 //! io_uring(7), asked for readiness only.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 
-use io_uring::opcode;
-use io_uring::types::{CancelBuilder, Fd};
-use libc::{POLLIN, POLLOUT, POLLRDHUP, c_short};
+use libc::{POLLIN, POLLOUT, POLLRDHUP};
 use rustix::io::Errno;
 
 use crate::server::uring::{Operation, Ring, Want};
@@ -25,8 +23,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let mut ring = Ring::new(server)?;
     let mut completions = Vec::new();
     let (mut carried, mut unfinished) = (Vec::new(), Vec::new());
-    let socket = listener.as_raw_fd();
-    ring.push(poll(socket, POLLIN).build(), Operation::AwaitConnection.on(socket))?;
+    ring.await_connection(&listener)?;
     loop {
         let want = if carried.is_empty() { Want::Something } else { Want::WhatIsThere };
         ring.wait(want, &mut completions)?;
@@ -42,7 +39,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                         }
                     }
                     // Asked once at a time: the answer comes at once if connections are left.
-                    ring.push(poll(socket, POLLIN).build(), Operation::AwaitConnection.on(socket))?;
+                    ring.await_connection(&listener)?;
                 }
                 // Cancelled because its connection was closed; the number may have a new bearer.
                 (Operation::Cancel, _) | (_, Err(Errno::CANCELED)) => {}
@@ -89,13 +86,13 @@ fn follow(
         Turn::More => unfinished.push(fd),
         Turn::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable)?,
         Turn::Await(Interest::Readable) => {
-            cancel(ring, fd, Operation::AwaitWritable)?;
+            ring.cancel(Operation::AwaitWritable, fd)?;
             unfinished.push(fd);
         }
         Turn::Closed => {
             // A poll under way holds the socket open, whatever close(2) has said: the peer would not be told.
-            cancel(ring, fd, Operation::AwaitReadable)?;
-            cancel(ring, fd, Operation::AwaitWritable)?;
+            ring.cancel(Operation::AwaitReadable, fd)?;
+            ring.cancel(Operation::AwaitWritable, fd)?;
         }
     }
     Ok(())
@@ -107,16 +104,5 @@ fn follow(
 /// so that a poll asked for once, of a peer that has sent its end, is answered at once, room or not.
 fn watch(ring: &mut Ring<'_>, fd: RawFd, operation: Operation) -> Result<(), ServeError> {
     let events = if operation == Operation::AwaitWritable { POLLOUT } else { POLLIN | POLLRDHUP };
-    ring.push(poll(fd, events).multi(true).build(), operation.on(fd))
-}
-
-/// Ends a watch.
-fn cancel(ring: &mut Ring<'_>, fd: RawFd, operation: Operation) -> Result<(), ServeError> {
-    let watches = CancelBuilder::user_data(operation.on(fd)).all();
-    ring.push(opcode::AsyncCancel2::new(watches).build(), Operation::Cancel.on(fd))
-}
-
-/// Asks for events of `fd`.
-fn poll(fd: RawFd, events: c_short) -> opcode::PollAdd {
-    opcode::PollAdd::new(Fd(fd), events as u32)
+    ring.watch(fd, events, operation)
 }

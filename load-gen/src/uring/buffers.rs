@@ -1,13 +1,14 @@
 //! Buffers that the kernel picks from when bytes have come, so that a waiting connection holds none.
 
-use std::ffi::c_void;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use super::Completion;
 
 /// One receive fills at most this much: a page, so that a buffer has one translation.
 pub const BUFFER_BYTES: usize = 4096;
@@ -15,14 +16,30 @@ pub const BUFFER_BYTES: usize = 4096;
 /// The one group of buffers of a ring.
 pub const GROUP: u16 = 0;
 
+/// A buffer that the kernel has filled: the holder's until it is [given back](ProvidedBuffers::give_back). One that is
+/// dropped is lost to the kernel, and nothing else happens.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Buffer {
+    start: NonNull<u8>,
+}
+
+impl Buffer {
+    /// Where its bytes are, for the kernel to read.
+    #[inline]
+    pub fn address(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
 /// Buffers of one ring, and the queue in which the kernel finds those that are free
 /// (io_uring_register_buf_ring(3)).
 ///
-/// A buffer belongs to the kernel until a completion names it, then to the loop until it is given back.
+/// A buffer belongs to the kernel until a completion names it, then to whoever has taken it until it is given back. The
+/// memory stays for ever unless it is [freed](Self::free): the kernel writes there at its own time.
 #[derive(Debug)]
 pub struct ProvidedBuffers {
-    queue: Mapping,
-    memory: Mapping,
+    queue: Memory,
+    memory: Memory,
     count: u16,
     /// Where the next buffer is put, counted on for ever; the kernel has its own head.
     tail: u16,
@@ -33,40 +50,49 @@ pub struct ProvidedBuffers {
 impl ProvidedBuffers {
     /// Provides `count` buffers, a power of two, to `ring`.
     ///
-    /// The ring must have no operation under way when this is dropped, or never drop it.
-    ///
     /// # Errors
     ///
     /// When there is no memory for them, or the kernel has no such queues (before Linux 5.19).
-    pub fn register(ring: &IoUring, count: u16) -> io::Result<Self> {
+    ///
+    /// # Safety
+    ///
+    /// Only completions of this ring may be given to [`take`](Self::take).
+    #[allow(unsafe_code)]
+    pub unsafe fn register(ring: &IoUring, count: u16) -> io::Result<Self> {
         let buffers = Self::allocate(count)?;
-        #[allow(unsafe_code)]
-        // SAFETY: the mapping holds `count` entries; the ring uses it while operations are under way only.
-        unsafe {
-            ring.submitter().register_buf_ring_with_flags(buffers.queue.start() as u64, count, GROUP, 0)?;
+        // SAFETY: the memory holds `count` entries, and stays unless whoever frees it says that the ring is done with it.
+        let registered = unsafe {
+            let queue = buffers.queue.start().as_ptr() as u64;
+            ring.submitter().register_buf_ring_with_flags(queue, count, GROUP, 0)
+        };
+        if let Err(error) = registered {
+            // SAFETY: the kernel knows nothing of them.
+            unsafe { buffers.free() };
+            return Err(error);
         }
         Ok(buffers)
     }
 
-    /// Makes `count` buffers that no kernel knows of yet.
+    /// Makes `count` buffers that no kernel knows of.
     ///
     /// # Errors
     ///
     /// When there is no memory for them.
     pub fn allocate(count: u16) -> io::Result<Self> {
-        let queue = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
-        let memory = Mapping::new(usize::from(count) * BUFFER_BYTES)?;
+        let queue = Memory::new(usize::from(count) * size_of::<BufRingEntry>())?;
+        let memory = Memory::new(usize::from(count) * BUFFER_BYTES)?;
         let mut buffers = Self { queue, memory, count, tail: 0, available: 0 };
-        (0..count).for_each(|id| buffers.give_back(id));
+        (0..count).for_each(|id| buffers.provide(id));
         buffers.publish();
         Ok(buffers)
     }
 
-    /// The bytes of the buffer `id`, which a completion has just named: it is the loop's now.
+    /// Takes the buffer that a completion names, once.
     #[inline]
-    pub fn take(&mut self, id: u16) -> &mut [u8; BUFFER_BYTES] {
+    pub fn take(&mut self, completion: &mut Completion) -> Option<Buffer> {
+        let id = completion.take_buffer_id()?;
         self.available -= 1;
-        self.bytes(id)
+        Some(Buffer { start: self.start_of(id) })
     }
 
     /// How many buffers the kernel has, those included that it was not told of yet.
@@ -74,28 +100,57 @@ impl ProvidedBuffers {
         self.available
     }
 
-    /// The bytes of the buffer `id`, which the loop has taken.
+    /// The bytes of a buffer.
+    ///
+    /// # Panics
+    ///
+    /// When it is not one of these.
     #[inline]
-    pub fn bytes(&mut self, id: u16) -> &mut [u8; BUFFER_BYTES] {
-        assert!(id < self.count);
-        let start = self.memory.start().wrapping_add(usize::from(id) * BUFFER_BYTES);
+    pub fn bytes<'b>(&'b self, buffer: &'b Buffer) -> &'b [u8; BUFFER_BYTES] {
+        self.id_of(buffer);
         #[allow(unsafe_code)]
-        // SAFETY: the mapping holds `count` buffers, zeroed when made; one that the loop has taken is not
-        // written to by the kernel, and `self` is borrowed for as long as the bytes are.
+        // SAFETY: it is one of these buffers, which are zeroed when made; there is one `Buffer` of it, so that the kernel
+        // does not write there and nobody else has it mutably.
         unsafe {
-            &mut *start.cast::<[u8; BUFFER_BYTES]>()
+            buffer.start.cast().as_ref()
         }
     }
 
-    /// Gives the buffer `id` back; the kernel learns of it by [`publish`](Self::publish).
+    /// The bytes of a buffer, to be changed.
+    ///
+    /// # Panics
+    ///
+    /// When it is not one of these.
     #[inline]
-    pub fn give_back(&mut self, id: u16) {
+    pub fn bytes_mut<'b>(&'b mut self, buffer: &'b mut Buffer) -> &'b mut [u8; BUFFER_BYTES] {
+        self.id_of(buffer);
+        #[allow(unsafe_code)]
+        // SAFETY: as above; both are borrowed for as long as the bytes are.
+        unsafe {
+            buffer.start.cast().as_mut()
+        }
+    }
+
+    /// Gives a buffer back; the kernel learns of it by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// When it is not one of these.
+    #[inline]
+    pub fn give_back(&mut self, buffer: Buffer) {
+        let id = self.id_of(&buffer);
+        self.provide(id);
+    }
+
+    /// Puts the buffer `id`, which nobody holds, where the kernel finds it.
+    #[inline]
+    fn provide(&mut self, id: u16) {
+        let address = self.start_of(id).as_ptr().expose_provenance() as u64;
         let slot = usize::from(self.tail & (self.count - 1));
-        let address = self.bytes(id).as_ptr() as u64;
         #[allow(unsafe_code)]
         // SAFETY: `slot` is below the count of entries; the kernel reads only those before the tail that was
         // published, and this one is not.
-        let entry = unsafe { &mut *self.queue.start().cast::<BufRingEntry>().add(slot) };
+        let entry = unsafe { self.queue.start().cast::<BufRingEntry>().add(slot).as_mut() };
         // The tail of the queue overlays the unused field of the first entry: each field is set by itself.
         entry.set_addr(address);
         entry.set_len(BUFFER_BYTES as u32);
@@ -108,46 +163,143 @@ impl ProvidedBuffers {
     #[inline]
     pub fn publish(&self) {
         #[allow(unsafe_code)]
-        // SAFETY: the tail is an aligned 16-bit field of the mapping that only this thread writes.
+        // SAFETY: the tail is an aligned 16-bit field of the memory that only this thread writes.
         let tail = unsafe {
             let base = self.queue.start().cast::<BufRingEntry>();
-            AtomicU16::from_ptr(BufRingEntry::tail(base).cast_mut())
+            AtomicU16::from_ptr(BufRingEntry::tail(base.as_ptr()).cast_mut())
         };
         tail.store(self.tail, Ordering::Release);
     }
+
+    /// Frees the memory.
+    ///
+    /// # Safety
+    ///
+    /// The ring must have no operation under way that receives into these buffers or sends from one, and none may be
+    /// submitted to it any more.
+    #[allow(unsafe_code)]
+    pub unsafe fn free(self) {
+        // SAFETY: the kernel does not use them, and nothing borrows from what is consumed here.
+        unsafe {
+            self.queue.free();
+            self.memory.free();
+        }
+    }
+
+    /// Where the buffer `id` is.
+    #[inline]
+    fn start_of(&self, id: u16) -> NonNull<u8> {
+        assert!(id < self.count, "the kernel names a buffer that it was not given");
+        #[allow(unsafe_code)]
+        // SAFETY: the memory holds `count` buffers.
+        unsafe {
+            self.memory.start().add(usize::from(id) * BUFFER_BYTES)
+        }
+    }
+
+    /// The number of a buffer of these.
+    #[inline]
+    fn id_of(&self, buffer: &Buffer) -> u16 {
+        let offset = buffer.start.addr().get().wrapping_sub(self.memory.start().addr().get());
+        assert!(offset < usize::from(self.count) * BUFFER_BYTES, "a buffer of another ring");
+        (offset / BUFFER_BYTES) as u16
+    }
 }
 
-/// Pages of anonymous memory, unmapped when dropped.
+/// Zeroed memory that begins with a page. It stays unless it is freed.
 #[derive(Debug)]
-struct Mapping {
-    start: NonNull<c_void>,
-    bytes: usize,
+struct Memory {
+    allocated: NonNull<u8>,
+    layout: Layout,
 }
 
-impl Mapping {
+impl Memory {
+    /// A page is no larger on any machine.
+    const LARGEST_PAGE_BYTES: usize = 64 << 10;
+
+    /// Memory that nothing touches before it is used: the allocator has it from the kernel, and is not asked to align it.
     fn new(bytes: usize) -> io::Result<Self> {
+        let layout = Layout::array::<u8>(bytes + Self::LARGEST_PAGE_BYTES).map_err(io::Error::other)?;
         #[allow(unsafe_code)]
-        // SAFETY: no address is asked for, so nothing that exists is mapped over.
-        let start = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                bytes,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE,
-            )?
-        };
-        Ok(Self { start: NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?, bytes })
+        // SAFETY: the size is not 0.
+        let allocated = unsafe { alloc_zeroed(layout) };
+        Ok(Self { allocated: NonNull::new(allocated).ok_or(io::ErrorKind::OutOfMemory)?, layout })
     }
 
-    fn start(&self) -> *mut u8 {
-        self.start.as_ptr().cast()
+    /// Where the first page begins.
+    #[inline]
+    fn start(&self) -> NonNull<u8> {
+        let before = self.allocated.addr().get().wrapping_neg() % Self::LARGEST_PAGE_BYTES;
+        #[allow(unsafe_code)]
+        // SAFETY: it has room for as much before what was asked for.
+        unsafe {
+            self.allocated.add(before)
+        }
+    }
+
+    /// Frees it.
+    ///
+    /// # Safety
+    ///
+    /// Nothing may use it any more.
+    #[allow(unsafe_code)]
+    unsafe fn free(self) {
+        // SAFETY: it was allocated so, and nothing uses it.
+        unsafe { dealloc(self.allocated.as_ptr(), self.layout) }
     }
 }
 
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        #[allow(unsafe_code)]
-        // SAFETY: the mapping is this one's own, and nothing borrows from it any more.
-        let _ = unsafe { munmap(self.start.as_ptr(), self.bytes) };
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel says that it has filled the buffer `id`.
+    fn filled(id: u16) -> Completion {
+        Completion::simulated(0, Ok(1), Some(id), true)
+    }
+
+    #[test]
+    fn a_buffer_is_taken_once_filled_and_given_back() {
+        let mut buffers = ProvidedBuffers::allocate(4).expect("memory");
+        assert_eq!(buffers.available(), 4);
+        let mut completion = filled(2);
+        let mut buffer = buffers.take(&mut completion).expect("it names one");
+        assert_eq!(buffers.take(&mut completion), None);
+        assert_eq!(buffers.available(), 3);
+        let mut other = buffers.take(&mut filled(3)).expect("it names another");
+        buffers.bytes_mut(&mut buffer).fill(1);
+        buffers.bytes_mut(&mut other).fill(2);
+        assert_eq!((buffers.bytes(&buffer), buffers.bytes(&other)), (&[1; BUFFER_BYTES], &[2; BUFFER_BYTES]));
+        buffers.give_back(buffer);
+        buffers.give_back(other);
+        buffers.publish();
+        assert_eq!(buffers.available(), 4);
+    }
+
+    #[test]
+    fn buffers_lie_apart_and_begin_with_a_page() {
+        let buffers = ProvidedBuffers::allocate(8).expect("memory");
+        let starts: Vec<_> = (0..8).map(|id| buffers.start_of(id).addr().get()).collect();
+        assert_eq!(starts[0] % 4096, 0);
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == BUFFER_BYTES), "{starts:?}");
+        for id in 0..8 {
+            assert_eq!(buffers.id_of(&Buffer { start: buffers.start_of(id) }), id);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a buffer of another ring")]
+    fn a_buffer_of_another_ring_is_not_taken_back() {
+        let (mut ours, mut theirs) =
+            (ProvidedBuffers::allocate(1).expect("memory"), ProvidedBuffers::allocate(1).expect("memory"));
+        let buffer = theirs.take(&mut filled(0)).expect("it names one");
+        ours.give_back(buffer);
+    }
+
+    #[test]
+    #[should_panic(expected = "that it was not given")]
+    fn a_number_beyond_all_buffers_is_no_buffer() {
+        let mut buffers = ProvidedBuffers::allocate(2).expect("memory");
+        let _ = buffers.take(&mut filled(2));
     }
 }

@@ -6,7 +6,7 @@ mod completion;
 mod probe;
 mod setup;
 
-pub use buffers::{GROUP, ProvidedBuffers};
-pub use completion::Completion;
+pub use buffers::{Buffer, GROUP, ProvidedBuffers};
+pub use completion::{Completion, completions};
 pub use probe::{probe_completion, probe_readiness, reason};
 pub use setup::{Setup, set_up};

@@ -7,7 +7,7 @@ use io_uring::{IoUring, opcode, squeue, types::Fd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType};
 
-use super::{Completion, GROUP, ProvidedBuffers, set_up};
+use super::{GROUP, ProvidedBuffers, completions, set_up};
 use crate::ring_size::RingSize;
 
 /// Whether this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0). What it
@@ -18,13 +18,16 @@ use crate::ring_size::RingSize;
 /// Why it cannot run.
 pub fn probe_completion() -> Result<Vec<&'static str>, String> {
     probe("multishot receive into provided buffers (Linux 6.0)", |ring, socket| {
-        let buffers = ProvidedBuffers::register(ring, 1)?;
-        let multishot = goes_on(ring, &opcode::RecvMulti::new(socket, GROUP).build());
-        if multishot.is_err() {
-            // What is under way may still write there.
-            std::mem::forget(buffers);
+        #[allow(unsafe_code)]
+        // SAFETY: no completion is given to it.
+        let buffers = unsafe { ProvidedBuffers::register(ring, 1)? };
+        let multishot = goes_on(ring, &opcode::RecvMulti::new(socket, GROUP).build())?;
+        #[allow(unsafe_code)]
+        // SAFETY: it is over; where it has failed, what is under way may still write there, and they stay.
+        unsafe {
+            buffers.free();
         }
-        multishot
+        Ok(multishot)
     })
 }
 
@@ -91,8 +94,7 @@ fn goes_on(ring: &mut IoUring, multishot: &squeue::Entry) -> io::Result<bool> {
     let mut is_over = false;
     push(ring, opcode::AsyncCancel::new(PROBED).build().user_data(CANCELLED))?;
     while !is_over {
-        let completions = ring.completion().map(Completion::from);
-        for completion in completions.filter(|completion| completion.token() == PROBED) {
+        for completion in completions(ring).filter(|completion| completion.token() == PROBED) {
             is_over |= completion.is_last();
             goes_on.get_or_insert(completion.result().map(|_| !completion.is_last()));
         }
@@ -105,7 +107,7 @@ fn goes_on(ring: &mut IoUring, multishot: &squeue::Entry) -> io::Result<bool> {
 
 fn push(ring: &mut IoUring, entry: squeue::Entry) -> io::Result<()> {
     #[allow(unsafe_code)]
-    // SAFETY: neither operation has a pointer; the provided buffers are dropped when it is over, or never.
+    // SAFETY: neither operation has a pointer; the provided buffers are freed when it is over, or never.
     let pushed = unsafe { ring.submission().push(&entry) };
     pushed.map_err(|_| io::ErrorKind::WouldBlock.into())
 }

@@ -3,31 +3,32 @@
 use std::cell::Cell;
 
 thread_local! {
-    /// The engine that this thread's test is about, if it is about one.
-    static ENGINE: Cell<Option<&'static str>> = const { Cell::new(None) };
+    /// The arguments that choose the engine that this thread's test is about, if it is about one.
+    static ENGINE: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
 }
 
-/// This thread's test is about `engine`.
-pub fn choose(engine: &'static str) {
-    ENGINE.set(Some(engine));
+/// This thread's test is about the engine that `arguments` choose.
+pub fn choose(arguments: &'static [&'static str]) {
+    ENGINE.set(arguments);
 }
 
 /// The arguments that choose the engine of this thread's test.
-pub fn arguments() -> Vec<&'static str> {
-    ENGINE.get().map_or_else(Vec::new, |engine| vec!["--engine", engine])
+pub fn arguments() -> &'static [&'static str] {
+    ENGINE.get()
 }
 
 /// Makes a test of each of these functions on each engine.
 macro_rules! on_each_engine {
     ($($test:ident,)*) => {
-        on_each_engine!(epoll, "epoll": $($test)*);
-        on_each_engine!(io_uring, "io-uring": $($test)*);
+        on_each_engine!(epoll, ["--engine", "epoll"]: $($test)*);
+        on_each_engine!(io_uring, ["--engine", "io-uring"]: $($test)*);
+        on_each_engine!(io_uring_small, ["--engine", "io-uring", "--ring", "32,32", "--buffers", "8"]: $($test)*);
     };
-    ($module:ident, $engine:literal: $($test:ident)*) => {
+    ($module:ident, [$($argument:literal),*]: $($test:ident)*) => {
         mod $module {
             $(#[trials::test]
             fn $test() {
-                crate::support::engines::choose($engine);
+                crate::support::engines::choose(&[$($argument),*]);
                 super::$test();
             })*
         }

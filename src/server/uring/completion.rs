@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-use io_uring::cqueue;
+use super::{Buffer, ProvidedBuffers};
 
 /// What was asked of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +47,10 @@ impl Operation {
 }
 
 /// What the kernel says of an operation.
-#[derive(Debug, Clone)]
+///
+/// Only a [`Ring`](super::Ring) makes them, of what it was asked for: the token tells truly what that was.
+#[derive(Debug)]
 pub struct Completion(load_gen::uring::Completion);
-
-impl From<cqueue::Entry> for Completion {
-    fn from(entry: cqueue::Entry) -> Self {
-        Self(entry.into())
-    }
-}
 
 impl Deref for Completion {
     type Target = load_gen::uring::Completion;
@@ -66,6 +62,24 @@ impl Deref for Completion {
 }
 
 impl Completion {
+    /// Wraps an answer to what was asked under the token of an [`Operation`].
+    #[inline]
+    pub(super) fn new(answer: load_gen::uring::Completion) -> Self {
+        Self(answer)
+    }
+
+    /// What a kernel might say of an operation, for tests without one.
+    #[cfg(test)]
+    pub(super) fn simulated(
+        operation: Operation,
+        fd: RawFd,
+        result: rustix::io::Result<usize>,
+        buffer: Option<u16>,
+        is_last: bool,
+    ) -> Self {
+        Self(load_gen::uring::Completion::simulated(operation.on(fd), result, buffer, is_last))
+    }
+
     /// What was asked.
     #[inline]
     pub fn operation(&self) -> Operation {
@@ -78,11 +92,21 @@ impl Completion {
         self.token() as u32 as RawFd
     }
 
+    /// The buffer of `buffers` that was received into, once.
+    #[inline]
+    pub fn take_buffer(&mut self, buffers: &mut ProvidedBuffers) -> Option<Buffer> {
+        buffers.take(&mut self.0)
+    }
+
     /// The connection accepted, of [`Operation::Accept`].
-    pub fn accepted(&self) -> rustix::io::Result<OwnedFd> {
-        debug_assert_eq!(self.operation(), Operation::Accept);
+    ///
+    /// # Panics
+    ///
+    /// When something else was asked.
+    pub fn accepted(self) -> rustix::io::Result<OwnedFd> {
+        assert_eq!(self.operation(), Operation::Accept);
         #[allow(unsafe_code)]
-        // SAFETY: the kernel has made this descriptor for this completion, which is looked at once.
+        // SAFETY: the kernel has made this descriptor for this completion, which is gone after.
         self.result().map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
     }
 }

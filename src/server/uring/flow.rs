@@ -2,7 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::{Completion, Operation, ProvidedBuffers};
+use std::ptr::NonNull;
+
+use super::{Buffer, Completion, Operation, ProvidedBuffers};
 use crate::server::{Reply, Server};
 
 /// Unsent bytes of one connection beyond which nothing more is received from it.
@@ -15,8 +17,8 @@ pub enum Submission {
     Receive,
     /// To cancel the receive: the peer does not read its replies, or the connection ends.
     CancelReceive,
-    /// To send so many bytes of this buffer, now or not at all.
-    Send(u16, usize),
+    /// To send so many bytes from there, now or not at all: a provided buffer, which the flow holds until that is over.
+    Send(NonNull<u8>, usize),
     /// To send [`Flow::rest`], however long that takes.
     SendRest,
 }
@@ -72,15 +74,15 @@ enum Receiving {
 }
 
 /// How the sending of a connection stands.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 enum Sending {
     /// Nothing is being sent.
     #[default]
     Nothing,
-    /// A reply is to be sent: the number of its buffer, and how many bytes.
-    Ready(u16, u16),
+    /// A reply is to be sent: its buffer, and how many bytes.
+    Ready(Buffer, u16),
     /// It is being sent.
-    Buffer(u16, u16),
+    Buffer(Buffer, u16),
     /// [`Flow::rest`] is being sent.
     Rest,
 }
@@ -88,13 +90,18 @@ enum Sending {
 impl Flow {
     /// Books a completion.
     #[inline]
-    pub fn completed(&mut self, completion: &Completion, buffers: &mut ProvidedBuffers, server: &Server) {
+    pub fn completed(&mut self, completion: &mut Completion, buffers: &mut ProvidedBuffers, server: &Server) {
         match completion.operation() {
             Operation::Receive => {
                 if completion.is_last() {
                     self.receiving = Receiving::Idle;
                 }
-                if self.received(completion.result(), completion.buffer(), buffers, server.reply()) {
+                if self.received(
+                    completion.result(),
+                    completion.take_buffer(buffers),
+                    buffers,
+                    server.reply(),
+                ) {
                     server.counters().echoes.add(1);
                 }
             }
@@ -107,9 +114,13 @@ impl Flow {
     /// What is to be done now; asked again until it is [`Next::Nothing`].
     #[inline]
     pub(super) fn next(&mut self) -> Next {
-        if let Sending::Ready(id, length) = self.sending {
-            self.sending = Sending::Buffer(id, length);
-            return Next::Submit(Submission::Send(id, length.into()));
+        match std::mem::take(&mut self.sending) {
+            Sending::Ready(buffer, length) => {
+                let address = buffer.address();
+                self.sending = Sending::Buffer(buffer, length);
+                return Next::Submit(Submission::Send(address, length.into()));
+            }
+            other => self.sending = other,
         }
         match self.sending {
             Sending::Nothing => {}
@@ -162,25 +173,22 @@ impl Flow {
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
-        buffer: Option<u16>,
+        buffer: Option<Buffer>,
         buffers: &mut ProvidedBuffers,
         reply: Reply,
     ) -> bool {
         match (result, buffer) {
-            (Ok(length), Some(id)) if !self.has_failed() => {
-                let reply = reply.in_place(length, buffers.take(id));
+            (Ok(length), Some(mut buffer)) if !self.has_failed() => {
+                let length = reply.in_place(length, buffers.bytes_mut(&mut buffer)).len();
                 if self.sending == Sending::Nothing && self.unsent() == 0 {
-                    self.sending = Sending::Ready(id, reply.len() as u16);
+                    self.sending = Sending::Ready(buffer, length as u16);
                 } else {
-                    self.queued.extend_from_slice(reply);
-                    buffers.give_back(id);
+                    self.queued.extend_from_slice(&buffers.bytes(&buffer)[..length]);
+                    buffers.give_back(buffer);
                 }
                 return true;
             }
-            (Ok(_), Some(id)) => {
-                buffers.take(id);
-                buffers.give_back(id);
-            }
+            (Ok(_), Some(buffer)) => buffers.give_back(buffer),
             (Ok(_), None) => self.end(None),
             // No buffer was free, which ends a multishot receive: it has to be begun anew, or the peer waits
             // for ever.
@@ -194,25 +202,26 @@ impl Flow {
     /// Books that a send of a buffer has succeeded, if one was under way.
     #[inline]
     pub fn sent_whole(&mut self, buffers: &mut ProvidedBuffers) {
-        if let Sending::Buffer(id, _) = self.sending {
-            self.sending = Sending::Nothing;
-            buffers.give_back(id);
+        match std::mem::take(&mut self.sending) {
+            Sending::Buffer(buffer, _) => buffers.give_back(buffer),
+            other => self.sending = other,
         }
     }
 
     /// Keeps what a send of a buffer has left over, and gives the buffer back.
     #[cold]
     fn sent(&mut self, result: rustix::io::Result<usize>, buffers: &mut ProvidedBuffers) {
-        let Sending::Buffer(id, length) = self.sending else { return };
-        self.sending = Sending::Nothing;
-        let length = usize::from(length);
+        let (buffer, length) = match std::mem::take(&mut self.sending) {
+            Sending::Buffer(buffer, length) => (buffer, usize::from(length)),
+            other => return self.sending = other,
+        };
         match result {
             Ok(sent) if sent == length => {}
-            Ok(sent) => self.keep(&buffers.bytes(id)[sent..length]),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => self.keep(&buffers.bytes(id)[..length]),
+            Ok(sent) => self.keep(&buffers.bytes(&buffer)[sent..length]),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => self.keep(&buffers.bytes(&buffer)[..length]),
             Err(errno) => self.end(Some(errno)),
         }
-        buffers.give_back(id);
+        buffers.give_back(buffer);
     }
 
     /// Keeps a copy of what a send from a buffer has left over, before all that waits.

@@ -64,7 +64,7 @@ impl<'s> Flows<'s> {
     /// Books what the kernel has done; with `told_all`, it has taken every submission so far and nothing that it said of them
     /// is missing here.
     #[inline]
-    pub fn completed(&mut self, completions: &[Completion], told_all: bool) {
+    pub fn completed(&mut self, completions: &mut [Completion], told_all: bool) {
         self.connections.woken(completions.len());
         self.book(completions, |operation| operation == Operation::Send);
         // The sends that nothing was said of have succeeded, so their buffers are free. Those that failed had to
@@ -85,9 +85,9 @@ impl<'s> Flows<'s> {
 
     /// Books the completions of some operations.
     #[inline]
-    fn book(&mut self, completions: &[Completion], which: impl Fn(Operation) -> bool) {
+    fn book(&mut self, completions: &mut [Completion], which: impl Fn(Operation) -> bool) {
         let server = self.connections.server();
-        for completion in completions.iter().filter(|completion| which(completion.operation())) {
+        for completion in completions.iter_mut().filter(|completion| which(completion.operation())) {
             let Some(flow) = self.connections.state(completion.fd()) else { continue };
             flow.completed(completion, &mut self.buffers, server);
             self.connections.progress();
@@ -136,12 +136,6 @@ impl<'s> Flows<'s> {
         count > 0
     }
 
-    /// The reply of [`Submission::Send`]. It stays where it is until its send is over.
-    #[inline]
-    pub fn reply(&mut self, id: u16, length: usize) -> &[u8] {
-        &self.buffers.bytes(id)[..length]
-    }
-
     /// What is to be sent by [`Submission::SendRest`]. It stays where it is until that is complete.
     pub fn rest(&mut self, fd: RawFd) -> &[u8] {
         self.connections.state(fd).map_or(&[], |flow| flow.rest())
@@ -160,5 +154,70 @@ impl<'s> Flows<'s> {
     /// Whether every connection is closed, so that the kernel has nothing in hand.
     pub fn is_empty(&self) -> bool {
         self.connections.descriptors().is_empty()
+    }
+
+    /// Frees the buffers, and closes every connection.
+    ///
+    /// # Safety
+    ///
+    /// The kernel must have nothing in hand that receives into the buffers or sends from them.
+    #[allow(unsafe_code)]
+    pub unsafe fn free(self) {
+        // SAFETY: as the caller promises.
+        unsafe { self.buffers.free() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Options;
+
+    /// Takes all that is to be submitted.
+    fn submissions(flows: &mut Flows<'_>) -> Vec<Submission> {
+        std::iter::from_fn(|| flows.next_submission()).map(|(_, submission)| submission).collect()
+    }
+
+    #[test]
+    fn what_follows_a_send_is_not_forgotten_when_the_kernel_takes_nothing_for_the_moment() {
+        let server = Server::new(&Options::default());
+        let mut flows = Flows::new(&server, ProvidedBuffers::allocate(2).expect("memory"));
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("sockets");
+        let socket = OwnedFd::from(socket);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        flows.open(socket, None);
+        assert_eq!(submissions(&mut flows), [Submission::Receive]);
+        assert_eq!(flows.want(), Want::Something);
+        // It has ended, so that it has to be begun anew once the reply is out.
+        let received = Completion::simulated(Operation::Receive, fd, Ok(5), Some(0), true);
+        flows.completed(&mut [received], true);
+        assert!(matches!(submissions(&mut flows)[..], [Submission::Send(_, 5)]));
+        assert_eq!(flows.want(), Want::Nothing);
+        // EAGAIN: nothing was taken.
+        flows.completed(&mut [], false);
+        assert_eq!(submissions(&mut flows), []);
+        assert_eq!(flows.want(), Want::Nothing);
+        flows.completed(&mut [], true);
+        assert_eq!(submissions(&mut flows), [Submission::Receive]);
+        assert_eq!(flows.want(), Want::Something);
+    }
+
+    #[test]
+    fn a_reply_is_kept_until_the_ring_has_told_all_and_what_came_short_is_sent_on() {
+        let server = Server::new(&Options::default());
+        let mut flows = Flows::new(&server, ProvidedBuffers::allocate(1).expect("memory"));
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("sockets");
+        let socket = OwnedFd::from(socket);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        flows.open(socket, None);
+        submissions(&mut flows);
+        flows.completed(&mut [Completion::simulated(Operation::Receive, fd, Ok(5), Some(0), false)], true);
+        assert!(matches!(submissions(&mut flows)[..], [Submission::Send(_, 5)]));
+        // The completion of the send is still in the kernel: its buffer is not free.
+        flows.completed(&mut [], false);
+        assert_eq!((submissions(&mut flows), flows.spare), (vec![], 0));
+        flows.completed(&mut [Completion::simulated(Operation::Send, fd, Ok(2), None, true)], true);
+        assert_eq!((submissions(&mut flows), flows.spare), (vec![Submission::SendRest], 1));
+        assert_eq!(flows.rest(fd).len(), 3);
     }
 }

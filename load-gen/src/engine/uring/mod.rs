@@ -112,7 +112,7 @@ impl Engine for Uring {
 
     #[inline]
     fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered> {
-        let completion = self.queues.next_arrived()?;
+        let mut completion = self.queues.next_arrived()?;
         if self.is_good_for == 0 {
             self.now_ns = now_ns();
             self.is_good_for = EVENTS_A_READING;
@@ -128,7 +128,7 @@ impl Engine for Uring {
             }
         }
         let outcome = match Operation::of(&completion) {
-            Operation::Receive => self.received(&completion, conversations, books),
+            Operation::Receive => self.received(&mut completion, conversations, books),
             _ => {
                 self.send(index, self.now_ns, conversations, books);
                 Ok(0)
@@ -245,21 +245,21 @@ impl Uring {
     #[inline]
     fn received(
         &mut self,
-        completion: &Completion,
+        completion: &mut Completion,
         conversations: &mut Conversations,
         books: &mut Recorder,
     ) -> Result<u64, Fault> {
         let index = index_of(completion);
         let is_over = self.lines[index as usize].is_over;
-        let outcome = match (completion.result(), completion.buffer()) {
-            (Ok(count), Some(id)) => {
-                let bytes = &self.buffers.take(id)[..count];
+        let outcome = match (completion.result(), self.buffers.take(completion)) {
+            (Ok(count), Some(buffer)) => {
+                let bytes = &self.buffers.bytes(&buffer)[..count];
                 let outcome = match is_over {
                     true => Ok(0),
                     false if bytes.is_empty() => Err(conversations.fault_of_end(index)),
                     false => conversations.received(index, bytes, self.now_ns, None, books),
                 };
-                self.buffers.give_back(id);
+                self.buffers.give_back(buffer);
                 outcome
             }
             (Ok(_), None) => Err(conversations.fault_of_end(index)),
@@ -317,9 +317,9 @@ impl Drop for Uring {
         self.end();
         if self.under_way == 0 {
             #[allow(unsafe_code)]
-            // SAFETY: dropped nowhere else, and nothing uses it after.
+            // SAFETY: taken nowhere else, and nothing uses it after; the kernel has nothing in hand.
             unsafe {
-                ManuallyDrop::drop(&mut self.buffers);
+                ManuallyDrop::take(&mut self.buffers).free();
             }
         }
     }

@@ -10,7 +10,7 @@ use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLOUT};
 use rustix::io::Errno;
 
 use crate::ring_size::RingSize;
-use crate::uring::{Completion, GROUP, ProvidedBuffers, set_up};
+use crate::uring::{Completion, GROUP, ProvidedBuffers, completions, set_up};
 
 /// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
 /// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call
@@ -68,7 +68,9 @@ impl Queues {
     pub fn new(size: &RingSize) -> io::Result<(Self, ProvidedBuffers)> {
         // The flag tells without a call whether one would bring anything.
         let (ring, _) = set_up(size, |builder| builder.setup_taskrun_flag())?;
-        let buffers = ProvidedBuffers::register(&ring, size.buffers)?;
+        #[allow(unsafe_code)]
+        // SAFETY: the engine has one ring, and completions of no other.
+        let buffers = unsafe { ProvidedBuffers::register(&ring, size.buffers)? };
         let queues =
             Self { ring, asked: Vec::new(), arrived: VecDeque::new(), unfinished: Vec::new(), trouble: None };
         Ok((queues, buffers))
@@ -191,7 +193,7 @@ impl Queues {
 
     #[inline]
     fn take_arrived(&mut self) {
-        for completion in self.ring.completion().map(Completion::from) {
+        for completion in completions(&mut self.ring) {
             match Operation::of(&completion) {
                 Operation::Receive | Operation::AwaitRoom => self.arrived.push_back(completion),
                 Operation::Send => self.unfinished.push(completion),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
+use crate::server::Options;
 
 const BUFFERS: u16 = 4;
 
@@ -37,7 +38,10 @@ fn event() -> impl Strategy<Value = Event> {
 struct World {
     flow: Flow,
     buffers: ProvidedBuffers,
+    server: Server,
     free: VecDeque<u16>,
+    /// The number of the buffer that is being sent.
+    sent_from: Option<u16>,
     starving: bool,
     receiving: bool,
     cancelled: bool,
@@ -53,7 +57,9 @@ impl World {
         Self {
             flow: Flow::default(),
             buffers: ProvidedBuffers::allocate(BUFFERS).expect("memory"),
+            server: Server::new(&Options::default()),
             free: (0..BUFFERS).collect(),
+            sent_from: None,
             starving: false,
             receiving: false,
             cancelled: false,
@@ -86,12 +92,23 @@ impl World {
         }
     }
 
-    fn received(&mut self, result: rustix::io::Result<usize>, buffer: Option<u16>, is_last: bool) {
+    /// What the kernel says of an operation.
+    fn completed(
+        &mut self,
+        operation: Operation,
+        result: rustix::io::Result<usize>,
+        id: Option<u16>,
+        is_last: bool,
+    ) {
+        let mut completion = Completion::simulated(operation, 3, result, id, is_last);
+        self.flow.completed(&mut completion, &mut self.buffers, &self.server);
+    }
+
+    fn received(&mut self, result: rustix::io::Result<usize>, id: Option<u16>, is_last: bool) {
         if is_last {
             (self.receiving, self.cancelled) = (false, false);
-            self.flow.receiving = Receiving::Idle;
         }
-        self.flow.received(result, buffer, &mut self.buffers, Reply::Echo);
+        self.completed(Operation::Receive, result, id, is_last);
     }
 
     /// Delivers what has arrived, a buffer at a time, as long as a receive is under way.
@@ -104,14 +121,23 @@ impl World {
             };
             let bytes = &self.arrived[self.delivered..];
             let length = bytes.len().min(1000);
-            self.buffers.bytes(id)[..length].copy_from_slice(&bytes[..length]);
+            self.fill(id, &bytes[..length].to_vec());
             self.delivered += length;
             let available = self.buffers.available();
             self.received(Ok(length), Some(id), false);
-            if self.buffers.available() == available {
-                self.free.push_back(id);
+            match self.buffers.available() == available {
+                true => self.free.push_back(id),
+                false => assert_eq!(self.sent_from.replace(id), None, "two buffers held at once"),
             }
         }
+    }
+
+    /// Writes into a buffer as the kernel would.
+    fn fill(&mut self, id: u16, bytes: &[u8]) {
+        let mut completion = Completion::simulated(Operation::Receive, 3, Ok(bytes.len()), Some(id), false);
+        let mut buffer = completion.take_buffer(&mut self.buffers).expect("it names one");
+        self.buffers.bytes_mut(&mut buffer)[..bytes.len()].copy_from_slice(bytes);
+        self.buffers.give_back(buffer);
     }
 
     fn take(&mut self, count: usize) {
@@ -120,17 +146,19 @@ impl World {
             Some(Submission::SendRest) => {
                 let count = count.min(self.flow.rest().len());
                 self.sent.extend_from_slice(&self.flow.rest()[..count]);
-                self.flow.sent_rest(Ok(count));
+                self.completed(Operation::SendRest, Ok(count), None, true);
             }
-            Some(Submission::Send(id, length)) => {
+            Some(Submission::Send(start, length)) => {
                 let count = count.min(length);
-                self.sent.extend_from_slice(&self.buffers.bytes(id)[..count]);
+                let Sending::Buffer(buffer, _) = &self.flow.sending else { panic!("the buffer is held") };
+                assert_eq!(buffer.address(), start);
+                self.sent.extend_from_slice(&self.buffers.bytes(buffer)[..count]);
                 match count {
-                    0 => self.flow.sent(Err(Errno::WOULDBLOCK), &mut self.buffers),
+                    0 => self.completed(Operation::Send, Err(Errno::WOULDBLOCK), None, true),
                     _ if count == length => self.flow.sent_whole(&mut self.buffers),
-                    _ => self.flow.sent(Ok(count), &mut self.buffers),
+                    _ => self.completed(Operation::Send, Ok(count), None, true),
                 }
-                self.free.push_back(id);
+                self.free.extend(self.sent_from.take());
             }
             Some(other) => panic!("{other:?} is no send"),
         }
