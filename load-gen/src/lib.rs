@@ -23,6 +23,7 @@ pub mod fault;
 pub mod fleet;
 pub mod generate;
 mod live;
+pub mod look_up;
 pub mod machine;
 mod measure;
 mod nap;
