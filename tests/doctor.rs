@@ -1,10 +1,17 @@
 //! `muxbench doctor`, as a user and as a script meet it.
 
+#[path = "../load-gen/tests/support/quota.rs"]
+mod quota;
 mod support;
 
 use std::process::Output;
 
 use report::schema::{Diagnosis, Health, ResultFile};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 fn doctor(arguments: &[&str]) -> Output {
     let mut command = support::muxbench();
@@ -64,4 +71,23 @@ fn an_impossible_number_is_one_line_and_exit_code_2() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).expect("text");
     assert!(text.lines().count() == 1 && text.contains("none"), "{text}");
+}
+
+#[test]
+fn half_a_processor_is_too_little_for_server_and_generator_and_the_file_that_grants_it_is_named() {
+    let group = quota::ControlGroup::or_ignore(0.5, "doctor");
+    let mut command = support::muxbench();
+    command.args(["doctor", "--conns", "10", "--listen", "0s", "--json"]);
+    let output = group.spawn(&command).wait_with_output().expect("muxbench runs");
+    let found = diagnosis(&output);
+    for (name, state) in [("processors", Health::Fail), ("processor time", Health::Warn)] {
+        let symptom = found.symptoms.iter().find(|symptom| symptom.name == name).expect("asked");
+        assert_eq!(symptom.state, state, "{symptom:?}");
+        assert!(symptom.found.contains("0.5"), "{symptom:?}");
+        let remedy = symptom.remedy.as_deref().expect("something to do");
+        assert!(
+            remedy.contains("--cpus 2") && remedy.contains(group.setting.to_str().expect("plain")),
+            "{remedy}"
+        );
+    }
 }

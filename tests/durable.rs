@@ -1,24 +1,21 @@
 //! What was written is there after a power cut: files are synced before they get their name, and the folder after.
 
-#![cfg(all(feature = "poll", feature = "epoll-lt"))]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::is_there;
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// The calls that make `muxbench` with `arguments` durable, one a line, as strace(1) tells them.
-fn calls(folder: &Path, arguments: &[&str]) -> Option<Vec<String>> {
-    if !is_there("strace") {
-        return None;
-    }
+fn calls(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let log = folder.join("strace.log");
     let calls = "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat";
     // With -y a descriptor has its path beside it.
-    let status = Command::new("strace")
+    let output = Command::new("strace")
         .args(["-f", "-qq", "-y", "-e", calls, "-e", "signal=none", "-o"])
         .arg(&log)
         .arg(env!("CARGO_BIN_EXE_muxbench"))
@@ -27,12 +24,8 @@ fn calls(folder: &Path, arguments: &[&str]) -> Option<Vec<String>> {
         .output()
         .expect("strace starts");
     let text = fs::read_to_string(&log).unwrap_or_default();
-    if text.is_empty() {
-        // It may not trace here, which is another matter.
-        eprintln!("skipped: strace may not trace: {}", String::from_utf8_lossy(&status.stderr));
-        return None;
-    }
-    Some(text.lines().map(str::to_owned).collect())
+    assert!(!text.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    text.lines().map(str::to_owned).collect()
 }
 
 /// Asserts that after each call that `makes` a name, and before the next such, the folder is synced.
@@ -49,10 +42,10 @@ fn assert_synced_after(calls: &[String], makes: &str, folder: &str) {
     }
 }
 
-#[test]
+#[test(needs(STRACE))]
 fn a_file_is_synced_before_it_has_its_name_and_its_folders_after() {
     let place = tempfile::tempdir().expect("a folder");
-    let Some(calls) = calls(place.path(), &["man", "a/b"]) else { return };
+    let calls = calls(place.path(), &["man", "a/b"]);
     let root = fs::canonicalize(place.path()).expect("there").display().to_string();
     assert_synced_after(&calls, "mkdir(\"a\"", &root);
     assert_synced_after(&calls, "mkdir(\"a/b\"", &format!("{root}/a"));
@@ -64,7 +57,7 @@ fn a_file_is_synced_before_it_has_its_name_and_its_folders_after() {
     );
 }
 
-#[test]
+#[test(needs(STRACE))]
 fn a_journal_and_a_campaign_are_in_a_folder_that_is_synced() {
     let place = tempfile::tempdir().expect("a folder");
     let scenario = "name = \"short\"\nanalysis = \"Is it kept?\"\nmechanisms = [\"poll\"]\nrepeats = 1\n\
@@ -72,9 +65,7 @@ fn a_journal_and_a_campaign_are_in_a_folder_that_is_synced() {
         timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }\n\
         [[sweep]]\nname = \"idle-scaling\"\nconnections = [\"10\"]\nactive = \"10\"\n";
     fs::write(place.path().join("short.toml"), scenario).expect("written");
-    let Some(calls) = calls(place.path(), &["run", "short.toml", "--no-doctor", "--out", "out/deep"]) else {
-        return;
-    };
+    let calls = calls(place.path(), &["run", "short.toml", "--no-doctor", "--out", "out/deep"]);
     let root = fs::canonicalize(place.path()).expect("there").display().to_string();
     assert_synced_after(&calls, "mkdir(\"out\"", &root);
     assert_synced_after(&calls, "mkdir(\"out/deep\"", &format!("{root}/out"));

@@ -163,7 +163,7 @@ impl<'a> Churning<'a> {
                     Err(errno) => Err(errno.into()),
                 }
             }
-            Err(errno) => Err(errno.into()),
+            Err(fault) => Err(fault),
         };
         Some(Connected { place, is_counted, began_ns, at_ns: now_ns(), outcome })
     }
@@ -363,7 +363,7 @@ mod tests {
         let (listener, target, _waiting) = full();
         drop(listener);
         let refused = churning(&target, u64::MAX / 2).begin(Place::Idle, true).expect("known at once");
-        assert_eq!(refused.outcome.map(drop), Err(Fault::Refused));
+        assert_eq!(refused.outcome.map(drop).map_err(Fault::kind), Err(Fault::Refused));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::ring_size::{self, RingSize};
 use crate::series;
 use crate::shard;
 use crate::start_at::{self, StartAt};
-use crate::target::Target;
+use crate::target::{Target, Written};
 use crate::units::{self, Active};
 use crate::view::{Colour, Paint};
 use crate::{dialogue, sizes, think};
@@ -47,10 +47,10 @@ Exit status: 0 ok, 1 failure, 2 usage, 4 the run is not valid (the reasons are p
 #[derive(Debug, Parser)]
 #[command(name = "load-gen", version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
-    /// The server: HOST:PORT, HOST:PORT-PORT, [::1]:7777 or unix:/path/socket; several with commas, or repeated, are
-    /// taken in turn
+    /// The server: HOST:PORT, HOST:PORT-PORT, [::1]:7777 or unix:/path/socket; several with commas (\\, in a path), or
+    /// repeated, are taken in turn, and so are all addresses of a name that accept
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777")]
-    target: Vec<Target>,
+    target: Vec<Written>,
 
     /// Connections to hold: 10000, 10k
     #[arg(long, short = 'c', value_name = "N", default_value = "50", value_parser = units::positive_count)]
@@ -283,10 +283,15 @@ impl Cli {
         Exports(&self.export)
     }
 
-    /// The connections that were asked for.
-    pub fn fleet(&self, live_latencies: bool) -> FleetOptions {
+    /// The server as it is written.
+    pub fn written_target(&self) -> Written {
+        Written::all(&self.target).expect("there is a default")
+    }
+
+    /// The connections that were asked for, to the server at `target`.
+    pub fn fleet(&self, target: Target, live_latencies: bool) -> FleetOptions {
         FleetOptions {
-            target: Target::all(&self.target).expect("there is a default"),
+            target,
             conns: self.conns,
             active: self.active.among(self.conns),
             threads: self.threads,

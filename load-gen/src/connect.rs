@@ -1,5 +1,6 @@
 //! Starting and completing connections to one target.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Connector<'a> {
     pending: Vec<Pending>,
     /// Connections that could not be opened, by fault.
     pub failed: Faults,
+    /// The same by the place of the target.
+    pub failed_at: BTreeMap<usize, Faults>,
     /// From connect(2) to the established connection.
     pub durations: Histogram,
 }
@@ -62,6 +65,7 @@ impl<'a> Connector<'a> {
             timeout_ns: timeout.as_nanos() as u64,
             pending: Vec::new(),
             failed: Faults::default(),
+            failed_at: BTreeMap::new(),
             durations: report::histogram::empty(),
         }
     }
@@ -79,11 +83,17 @@ impl<'a> Connector<'a> {
                 self.pending.push(Pending { socket, index, began_ns, awaits });
                 None
             }
-            Err(errno) => {
-                self.failed.add(errno.into());
+            Err(fault) => {
+                self.fail(index, fault);
                 None
             }
         }
+    }
+
+    /// Counts connection `index` as one that could not be opened.
+    pub fn fail(&mut self, index: u32, fault: Fault) {
+        self.failed.add(fault);
+        self.failed_at.entry(self.target.place(index)).or_default().add(fault);
     }
 
     /// Number of connections on their way.
@@ -111,9 +121,9 @@ impl<'a> Connector<'a> {
                     open(pending.index, pending.socket);
                 }
                 Ok(false) if now < pending.began_ns + self.timeout_ns => self.pending.push(pending),
-                Ok(false) if pending.awaits == Awaits::Queue => self.failed.add(Fault::BacklogFull),
-                Ok(false) => self.failed.add(Fault::TimedOut),
-                Err(errno) => self.failed.add(errno.into()),
+                Ok(false) if pending.awaits == Awaits::Queue => self.fail(pending.index, Fault::BacklogFull),
+                Ok(false) => self.fail(pending.index, Fault::TimedOut),
+                Err(errno) => self.fail(pending.index, errno.into()),
             }
         }
     }
@@ -161,7 +171,7 @@ impl<'a> Connector<'a> {
     /// # Errors
     ///
     /// What socket(2), bind(2) or connect(2) say.
-    pub fn try_start(&self, index: u32) -> Result<Started, Errno> {
+    pub fn try_start(&self, index: u32) -> Result<Started, Fault> {
         let endpoint = self.target.endpoint(index);
         let family = match endpoint {
             Endpoint::Tcp(address) if address.is_ipv4() => AddressFamily::INET,
@@ -174,12 +184,16 @@ impl<'a> Connector<'a> {
             return match connect(&socket, endpoint) {
                 Ok(()) => Ok(Started::Established(socket)),
                 Err(Errno::AGAIN | Errno::INTR) => Ok(Started::OnItsWay(socket, Awaits::Queue)),
-                Err(errno) => Err(errno),
+                Err(errno) => Err(errno.into()),
             };
         }
         if let Some(source) = self.sources.of(self.target, index) {
             bind_address_no_port(&socket)?;
-            rustix::net::bind(&socket, &source)?;
+            // No port is chosen yet, so that none can be missing.
+            rustix::net::bind(&socket, &source).map_err(|errno| match errno {
+                Errno::ADDRNOTAVAIL => Fault::NoAddress,
+                errno => errno.into(),
+            })?;
         }
         // Before connecting, so that it holds from the first byte on.
         sockopt::set_tcp_nodelay(&socket, true)?;
@@ -192,11 +206,12 @@ impl<'a> Connector<'a> {
                 Err(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => {
                     Ok(Started::OnItsWay(socket, Awaits::Handshake))
                 }
-                Err(errno) => Err(errno),
+                Err(errno) => Err(errno.into()),
             },
+            Err(Errno::ADDRNOTAVAIL) if !has_source(endpoint, family) => Err(Fault::NoAddress),
             // A local port shortage is reported as EAGAIN by some kernels and as EADDRNOTAVAIL by others.
-            Err(Errno::AGAIN) => Err(Errno::ADDRNOTAVAIL),
-            Err(errno) => Err(errno),
+            Err(Errno::AGAIN) => Err(Errno::ADDRNOTAVAIL.into()),
+            Err(errno) => Err(errno.into()),
         }
     }
 }
@@ -206,6 +221,14 @@ fn connect(socket: &OwnedFd, endpoint: &Endpoint) -> Result<(), Errno> {
         Endpoint::Tcp(address) => rustix::net::connect(socket, address),
         Endpoint::Unix(address) => rustix::net::connect(socket, address),
     }
+}
+
+/// Whether this machine has an address to reach `endpoint` from, where connect(2) says EADDRNOTAVAIL, which also means that
+/// no port is left. A datagram socket is given an address in the same way, from ports of its own, and sends nothing.
+fn has_source(endpoint: &Endpoint, family: AddressFamily) -> bool {
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+    let none = [Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::AFNOSUPPORT];
+    socket.is_ok_and(|socket| connect(&socket, endpoint).err().is_none_or(|errno| !none.contains(&errno)))
 }
 
 /// Lets connect(2) choose the port, when it knows the whole four-tuple, rather than bind(2), which would

@@ -3,6 +3,7 @@
 mod anew;
 mod handle;
 mod options;
+mod places;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use self::options::{FleetOptions, Load, OpenError};
 pub use crate::observer::{Edge, Observer, Progress, Recent};
 
 use self::handle::WorkerHandle;
+use self::places::Places;
 use crate::clock::now_ns;
 use crate::engine;
 use crate::fault::{Fault, Faults};
@@ -160,6 +162,8 @@ impl Fleet {
 
     fn await_open(&mut self, began_ns: u64, observer: &mut dyn Observer) -> Result<(), OpenError> {
         let mut failed = Faults::default();
+        let target = self.shared.options.target.clone();
+        let mut places = Places::of(&target);
         let mut last_ns = began_ns;
         let mut awaited = self.workers.len();
         while awaited > 0 {
@@ -167,6 +171,7 @@ impl Fleet {
                 Ok(Answer::Opened(opened)) => {
                     self.connect.add(&opened.durations).expect("all histograms have the project's bounds");
                     failed.merge(&opened.failed);
+                    places.add(&opened);
                     self.connections.opened += opened.opened;
                     last_ns = last_ns.max(opened.last_ns);
                     awaited -= 1;
@@ -183,14 +188,12 @@ impl Fleet {
         }
         self.connections.ramp_s = (last_ns - began_ns) as f64 / 1e9;
         self.connections.errors = failed.by_name();
-        let target = self.shared.options.target.clone();
+        self.connections.errnos = failed.by_errno();
+        self.connections.targets = places.report(&target);
         match self.connections.opened {
             _ if self.shared.stop.load(Relaxed) => Err(OpenError::Interrupted),
             0 if failed.count(Fault::Refused) > 0 => Err(OpenError::NothingListens(target)),
-            0 => {
-                let names: Vec<_> = failed.by_name().into_keys().collect();
-                Err(OpenError::Nothing { target, names: names.join(", ") })
-            }
+            0 => Err(OpenError::Nothing { target, why: failed.to_string() }),
             _ => Ok(()),
         }
     }

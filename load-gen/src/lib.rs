@@ -26,6 +26,7 @@ pub mod fault;
 pub mod fleet;
 pub mod generate;
 mod live;
+pub mod look_up;
 pub mod machine;
 mod measure;
 pub mod nap;

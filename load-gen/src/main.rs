@@ -5,17 +5,19 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Context;
 use load_gen::cli::{Cli, Plan};
 use load_gen::curve;
 use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::look_up::{LookUp, LookUpError};
 use load_gen::machine::{self, capacity::Capacity};
 use load_gen::output;
 use load_gen::preflight;
 use load_gen::signals::{self, INTERRUPTED, Interruption};
 use load_gen::start_at::{StartAt, StartError};
+use load_gen::target::Target;
 use load_gen::view::{Paint, View};
 use report::note;
 use report::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
@@ -55,13 +57,23 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 struct UsageError(String);
 
 /// The connections that this process is to open: a shard's, if it is one.
-fn options(cli: &Cli) -> Result<FleetOptions, UsageError> {
-    let whole = cli.fleet(false);
+fn options(cli: &Cli, target: Target) -> Result<FleetOptions, UsageError> {
+    let whole = cli.fleet(target, false);
     let Some((shard, why)) = cli.shard_and_why().map_err(UsageError)? else { return Ok(whole) };
     if let Some(why) = why.filter(|_| !cli.quiet) {
         note!("load-gen: this is shard {shard}, by {why}");
     }
     whole.cut(shard).map_err(UsageError)
+}
+
+/// The places of the target, names looked up.
+fn look_up(cli: &Cli, stop: &AtomicBool) -> Result<Target, LookUpError> {
+    let say = |line: &str| {
+        if !cli.quiet {
+            note!("load-gen: {line}");
+        }
+    };
+    LookUp::by_system(cli.timeout, stop, &say).places(&cli.written_target())
 }
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
@@ -76,17 +88,18 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         anyhow::bail!(UsageError(sentence));
     }
     let plan = cli.plan().map_err(UsageError)?;
-    let options = options(cli)?;
-    let is_for_one_window = options.part_of.is_some() || cli.start_at.is_some() || cli.exports().is_any();
+    let is_shard = cli.shard_and_why().map_err(UsageError)?.is_some();
+    let is_for_one_window = is_shard || cli.start_at.is_some() || cli.exports().is_any();
     if plan != Plan::Once && is_for_one_window {
         let sentence = "--shard, --start-at and --export are for one window, not for a curve or a search: give one --rate";
         anyhow::bail!(UsageError(sentence.to_owned()));
     }
     cli.start_at.map_or(Ok(()), StartAt::check)?;
-    ask_the_machine(cli, &options)?;
-    // Until here there is nothing to save, and a signal ends the process at once.
+    // Until here there is nothing to wait for, and a signal ends the process at once.
     let interruption = Interruption::take_over().context("cannot watch for signals")?;
     let stop = interruption.stop();
+    let options = options(cli, look_up(cli, stop)?)?;
+    ask_the_machine(cli, &options)?;
     let mut view = View::new(options.conns, cli.quiet, cli.color);
     let options = FleetOptions { live_latencies: view.is_shown(), ..options };
     let mut fleet = Fleet::open(options, Arc::clone(stop), &mut view)?;

@@ -1,5 +1,6 @@
 //! How a worker opens its share of the connections: in turns, at a bounded pace, and never past a full queue.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,8 +37,12 @@ pub struct Opened {
     pub durations: Histogram,
     /// Connections that could not be opened.
     pub failed: Faults,
+    /// The same by the place of the target.
+    pub failed_at: BTreeMap<usize, Faults>,
     /// Connections that are open and, if active, watched.
     pub opened: u64,
+    /// The same by the place of the target.
+    pub opened_at: Vec<u64>,
     /// When the last one was established.
     pub last_ns: u64,
 }
@@ -65,15 +70,15 @@ pub fn open(
         began_ns,
         last_ns: began_ns,
         opened: 0,
-        unkept: Faults::default(),
+        opened_at: vec![0; options.target.endpoints().len()],
     };
     opening.run();
-    let mut failed = opening.connector.failed;
-    failed.merge(&opening.unkept);
     Opened {
         durations: opening.connector.durations,
-        failed,
+        failed: opening.connector.failed,
+        failed_at: opening.connector.failed_at,
         opened: opening.opened,
+        opened_at: opening.opened_at,
         last_ns: opening.last_ns,
     }
 }
@@ -88,8 +93,7 @@ struct Opening<'a, K> {
     began_ns: u64,
     last_ns: u64,
     opened: u64,
-    /// Connections that were established and could not be kept.
-    unkept: Faults,
+    opened_at: Vec<u64>,
 }
 
 impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
@@ -106,7 +110,7 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
             }
             let Some(turn) = turns.take(self.table as usize, next, over) else { break };
             let end = next.saturating_add(ahead);
-            for _ in 0..self.await_room() {
+            for _ in 0..self.await_room(next) {
                 let in_turn = |index: &u32| *index < end && self.due_ns(*index) <= now_ns();
                 let Some(index) = mine.next_if(in_turn) else { break };
                 if let Some(socket) = self.connector.start(index) {
@@ -145,8 +149,11 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
 
     fn established(&mut self, index: u32, socket: OwnedFd) {
         match (self.keep)(index, socket) {
-            Ok(()) => self.opened += 1,
-            Err(errno) => self.unkept.add(errno.into()),
+            Ok(()) => {
+                self.opened += 1;
+                self.opened_at[self.shared.options.target.place(index)] += 1;
+            }
+            Err(errno) => self.connector.fail(index, errno.into()),
         }
     }
 
@@ -180,14 +187,15 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
 
     /// Waits until the server's queue has room, and says for how many connections this worker may use it in this turn.
     ///
-    /// A server that makes no room for the time that a connection may take accepts nothing: opening is then over.
-    fn await_room(&mut self) -> u32 {
+    /// A server that makes no room for the time that a connection may take accepts nothing: opening is then over, of which
+    /// connection `next` is told.
+    fn await_room(&mut self, next: u32) -> u32 {
         let deadline_ns = now_ns() + self.shared.options.timeout.as_nanos() as u64;
         loop {
             match self.queues.room() {
                 0 if self.shared.is_over() => return 0,
                 0 if now_ns() >= deadline_ns => {
-                    self.connector.failed.add(Fault::BacklogFull);
+                    self.connector.fail(next, Fault::BacklogFull);
                     self.shared.give_up.store(true, Relaxed);
                     return 0;
                 }
@@ -216,10 +224,14 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
 fn is_useless(failed: &Faults, opened: u64, is_deaf: impl Fn() -> bool) -> bool {
     const ENOUGH: u64 = 16;
     let count = |faults: &[Fault]| faults.iter().map(|&fault| failed.count(fault)).sum::<u64>();
-    let nobody_there = count(&[Fault::Refused, Fault::Unreachable, Fault::TimedOut]);
+    // What answers at once that it is not there, or cannot be reached from here.
+    const NOT_THERE: [Fault; 5] =
+        [Fault::Refused, Fault::Unreachable, Fault::NoAddress, Fault::WrongType, Fault::InvalidAddress];
+    let not_there = count(&NOT_THERE);
+    let nobody_there = not_there + failed.count(Fault::TimedOut);
     let nothing_left =
         count(&[Fault::OutOfDescriptors, Fault::OutOfPorts, Fault::OutOfMemory, Fault::Denied]);
-    (opened == 0 && count(&[Fault::Refused, Fault::Unreachable]) > 0)
+    (opened == 0 && not_there > 0)
         || nobody_there >= ENOUGH.max(opened)
         || nothing_left >= ENOUGH
         || failed.count(Fault::BacklogFull) > 0

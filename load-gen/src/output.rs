@@ -1,10 +1,13 @@
 //! What a person sees at the end: the table, and what it is worth.
 
+use std::collections::BTreeMap;
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use report::format::{ABSENT, bytes, duration_ns};
 use report::schema::{
     Churn, Connections, Latency, LoadMode, LoadReport, LoadSettings, Pause, Protocol, SelfCheck, Size,
+    TargetReport,
 };
 
 use crate::shard::share;
@@ -56,15 +59,47 @@ pub fn human(report: &LoadReport, paint: Paint) -> String {
     text.push('\n');
     text += &memory(&report.connections);
     if !report.connections.errors.is_empty() {
-        let named = report.connections.errors.iter().map(|(name, count)| format!("{count} {name}"));
-        text += &format!("connections that failed: {}\n", named.collect::<Vec<_>>().join(", "));
+        let Connections { errors, errnos, .. } = &report.connections;
+        text += &format!("connections that failed: {}\n", named(errors, errnos));
     }
+    text += &targets(&report.connections.targets);
     text += &report.self_check.as_ref().map_or_else(String::new, |check| self_check_line(check, paint));
     if !report.valid {
         text += &format!("{}:\n", paint.text("NOT VALID", Style::Bad));
         report.invalid_reasons.iter().for_each(|reason| text += &format!("  - {reason}\n"));
     }
     text
+}
+
+/// Counts by name, and what the system said in parentheses.
+fn named(errors: &BTreeMap<String, u64>, errnos: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<_> = errors.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let errnos: Vec<_> = errnos.keys().map(String::as_str).collect();
+    match errnos.is_empty() {
+        true => counts.join(", "),
+        false => format!("{} ({})", counts.join(", "), errnos.join(", ")),
+    }
+}
+
+/// What each place of the target got, where there are a few of them.
+fn targets(targets: &[TargetReport]) -> String {
+    const SHOWN_AT_MOST: usize = 16;
+    let one = |target: &TargetReport| {
+        let failed =
+            if target.errors.is_empty() { String::new() } else { named(&target.errors, &target.errnos) };
+        let comma = if failed.is_empty() { "" } else { ", failed: " };
+        format!("  {}: {} opened{comma}{failed}\n", target.address, target.opened)
+    };
+    match targets.len() {
+        0 | 1 => String::new(),
+        count if count > SHOWN_AT_MOST => {
+            let failed = targets.iter().filter(|target| !target.errors.is_empty()).count();
+            format!(
+                "connections went to {count} places, at {failed} of which some failed (--json names them)\n"
+            )
+        }
+        count => format!("connections by place, {count}:\n{}", targets.iter().map(one).collect::<String>()),
+    }
 }
 
 /// Which part of a run it is, or of which parts it was put together; nothing for an ordinary run.

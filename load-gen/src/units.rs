@@ -49,26 +49,36 @@ pub fn rate(text: &str) -> Result<f64, String> {
 /// The longest duration that is accepted.
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Parses a duration: `10s`, `250ms`, `1.5s`, `2m`.
+/// Parses a duration: `10s`, `250ms`, `1.5s`, `2m`; or several parts, each of a smaller unit than the one before: `1m30s`.
 ///
 /// # Errors
 ///
 /// A sentence that says what is accepted.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is not a duration: write 10s, 250ms, 1.5s or 2m");
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(unit_at);
-    let unit_s = match unit {
-        "ns" => 1e-9,
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let number = plain_number(number).ok_or_else(wrong)?;
-    match number * unit_s {
+    let wrong = || format!("'{text}' is not a duration: write 10s, 250ms, 1.5s, 2m or 1m30s");
+    let (mut rest, mut seconds, mut unit_before_s) = (text, 0.0, f64::INFINITY);
+    while !rest.is_empty() || text.is_empty() {
+        let unit_at = rest.find(|letter: char| letter.is_ascii_alphabetic()).ok_or_else(wrong)?;
+        let (number, from_unit) = rest.split_at(unit_at);
+        let after = from_unit.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(from_unit.len());
+        let (unit, further) = from_unit.split_at(after);
+        let unit_s = match unit {
+            "ns" => 1e-9,
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        let is_whole = further.is_empty() || !number.contains('.');
+        if unit_s >= unit_before_s || !is_whole {
+            return Err(wrong());
+        }
+        seconds += plain_number(number).ok_or_else(wrong)? * unit_s;
+        (rest, unit_before_s) = (further, unit_s);
+    }
+    match seconds {
         seconds if seconds <= LONGEST.as_secs_f64() => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("'{text}' is too long: at most 720h")),
     }
@@ -201,7 +211,23 @@ mod tests {
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "10", "s", "-1s", "10 parsecs", "1e400s"] {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h2m3.5s"), Ok(Duration::from_millis(3_723_500)));
+        assert_eq!(duration("2s250ms"), Ok(Duration::from_millis(2_250)));
+        for wrong in [
+            "",
+            "10",
+            "s",
+            "-1s",
+            "10 parsecs",
+            "1e400s",
+            "30s1m",
+            "1m1min",
+            "1.5m30s",
+            "1m30",
+            "1m 30s",
+            "1m-30s",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
@@ -217,6 +243,18 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in "\\PC*") {
+            let _ = (count(&text), rate(&text), duration(&text), size_bytes(&text), text.parse::<Active>());
+        }
+
+        #[test]
+        fn the_parts_of_a_duration_add_up(hours in 0_u64..700, minutes in 0_u64..1_000, ms in 0_u64..1_000_000) {
+            let expected = Duration::from_millis((hours * 60 + minutes) * 60_000 + ms);
+            prop_assume!(expected <= LONGEST);
+            prop_assert_eq!(duration(&format!("{hours}h{minutes}m{ms}ms")), Ok(expected));
+        }
+
+        #[test]
+        fn no_text_of_numbers_and_units_makes_a_parser_panic(text in "([0-9.]{0,4}|[hmnsu]|min|é|-| )*") {
             let _ = (count(&text), rate(&text), duration(&text), size_bytes(&text), text.parse::<Active>());
         }
 

@@ -94,10 +94,10 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
         reasons.push(format!("only {} of {} connections could be opened", facts.opened, facts.asked));
     }
     if facts.lost.total() > 0 {
-        reasons.push(format!("{} connections were lost: {}", facts.lost.total(), named(&facts.lost)));
+        reasons.push(format!("{} connections were lost: {}", facts.lost.total(), facts.lost));
     }
     if facts.failed.total() > 0 {
-        reasons.push(format!("{} requests failed: {}", facts.failed.total(), named(&facts.failed)));
+        reasons.push(format!("{} requests failed: {}", facts.failed.total(), facts.failed));
     }
     // What the generator sent too late for a reply, or never, is no sign of a server that stalls.
     let own = facts.missed_unsent + facts.missed_unanswered;
@@ -221,11 +221,6 @@ fn lateness(facts: &Facts) -> Check {
             facts.more_time("give it a processor of its own, or more --threads")
         )
     })
-}
-
-fn named(faults: &Faults) -> String {
-    let parts: Vec<String> = faults.by_name().iter().map(|(name, count)| format!("{count} {name}")).collect();
-    parts.join(", ")
 }
 
 #[cfg(test)]

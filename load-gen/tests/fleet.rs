@@ -15,11 +15,11 @@ use support::wait_until;
 
 /// What `arguments` of the command say.
 fn parse(target: SocketAddr, arguments: &str) -> (Fleet, Load) {
-    let target = target.to_string();
-    let always = ["load-gen", "--target", &target, "--warmup", "0s", "--wait", "sleep"];
+    let always = ["load-gen", "--warmup", "0s", "--wait", "sleep"];
     let cli = Cli::try_parse_from(always.into_iter().chain(arguments.split_whitespace()));
     let cli = cli.unwrap_or_else(|error| panic!("{error}"));
-    let fleet = Fleet::open(cli.fleet(false), Arc::default(), &mut ()).expect("the server listens");
+    let fleet = Fleet::open(cli.fleet(target.into(), false), Arc::default(), &mut ());
+    let fleet = fleet.expect("the server listens");
     (fleet, cli.load(1.0))
 }
 

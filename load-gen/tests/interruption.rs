@@ -19,6 +19,10 @@ use rustix::process::Signal;
 use support::servers::serve_on;
 use support::{load_gen, on_each_engine, signal, wait_until};
 
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
+
 on_each_engine! {
     an_interruption_is_heard_in_every_phase,
 }

@@ -4,13 +4,14 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use support::servers::{echo, echo_some, serve_on, server};
-use support::{count, judged, output_of, reasons, run, spawn, start, stderr, wait_until};
+use support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, wait_until};
 use trials::test;
 
 fn main() -> std::process::ExitCode {
@@ -137,4 +138,24 @@ fn a_descriptor_limit_that_leaves_no_room_is_an_error_that_says_what_to_do() {
     let output = output_of(spawn(command));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("ulimit -n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_machine_without_ipv6_has_no_address_and_is_not_out_of_ports() {
+    in_a_network_of_its_own(
+        "a_machine_without_ipv6_has_no_address_and_is_not_out_of_ports",
+        "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
+        || opens_nothing("[::1]:7777", "no_address (EADDRNOTAVAIL)"),
+    );
+}
+
+#[test]
+fn a_unix_socket_of_another_type_is_told_as_such() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("datagrams");
+    let _datagrams = UnixDatagram::bind(&path).expect("a free name");
+    let target = format!("unix:{}", path.display());
+    let output = output_of(spawn(load_gen(&["--target", &target, "--conns", "3", "--timeout", "300ms"])));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("wrong_type (EPROTOTYPE)"), "{}", stderr(&output));
 }

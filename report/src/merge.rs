@@ -6,14 +6,16 @@
 
 mod refusal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
 pub use self::refusal::Refusal;
 use crate::histogram;
-use crate::schema::{Churn, Connections, Interval, Latency, LoadReport, LoadSettings, MergedShard, Shard};
+use crate::schema::{
+    Churn, Connections, Interval, Latency, LoadReport, LoadSettings, MergedShard, Shard, TargetReport,
+};
 
 /// Of the shards that are missing, those that are named.
 const MISSING_NAMED: usize = 8;
@@ -63,6 +65,7 @@ pub fn merge(sources: Vec<Source>, max_skew: Duration) -> Result<LoadReport, Ref
         outstanding: sum(|report| report.outstanding),
         unsent: sum(|report| report.unsent),
         errors: by_name(parts.iter().map(|part| &part.report.errors)),
+        errnos: by_name(parts.iter().map(|part| &part.report.errnos)),
         delayed: sum(|report| report.delayed),
         response: sum_of(&parts, "response", |report| report.response.as_ref())?,
         service: sum_latencies("service", parts.iter().map(|part| (part, &part.report.service)))?,
@@ -206,11 +209,30 @@ fn connections(parts: &[Part]) -> Connections {
         churn: all().filter_map(|theirs| theirs.churn).reduce(churn),
         rotated: all().filter_map(|theirs| theirs.rotated).reduce(|one, other| one + other),
         errors: by_name(all().map(|theirs| &theirs.errors)),
+        errnos: by_name(all().map(|theirs| &theirs.errnos)),
+        targets: targets(all().flat_map(|theirs| &theirs.targets)),
         rss_growth_bytes: all().map(|theirs| theirs.rss_growth_bytes).sum(),
         // Shards on one machine see the same kernel grow: their growth is no sum.
         kernel_growth_bytes: None,
         closed_s: all().filter_map(|theirs| theirs.closed_s).reduce(f64::max),
     }
+}
+
+/// What each place got from all parts, in the order in which they first name it.
+fn targets<'a>(all: impl Iterator<Item = &'a TargetReport>) -> Vec<TargetReport> {
+    let mut sums: Vec<TargetReport> = Vec::new();
+    let mut places = HashMap::new();
+    for theirs in all {
+        let place = *places.entry(&theirs.address).or_insert_with(|| {
+            sums.push(TargetReport { address: theirs.address.clone(), ..TargetReport::default() });
+            sums.len() - 1
+        });
+        let sum = &mut sums[place];
+        sum.opened += theirs.opened;
+        sum.errors = by_name([&sum.errors, &theirs.errors].into_iter());
+        sum.errnos = by_name([&sum.errnos, &theirs.errnos].into_iter());
+    }
+    sums
 }
 
 fn churn(one: Churn, other: Churn) -> Churn {

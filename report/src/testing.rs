@@ -252,6 +252,7 @@ fn phase(point: &Point, shape: &Shape, response: Option<&Histogram>) -> Phase {
             outstanding: 0,
             unsent: 0,
             errors: BTreeMap::new(),
+            errnos: BTreeMap::new(),
             delayed: 0,
             response,
             service,

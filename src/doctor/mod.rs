@@ -29,7 +29,7 @@ pub fn examine(connections: u32, probe: Option<Duration>) -> Diagnosis {
     symptoms.extend(sandbox::symptoms(&sandbox::Tried::here()));
     symptoms.extend(quiet::symptoms(&facts));
     let noise = probe.and_then(|length| noise::listen(length, &Pinning::choose()));
-    symptoms.extend(noise.iter().flat_map(quiet::symptoms_of_noise));
+    symptoms.extend(noise.iter().flat_map(|noise| quiet::symptoms_of_noise(noise, &facts)));
     Diagnosis { schema_version: SCHEMA_VERSION, started, connections, symptoms, noise }
 }
 

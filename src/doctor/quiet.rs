@@ -30,8 +30,8 @@ pub fn symptoms(facts: &Facts) -> Vec<Symptom> {
 }
 
 /// What listening found.
-pub fn symptoms_of_noise(noise: &Noise) -> [Symptom; 5] {
-    [steal(noise), lost(noise), timers(noise), others(noise), visible(noise)]
+pub fn symptoms_of_noise(noise: &Noise, facts: &Facts) -> [Symptom; 5] {
+    [steal(noise), lost(noise, facts), timers(noise, facts), others(noise), visible(noise)]
 }
 
 fn processors(facts: &Facts) -> Symptom {
@@ -146,7 +146,15 @@ fn steal(noise: &Noise) -> Symptom {
     worse(answer, noise.steal_share, STEAL_MUCH, STEAL_TOO_MUCH, remedy)
 }
 
-fn lost(noise: &Noise) -> Symptom {
+/// What mends it: `usual`, unless a CPU quota is used up by listening already, and would be by that.
+fn unless_quota(facts: &Facts, usual: &str) -> String {
+    match facts.quota.as_ref().filter(|quota| quota.processors < 2.0) {
+        Some(quota) => quota.remedy(2),
+        None => usual.to_owned(),
+    }
+}
+
+fn lost(noise: &Noise, facts: &Facts) -> Symptom {
     let found = format!(
         "{:.1} % of equal work's time, {} at worst",
         noise.lost_share * 100.0,
@@ -154,10 +162,10 @@ fn lost(noise: &Noise) -> Symptom {
     );
     let answer = pass("interruptions", found, "each is a request that waits, in the tail of every histogram");
     let remedy = "end what else runs, move interrupts away (/proc/irq/*/smp_affinity), or boot with isolcpus= and nohz_full=";
-    worse(answer, noise.lost_share, LOST_MUCH, LOST_TOO_MUCH, remedy)
+    worse(answer, noise.lost_share, LOST_MUCH, LOST_TOO_MUCH, &unless_quota(facts, remedy))
 }
 
-fn timers(noise: &Noise) -> Symptom {
+fn timers(noise: &Noise, facts: &Facts) -> Symptom {
     let found = format!(
         "{} late at the median, {} at the 99th percentile",
         duration_ns(noise.timer_late_p50_ns as f64),
@@ -165,7 +173,10 @@ fn timers(noise: &Noise) -> Symptom {
     );
     let answer = pass("timers", found, "a generator that sleeps is as late as its timer");
     match noise.timer_late_p99_ns > TIMER_LATE_NS {
-        true => answer.but(Health::Warn, "let the generator spin: --cpu N with a processor of its own"),
+        true => answer.but(
+            Health::Warn,
+            unless_quota(facts, "let the generator spin: --cpu N with a processor of its own"),
+        ),
         false => answer,
     }
 }
@@ -210,6 +221,7 @@ fn worse(answer: Symptom, value: f64, much: f64, too_much: f64, remedy: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use load_gen::machine::quota::Quota;
     use report::schema::BusyProcess;
 
     fn good() -> Facts {
@@ -249,7 +261,7 @@ mod tests {
     #[test]
     fn a_quiet_machine_that_is_set_up_for_measuring_passes() {
         assert_eq!(ill(&symptoms(&good())), []);
-        assert_eq!(ill(&symptoms_of_noise(&silence())), []);
+        assert_eq!(ill(&symptoms_of_noise(&silence(), &good())), []);
     }
 
     #[test]
@@ -296,7 +308,7 @@ mod tests {
             busy: vec![BusyProcess { pid: 7, name: "cc1plus".into(), share: 0.98 }],
             ..silence()
         };
-        let symptoms = symptoms_of_noise(&noisy);
+        let symptoms = symptoms_of_noise(&noisy, &good());
         assert_eq!(
             ill(&symptoms),
             [
@@ -308,5 +320,11 @@ mod tests {
             ]
         );
         assert_eq!(symptoms[3].found, "cc1plus (7) 98 %");
+        let quota = Some(Quota { processors: 0.5, setting: "/sys/fs/cgroup/cpu.max".into() });
+        let symptoms = symptoms_of_noise(&noisy, &Facts { quota, ..good() });
+        for symptom in &symptoms[1..3] {
+            let remedy = symptom.remedy.as_deref().expect("something to do");
+            assert!(remedy.contains("cpu.max") && !remedy.contains("spin"), "{remedy}");
+        }
     }
 }

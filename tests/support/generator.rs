@@ -17,7 +17,8 @@ pub struct Generator {
 impl Generator {
     /// Opens what `arguments` of `load-gen` say.
     pub fn open(target: SocketAddr, arguments: &[&str]) -> Self {
-        let fleet = Fleet::open(parse(target, arguments).fleet(false), Arc::default(), &mut ());
+        let fleet =
+            Fleet::open(parse(target, arguments).fleet(target.into(), false), Arc::default(), &mut ());
         Self { target, fleet: fleet.expect("the server takes connections") }
     }
 

@@ -107,12 +107,12 @@ pub enum OpenError {
     #[error("nothing listens on {0}; start a server first{example}", example = example(.0))]
     NothingListens(Target),
     /// Nothing could be opened for other reasons.
-    #[error("no connection to {target} could be opened: {names}")]
+    #[error("no connection to {target} could be opened: {why}")]
     Nothing {
         /// The server.
         target: Target,
-        /// Names of what went wrong.
-        names: String,
+        /// What went wrong, by name and errno.
+        why: String,
     },
     /// The engine that was asked for is not to be had.
     #[error("{0}")]

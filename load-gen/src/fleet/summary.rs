@@ -61,6 +61,9 @@ impl Fleet {
         for (name, count) in lost.by_name() {
             *connections.errors.entry(name).or_default() += count;
         }
+        for (name, count) in lost.by_errno() {
+            *connections.errnos.entry(name).or_default() += count;
+        }
         LoadReport {
             valid: reasons.is_empty(),
             invalid_reasons: reasons,
@@ -92,6 +95,7 @@ impl Fleet {
             outstanding: books.outstanding(),
             unsent: books.unsent,
             errors: books.faults.by_name(),
+            errnos: books.faults.by_errno(),
             delayed: books.delayed,
             response: open_loop.then(|| Latency::of(&books.response)),
             service: Latency::of(&books.service),

@@ -22,7 +22,7 @@ pub fn human_curve(curve: &LoadCurve) -> String {
     text += &table(&curve.steps).to_string();
     text.push('\n');
     if let Some(search) = &curve.search {
-        text += &found(search);
+        text += &found(search, &curve.steps);
         text.push('\n');
     }
     if !curve.valid {
@@ -59,7 +59,7 @@ fn table(steps: &[LoadReport]) -> Table {
 }
 
 /// One sentence on what the search found.
-fn found(search: &RateSearch) -> String {
+fn found(search: &RateSearch, steps: &[LoadReport]) -> String {
     let limit = duration_ns(search.objective.limit_ns as f64);
     let objective = format!("p{} within {limit}", percentile(search.objective.quantile));
     let met = search.met_per_s.map(rate).unwrap_or_default();
@@ -71,7 +71,13 @@ fn found(search: &RateSearch) -> String {
         SearchEnd::Ceiling => format!("{met}/s, the highest rate of the range, meets {objective}"),
         SearchEnd::Floor => format!("{missed}/s, the lowest rate of the range, does not meet {objective}"),
         SearchEnd::Generator => format!(
-            "{met}/s meets {objective}; at {missed}/s the generator was the limit: give it --threads or processors"
+            "{met}/s meets {objective}; at {missed}/s the generator was the limit: {}",
+            match steps.iter().find_map(|step| step.cpu_quota.as_ref()) {
+                // More threads would use it up sooner.
+                Some(quota) =>
+                    format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting),
+                None => "give it --threads or processors".to_owned(),
+            }
         ),
         SearchEnd::GaveUp => format!("no rate met {objective} twice: the machine is too noisy for it"),
         SearchEnd::Interrupted => format!("interrupted; {objective} is not decided"),

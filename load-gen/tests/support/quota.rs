@@ -48,14 +48,11 @@ impl ControlGroup {
         Err(refused)
     }
 
-    /// As [`granting`](Self::granting); where that is refused, the test is skipped with a word, except where CI is set.
-    pub fn or_skip(processors: f64, name: &str) -> Option<Self> {
-        let group = Self::granting(processors, name);
-        if let Err(reason) = &group {
-            assert!(std::env::var_os("CI").is_none(), "no control group can be made here: {reason}");
-            eprintln!("skipped: no control group can be made here: {reason}");
-        }
-        group.ok()
+    /// As [`granting`](Self::granting); where that is refused, the test cannot run.
+    pub fn or_ignore(processors: f64, name: &str) -> Self {
+        Self::granting(processors, name).unwrap_or_else(|reason| {
+            trials::cannot_run("control groups", format!("no control group can be made here: {reason}"))
+        })
     }
 
     /// Starts `command` inside, with its output caught.

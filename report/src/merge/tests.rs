@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Arrivals, LoadMode};
+use crate::schema::{Arrivals, CpuQuota, LoadMode};
 use crate::testing;
 
 const BOUND: Duration = Duration::from_millis(100);
@@ -282,4 +282,29 @@ fn a_merged_result_is_a_result_and_reads_back() {
     let path = folder.path().join("whole.json");
     std::fs::write(&path, text.repeat(2)).expect("written");
     assert_eq!(crate::campaign::read_loads(&path).expect("read"), [merged.clone(), merged]);
+}
+
+#[test]
+fn what_each_place_got_adds_up_whatever_the_order_in_which_shards_name_them() {
+    let place = |address: &str, opened, refused| TargetReport {
+        address: address.to_owned(),
+        opened,
+        errors: BTreeMap::from([("refused".to_owned(), refused)]),
+        errnos: BTreeMap::from([("ECONNREFUSED".to_owned(), refused)]),
+    };
+    let mut shards = shards(&[], &[], 2);
+    let (first, second) = ("192.0.2.1:80", "192.0.2.2:80");
+    shards[0].report.connections.targets = vec![place(first, 3, 1), place(second, 2, 0)];
+    shards[1].report.connections.targets = vec![place(second, 5, 4)];
+    let merged = merge(shards, Duration::from_secs(1)).expect("one run");
+    assert_eq!(merged.connections.targets, [place(first, 3, 1), place(second, 7, 4)]);
+}
+
+#[test]
+fn the_quota_that_held_back_longest_is_the_whole_runs() {
+    let quota = |held_back| Some(CpuQuota { processors: 0.5, setting: "/cpu.max".to_owned(), held_back });
+    let mut shards = shards(&[], &[], 3);
+    shards[0].report.cpu_quota = quota(0.1);
+    shards[1].report.cpu_quota = quota(0.3);
+    assert_eq!(merge(shards, Duration::from_secs(1)).expect("one run").cpu_quota, quota(0.3));
 }

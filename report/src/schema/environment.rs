@@ -52,6 +52,13 @@ pub struct Environment {
     pub profile: String,
 }
 
+impl Environment {
+    /// The whole processors that could be kept busy at once: as many as there are, or as the quota grants.
+    pub fn usable_processors(&self) -> u32 {
+        self.cpu_quota.map_or(self.processors, |quota| self.processors.min(quota as u32))
+    }
+}
+
 /// Descriptor limits of the process (getrlimit(2), RLIMIT_NOFILE).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {

@@ -38,6 +38,9 @@ pub struct LoadReport {
     pub unsent: u64,
     /// Of those, the ones that failed, counted by the name of the failure.
     pub errors: BTreeMap<String, u64>,
+    /// Of those, what the system said, counted by the name of the errno, as in errno(3).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub errnos: BTreeMap<String, u64>,
     /// Requests that could not be written whole at once: the socket was full, too many were under way, or the
     /// connection was being replaced. Their clocks ran on.
     pub delayed: u64,
@@ -318,6 +321,13 @@ pub struct Connections {
     pub lost: u64,
     /// Connections that failed, to open or later, counted by the name of the failure.
     pub errors: BTreeMap<String, u64>,
+    /// Of those, what the system said, counted by the name of the errno, as in errno(3).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub errnos: BTreeMap<String, u64>,
+    /// What each place of the target got, in the order in which connections go to them; addresses of a name that accepted
+    /// nothing come last. Empty in files from before it was kept.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub targets: Vec<TargetReport>,
     /// Connections that were replaced during the window, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub churn: Option<Churn>,
@@ -335,6 +345,21 @@ pub struct Connections {
     /// connections outlive the report.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub closed_s: Option<f64>,
+}
+
+/// How the connections to one place of the target fared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetReport {
+    /// Where it is: `127.0.0.1:7777`, `[::1]:7777`, `unix:/path` or `unix:@name`.
+    pub address: String,
+    /// Connections to it that were established.
+    pub opened: u64,
+    /// Connections to it that could not be opened, counted by the name of the failure; of an address of a name, also the one
+    /// that tried it.
+    pub errors: BTreeMap<String, u64>,
+    /// Of those, what the system said, counted by the name of the errno.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub errnos: BTreeMap<String, u64>,
 }
 
 /// A distribution of durations.

@@ -31,7 +31,7 @@ pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};
 pub use environment::{Environment, Limits};
 pub use load::{
     Arrivals, Connections, CpuQuota, EngineKind, Interval, Latency, LoadMode, LoadReport, LoadSettings,
-    MergedShard, Protocol, Shard, Timestamps, WaitPolicy,
+    MergedShard, Protocol, Shard, TargetReport, Timestamps, WaitPolicy,
 };
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};

@@ -93,7 +93,7 @@ pub(super) const EXCLUSIVE_SCALES: CostClaim = CostClaim {
             return case;
         };
         let what = format!("capacity of {LT} with {} loops over that with {}", several.threads, few.threads);
-        let processors = campaign.environment.processors;
+        let processors = campaign.environment.usable_processors();
         let valid = |point| cells::valid(campaign, point, LT);
         // The generator needs one too.
         if several.threads + 1 > processors {
