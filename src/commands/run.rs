@@ -125,10 +125,12 @@ impl Run {
             self.measure(&mut work, &left, several, &stop)?;
             if stop.load(Relaxed) {
                 tell_interrupted(&work, &left);
+                self.baselines.tell_not_kept("it was interrupted");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            all_valid &= tell_gaps(&work.campaign);
-            match self.settle(&work)? {
+            let valid = tell_gaps(&work.campaign) && work.campaign.complete;
+            all_valid &= valid;
+            match self.conclude(&work, valid)? {
                 Gate::Passed => {}
                 Gate::Worse => all_pass = false,
                 Gate::Undecided => all_valid = false,
@@ -142,8 +144,9 @@ impl Run {
     }
 
     /// Compares a measured campaign with its baseline, and keeps it as one, as was asked.
-    fn settle(&self, work: &Work) -> anyhow::Result<Gate> {
-        let (text, gate) = self.baselines.settle(&work.campaign, &work.folder.join(run::FILE_NAME))?;
+    fn conclude(&self, work: &Work, valid: bool) -> anyhow::Result<Gate> {
+        let file = work.folder.join(run::FILE_NAME);
+        let (text, gate) = self.baselines.conclude(&work.campaign, &file, valid)?;
         // With --json standard output is the campaign's.
         if self.json {
             eprint!("{text}");

@@ -24,7 +24,7 @@ pub use campaign::{Campaign, Cell, CellStatus, Phase, Plan, Stopped};
 pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
 pub use comparison::{
     Compared, ComparedCampaign, ComparedRatio, ComparedSide, ComparedTotal, ComparedVerdict, Comparison,
-    MainFigure, Share,
+    MainFigure, Missing, Share,
 };
 pub use curve::{LoadCurve, Objective, RateSearch, SearchEnd};
 pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};
