@@ -14,6 +14,7 @@ mod load;
 mod point;
 mod reproduction;
 mod scenario;
+mod seed;
 mod self_check;
 mod semantics;
 mod usage;
