@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match run(&Cli::of_process()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("load-gen: {error:#}");
+            eprintln!("load-gen: {}", report::format::error(error.as_ref()));
             ExitCode::from(exit_code(&error))
         }
     }

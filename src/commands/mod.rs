@@ -154,6 +154,6 @@ fn one_line(error: &clap::Error) -> String {
 
 /// Says on standard error what went wrong, and returns the exit code for it.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("muxbench: {error:#}");
+    eprintln!("muxbench: {}", ::report::format::error(error.as_ref()));
     ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })
 }
