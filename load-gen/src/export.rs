@@ -9,7 +9,7 @@ use report::export::{self, Format, Measure};
 use report::files;
 use report::schema::LoadReport;
 
-const KINDS: &str = "hgrm, hlog, csv, openmetrics or json";
+const KINDS: &str = "hgrm, hlog, csv, prometheus, openmetrics or json";
 
 /// One `--export`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub fn format_named(name: &str) -> Result<Format, String> {
         _ if measure.is_some() => Err("only hgrm has a measure, as in hgrm:service".into()),
         "hlog" => Ok(Format::Hlog),
         "csv" => Ok(Format::Csv),
+        "prometheus" => Ok(Format::Prometheus),
         "openmetrics" => Ok(Format::OpenMetrics),
         "json" => Ok(Format::Json),
         unknown => Err(format!("there is no kind '{unknown}'; it is {KINDS}")),
@@ -123,7 +124,7 @@ impl Exports<'_> {
     /// One that names all failures.
     pub fn write(self, report: &LoadReport) -> anyhow::Result<()> {
         let failures = self.0.iter().filter_map(|export| export.write(report).err());
-        let failures: Vec<String> = failures.map(|error| format!("{error:#}")).collect();
+        let failures: Vec<String> = failures.map(|error| report::format::error(error.as_ref())).collect();
         anyhow::ensure!(failures.is_empty(), failures.join("; "));
         Ok(())
     }
@@ -164,7 +165,7 @@ mod tests {
     fn a_mistake_says_what_to_write() {
         for (text, advice) in [
             ("hgrm", "KIND=PATH"),
-            ("xml=a", "hgrm, hlog, csv, openmetrics or json"),
+            ("xml=a", "hgrm, hlog, csv, prometheus, openmetrics or json"),
             ("csv=", "csv=-"),
             ("csv:service=a", "only hgrm"),
             ("hgrm:speed=a", "response, service, lateness, connect"),

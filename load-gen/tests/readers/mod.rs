@@ -32,6 +32,51 @@ pub fn if_there<T>(found: Option<T>, name: &str) -> Option<T> {
     found
 }
 
+/// Whether `program` is there to be run.
+pub fn installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
+/// What promtool, prometheus_client, a Pushgateway and a node_exporter make of the Prometheus text at `path`, if all agree; none where one
+/// of them is not installed.
+pub fn read_by_prometheus(path: &Path) -> Option<Value> {
+    for program in ["promtool", "prometheus-pushgateway", "prometheus-node-exporter"] {
+        if_there(installed(program).then_some(()), program)?;
+    }
+    let read = read("prometheus.py", &[path], "")?;
+    assert_eq!(read["promtool"], serde_json::json!([0, ""]), "promtool has nothing to say against it");
+    assert_eq!(read["node_textfile_scrape_error"], serde_json::json!(["0"]));
+    let types = |reader: &str| read[reader]["types"].as_object().expect("types").clone();
+    let samples = |reader: &str| read[reader]["samples"].as_array().expect("samples").clone();
+    let ours = (types("client"), samples("client"));
+    assert!(ours.1.len() > 10, "{read}");
+    for reader in ["pushgateway", "node_exporter"] {
+        let theirs = types(reader);
+        // What has no sample is no family to them.
+        assert!(theirs.iter().all(|(name, kind)| ours.0.get(name) == Some(kind)), "{reader}: {theirs:?}");
+        assert_eq!(samples(reader), ours.1, "{reader}");
+    }
+    Some(read["client"].clone())
+}
+
+/// The percentile distribution that HistogramLogProcessor, the tool of HdrHistogram for Java, makes of a log's lines with `tag`, in
+/// microseconds; none where Java or its library is not installed.
+pub fn processed_by_java(log: &Path, tag: &str) -> Option<String> {
+    const LIBRARY: &str = "/usr/share/java/hdrhistogram.jar";
+    if_there(installed("java").then_some(()), "java")?;
+    if_there(Path::new(LIBRARY).exists().then_some(()), LIBRARY)?;
+    let mut java = Command::new("java");
+    java.args(["-cp", LIBRARY, "org.HdrHistogram.HistogramLogProcessor", "-outputValueUnitRatio", "1000"]);
+    let output = java.args(["-tag", tag, "-i"]).arg(log).output().expect("java starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    // Before the distribution it says when the log began.
+    let (head, distribution) = text.split_once('\n').expect("lines");
+    assert!(head.starts_with("#[StartTime: "), "{head}");
+    Some(distribution.to_owned())
+}
+
 /// What a script of this folder says, which is JSON; none where what it needs is not installed.
 pub fn read(script: &str, arguments: &[&Path], input: &str) -> Option<Value> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers");
