@@ -31,7 +31,7 @@ fn run_load(folder: &Path, server: &Server, arguments: &str) {
 fn each_format_is_what_load_gen_itself_exports() {
     let server = Server::serve(&[]);
     let folder = tempfile::tempdir().expect("a folder");
-    let formats = ["hgrm", "hgrm:service", "hlog", "csv", "openmetrics", "json"];
+    let formats = ["hgrm", "hgrm:service", "hlog", "csv", "prometheus", "openmetrics", "json"];
     let file = |format: &str| format!("{}.of-load-gen", format.replace(':', "-"));
     let exports: Vec<_> =
         formats.iter().map(|format| format!("--export {format}={}", file(format))).collect();
@@ -66,12 +66,12 @@ fn what_does_not_fit_is_one_line_and_exit_code_2() {
     for (arguments, code, expected) in [
         ("closed.json --format hgrm:response", 2, "closed.json: the result has no response times"),
         ("closed.json --format hgrm:churn_connect", 2, "no churn_connect times"),
-        ("closed.json --format xml", 2, "hgrm, hlog, csv, openmetrics or json"),
+        ("closed.json --format xml", 2, "hgrm, hlog, csv, prometheus, openmetrics or json"),
         ("closed.json --format bmf", 2, "closed.json: a load result has no such format; it is for campaigns"),
         (
             "closed.json --format xml",
             2,
-            "of a campaign github-benchmark, bmf, openmetrics, csv, hgrm or hlog",
+            "of a campaign github-benchmark, bmf, prometheus, openmetrics, csv, hgrm or hlog",
         ),
         ("closed.json --format csv:service", 2, "only hgrm"),
         ("closed.json", 2, "--format"),
@@ -89,6 +89,9 @@ fn what_does_not_fit_is_one_line_and_exit_code_2() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments}: {stderr}");
         assert!(stderr.starts_with("muxbench: ") && stderr.contains(expected), "{arguments}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{arguments}: {stderr}");
+        let said: Vec<&str> = stderr.trim_end().split(": ").collect();
+        let again = said.windows(2).find(|pair| pair[0] == pair[1]);
+        assert_eq!(again, None, "{arguments}: an error is told once: {stderr}");
     }
 }
 
@@ -121,7 +124,7 @@ fn a_campaign_is_exported_from_its_file_its_folder_or_a_pipe() {
     fs::create_dir(folder.path().join("reference")).expect("made");
     fs::write(folder.path().join("reference/campaign.json"), text).expect("written");
     let reference = "reference";
-    for format in ["bmf", "openmetrics", "csv", "hlog"] {
+    for format in ["bmf", "prometheus", "openmetrics", "csv", "hlog"] {
         let of_folder = export(folder.path(), &format!("{reference} --format {format}"));
         assert!(of_folder.status.success() && of_folder.stdout.len() > 1000, "{format}: {of_folder:?}");
         let of_file =

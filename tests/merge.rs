@@ -63,9 +63,9 @@ fn shards_are_merged_from_files_and_from_one_pipe_and_mistakes_are_one_line() {
     let doubled = refusal(folder.path(), "1.json 1.json -o all.json");
     assert!(doubled.contains("shard 1/2 is there twice: 1.json and 1.json"), "{doubled}");
 
-    write("seed.json", &with(&two, "/settings/seed", 2.into()));
+    write("seed.json", &with(&two, "/settings/seed", "2".into()));
     let seed = refusal(folder.path(), "1.json seed.json -o all.json --max-skew 1h");
-    assert!(seed.contains("settings.seed is 1 and 2"), "{seed}");
+    assert!(seed.contains(r#"settings.seed is "1" and "2""#), "{seed}");
     write("torn.json", &two[..two.len() / 2]);
     assert!(refusal(folder.path(), "1.json torn.json -o all.json").contains("torn.json: not JSON"));
     write("empty.json", "");

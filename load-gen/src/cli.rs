@@ -191,7 +191,7 @@ pub struct Cli {
     pub json: bool,
 
     /// Also write the result for other tools, `-` for standard output; repeatable. KIND is hgrm (percentiles in µs),
-    /// hlog (interval log), csv, openmetrics or json. hgrm shows the response time in open loop and the service time in
+    /// hlog (interval log), csv, prometheus (text format), openmetrics or json. hgrm shows the response time in open loop and the service time in
     /// closed; hgrm:service=PATH says which (response, service, lateness, connect,
     /// churn_connect)
     #[arg(long, value_name = "KIND=PATH")]

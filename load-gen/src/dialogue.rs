@@ -58,7 +58,8 @@ enum Part {
 fn parse(text: &str) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut literal = Vec::new();
-    let mut rest = text;
+    // Of a template that was read from a file; who wants to send a byte order mark writes \xEF\xBB\xBF.
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while let Some(first) = rest.chars().next() {
         let placeholder = [("{payload}", Part::Payload), ("{size}", Part::Size)]
             .into_iter()
@@ -238,6 +239,9 @@ mod tests {
     fn escapes_stand_for_their_bytes_and_other_braces_for_themselves() {
         let parts = parse(r#"{"a":1}\x00\x7f\t\\\{size}"#).expect("a template");
         assert_eq!(parts, [Part::Literal(b"{\"a\":1}\x00\x7f\t\\{size}".to_vec())]);
+        // Of a file that begins with a byte order mark only the text is sent.
+        assert_eq!(parse("\u{feff}a").expect("a template"), [Part::Literal(b"a".to_vec())]);
+        assert_eq!(parse(r"\xEF\xBB\xBF").expect("a template"), [Part::Literal(vec![0xef, 0xbb, 0xbf])]);
         for wrong in [r"\", r"\q", r"\x1", r"\xzz", "\\x\u{e9}"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -8,7 +8,7 @@ use report::files;
 use report::schema::LoadReport;
 use report::streams;
 
-const KINDS: &str = "hgrm, hlog, csv, openmetrics or json";
+const KINDS: &str = "hgrm, hlog, csv, prometheus, openmetrics or json";
 
 /// One `--export`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub fn format_named(name: &str) -> Result<Format, String> {
         _ if measure.is_some() => Err("only hgrm has a measure, as in hgrm:service".into()),
         "hlog" => Ok(Format::Hlog),
         "csv" => Ok(Format::Csv),
+        "prometheus" => Ok(Format::Prometheus),
         "openmetrics" => Ok(Format::OpenMetrics),
         "json" => Ok(Format::Json),
         unknown => Err(format!("there is no kind '{unknown}'; it is {KINDS}")),
@@ -121,15 +122,10 @@ impl Exports<'_> {
     ///
     /// One that names all failures.
     pub fn write(self, report: &LoadReport) -> anyhow::Result<()> {
-        let mut failures: Vec<_> = self.0.iter().filter_map(|export| export.write(report).err()).collect();
-        match failures.len() {
-            0 => Ok(()),
-            1 => Err(failures.remove(0)),
-            _ => {
-                let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
-                Err(anyhow::anyhow!(failures.join("; ")))
-            }
-        }
+        let failures = self.0.iter().filter_map(|export| export.write(report).err());
+        let failures: Vec<String> = failures.map(|error| report::format::error(error.as_ref())).collect();
+        anyhow::ensure!(failures.is_empty(), failures.join("; "));
+        Ok(())
     }
 }
 
@@ -163,7 +159,7 @@ mod tests {
     fn a_mistake_says_what_to_write() {
         for (text, advice) in [
             ("hgrm", "KIND=PATH"),
-            ("xml=a", "hgrm, hlog, csv, openmetrics or json"),
+            ("xml=a", "hgrm, hlog, csv, prometheus, openmetrics or json"),
             ("csv=", "csv=-"),
             ("csv:service=a", "only hgrm"),
             ("hgrm:speed=a", "response, service, lateness, connect"),

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             signals::end_by_broken_pipe()
         }
         Err(error) => {
-            note!("load-gen: {error:#}");
+            note!("load-gen: {}", report::format::error(error.as_ref()));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -1,5 +1,5 @@
-//! What `load-gen --export` writes, read by programs that nobody here wrote: PyPI hdrhistogram, prometheus_client and
-//! jsonschema, npm hdr-histogram-js, Python's csv. `.ci/readers` installs them.
+//! What `load-gen --export` writes, read by programs that nobody here wrote: promtool, a Pushgateway, node_exporter, HdrHistogram for Java, jq,
+//! PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and `.ci/readers` install them.
 
 mod readers;
 
@@ -65,6 +65,7 @@ fn exported(report: &LoadReport) -> tempfile::TempDir {
     for (name, format) in [
         ("hlog", Format::Hlog),
         ("csv", Format::Csv),
+        ("prometheus", Format::Prometheus),
         ("openmetrics", Format::OpenMetrics),
         ("json", Format::Json),
     ] {
@@ -227,6 +228,68 @@ fn openmetrics_is_valid_to_a_strict_parser_and_says_what_the_report_says() {
 }
 
 #[test]
+fn whoever_reads_prometheus_text_reads_the_same_of_a_run_and_it_is_what_the_report_says() {
+    for report in reports() {
+        let folder = exported(&report);
+        let read = readers::read_by_prometheus(&folder.path().join("prometheus"));
+        let samples = read["samples"].as_array().expect("samples");
+        let value = |name: &str| {
+            let sample = samples.iter().find(|sample| sample[0] == name);
+            sample.map(|sample| sample[2].as_f64().expect("a number"))
+        };
+        for (of, name, count) in counts(&report) {
+            let name = format!("load_gen_{of}_{name}");
+            assert_eq!(value(&format!("{name}_total")), count.map(|count| count as f64), "{name}");
+            let kind = count.map_or(Value::Null, |_| "counter".into());
+            assert_eq!(read["types"][&name], kind, "{name}");
+        }
+        for measure in Measure::ALL {
+            let latency = measure.of(&report);
+            for (name, kind) in [("seconds", "histogram"), ("percentiles_seconds", "summary")] {
+                let name = format!("load_gen_{}_{name}", measure.name());
+                let count = latency.map(|latency| latency.count as f64);
+                assert_eq!(value(&format!("{name}_count")), count, "{name}");
+                assert_eq!(read["types"][&name], latency.map_or(Value::Null, |_| kind.into()), "{name}");
+            }
+        }
+        assert_eq!(read["types"]["load_gen_run_info"], "gauge");
+        assert_eq!(value("load_gen_run_info"), Some(1.0));
+        assert_eq!(value("load_gen_valid"), Some(f64::from(u8::from(report.valid))));
+    }
+}
+
+#[test]
+fn the_log_processor_of_hdr_histogram_for_java_makes_the_distribution_that_is_exported_byte_for_byte() {
+    for report in reports() {
+        let folder = exported(&report);
+        let in_window: &[Measure] = match report.intervals.is_empty() {
+            true => &Measure::ALL,
+            false => &[Measure::Lateness, Measure::Connect, Measure::ChurnConnect],
+        };
+        for measure in in_window.iter().filter(|measure| measure.of(&report).is_some()) {
+            let log = folder.path().join("hlog");
+            let theirs = readers::processed_by_java(&log, measure.name());
+            let ours = export::render(&report, Format::Hgrm(Some(*measure)), &[]).expect("rendered");
+            assert_eq!(theirs, ours, "{}", measure.name());
+        }
+    }
+}
+
+#[test(needs(Program("jq")))]
+fn a_seed_of_64_bits_survives_jq() {
+    // One more than the numbers that a double has all of.
+    let seed = (1u64 << 53) + 1;
+    let output = run(&["--json", "-d", "50ms", "--seed", &seed.to_string()]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let passed = readers::fed(Command::new("jq").arg("."), &text);
+    assert!(passed.status.success(), "{}", stderr(&passed));
+    match serde_json::from_slice(&passed.stdout) {
+        Ok(ResultFile::Load(report)) => assert_eq!(report.settings.seed, seed),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn the_table_says_what_the_report_says() {
     for report in reports() {
         let folder = exported(&report);
@@ -330,7 +393,7 @@ fn percentile_distributions_are_those_of_hdr_histogram_js_byte_for_byte() {
 fn every_kind_goes_to_its_file_and_the_result_is_printed_besides() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |kind: &str| folder.path().join(kind.replace(':', "-"));
-    let kinds = ["hgrm", "hgrm:service", "hgrm:connect", "hlog", "csv", "openmetrics", "json"];
+    let kinds = ["hgrm", "hgrm:service", "hgrm:connect", "hlog", "csv", "prometheus", "openmetrics", "json"];
     let exports: Vec<String> = kinds.iter().map(|kind| format!("{kind}={}", path(kind).display())).collect();
     let arguments: Vec<&str> = exports.iter().flat_map(|export| ["--export", export]).collect();
     let report = report(&[&["--rate", "2k"], arguments.as_slice()].concat());
@@ -341,6 +404,7 @@ fn every_kind_goes_to_its_file_and_the_result_is_printed_besides() {
         ("hgrm:connect", Format::Hgrm(Some(Measure::Connect))),
         ("hlog", Format::Hlog),
         ("csv", Format::Csv),
+        ("prometheus", Format::Prometheus),
         ("openmetrics", Format::OpenMetrics),
         ("json", Format::Json),
     ] {
@@ -389,7 +453,7 @@ fn a_full_disk_is_a_failure_that_loses_neither_the_result_nor_the_other_exports(
 #[test]
 fn exports_that_make_no_sense_are_usage_errors() {
     for (arguments, advice) in [
-        (["--export", "xml=a"].as_slice(), "hgrm, hlog, csv, openmetrics or json"),
+        (["--export", "xml=a"].as_slice(), "hgrm, hlog, csv, prometheus, openmetrics or json"),
         (&["--export", "hgrm"], "KIND=PATH"),
         (&["--export", "hgrm:response=a"], "--rate"),
         (&["--json", "--export", "csv=-"], "--json"),

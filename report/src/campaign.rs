@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::histogram::DecodeError;
 use crate::schema::{BenchGroup, Campaign, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
 
+/// What some editors and shells write at the head of a text; it is no JSON.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Why a result file could not be read. Each is one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -200,7 +203,11 @@ fn read_text(path: &Path) -> Result<String, ReadError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => unpacked(&packed(path)),
         text => text,
     };
-    text.map_err(|source| match source.kind() {
+    let read = text.map(|text| match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    });
+    read.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ReadError::NotFound(owned()),
         // Bytes that are not UTF-8 are no JSON either.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
@@ -274,6 +281,36 @@ mod tests {
         let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
         fs::write(&path, text).expect("written");
         assert_eq!(read(&path).expect("read"), campaign);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_read_over_and_one_in_the_middle_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("campaign.json");
+        let campaign = testing::realistic();
+        let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
+        fs::write(&path, format!("\u{feff}{text}")).expect("written");
+        assert_eq!(read(&path).expect("read"), campaign);
+        assert!(matches!(read_measured(&path), Ok(Measured::Campaign(_))));
+        assert_eq!(kind(&path).expect("read").as_deref(), Some("campaign"));
+        assert!(refusal_of(&format!("\u{feff}\u{feff}{text}")).contains("not JSON"));
+    }
+
+    #[test]
+    fn seeds_of_64_bits_are_strings_and_numbers_are_read_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("campaign.json");
+        let mut campaign = testing::realistic();
+        campaign.plan.seed = u64::MAX;
+        let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
+        let written = r#""seed":"18446744073709551615""#;
+        assert!(text.contains(written));
+        for seed in [written, r#""seed":18446744073709551615"#] {
+            fs::write(&path, text.replace(written, seed)).expect("written");
+            assert_eq!(read(&path).expect("read"), campaign);
+        }
+        let error = refusal_of(&text.replace(written, r#""seed":"7 or so""#));
+        assert!(error.contains("'7 or so' is no seed"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! two campaigns it cannot know; [`Options::relative_to`] takes it out, as ratios within a repeat do within a campaign.
 
 mod conditions;
+mod missing;
 pub mod page;
 mod pairs;
 
@@ -13,8 +14,8 @@ use self::pairs::Pairs;
 use crate::agreement::Agreement;
 use crate::format;
 use crate::schema::{
-    Campaign, Compared, ComparedCampaign, ComparedTotal, ComparedVerdict, Comparison, MainFigure, Point,
-    SCHEMA_VERSION, Share,
+    Campaign, Compared, ComparedCampaign, ComparedTotal, ComparedVerdict, Comparison, MainFigure, Missing,
+    Point, SCHEMA_VERSION, Share,
 };
 use crate::statistics::{Proportion, median};
 
@@ -52,22 +53,28 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
     let Conditions { mut refusals, warnings } = conditions::of(base.campaign, new.campaign, options);
     let pairs = Pairs::of(base.campaign, new.campaign);
     if let Some(yardstick) = &options.relative_to {
-        refusals.extend(pairs.lacks(yardstick));
+        refusals.extend(pairs.lacks(yardstick, options));
     }
-    if pairs.both.is_empty() {
+    let mut missing = missing::contenders(&pairs);
+    // A gate has an answer to a campaign that lacks all that was measured.
+    if pairs.both.is_empty() && (options.fail_above.is_none() || missing.is_empty()) {
         refusals.push("nothing to compare: no contender at a point that both campaigns have".to_owned());
     }
     if !refusals.is_empty() {
         return Err(Refused(refusals));
     }
-    let comparisons: Vec<Compared> = pairs
-        .both
-        .iter()
-        .filter(|(contender, _)| options.relative_to.as_ref() != Some(contender))
-        .flat_map(|(contender, point)| {
-            MainFigure::ALL.map(|figure| pairs.compare(contender, point, figure, options))
-        })
-        .collect();
+    let compared =
+        pairs.both.iter().filter(|(contender, _)| options.relative_to.as_ref() != Some(contender)).flat_map(
+            |(contender, point)| {
+                MainFigure::ALL.map(|figure| pairs.compare(contender, point, figure, options))
+            },
+        );
+    let (comparisons, figures): (Vec<Compared>, Vec<Option<Missing>>) = compared.unzip();
+    let is_known = |one: &Missing| {
+        missing.iter().any(|whole| (&whole.contender, &whole.point) == (&one.contender, &one.point))
+    };
+    let figures: Vec<Missing> = figures.into_iter().flatten().filter(|one| !is_known(one)).collect();
+    missing.extend(figures);
     Ok(Comparison {
         schema_version: SCHEMA_VERSION,
         muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -76,6 +83,7 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
         relative_to: options.relative_to.clone(),
         fail_above: options.fail_above,
         warnings,
+        missing,
         not_paired: pairs.not_paired(),
         totals: MainFigure::ALL.map(|figure| total(&comparisons, figure)).into(),
         comparisons,
@@ -88,29 +96,14 @@ impl Comparison {
         self.comparisons.iter().filter(|compared| compared.fails).count()
     }
 
-    /// The contenders that BASE has valid cells of at a point and NEW, which measured them too, has none of: `poll at 10k × 10`.
-    /// A server that no longer works is no tie.
-    pub fn lost(&self) -> Vec<String> {
-        let is_lost = |compared: &&Compared| compared.base.is_some() && compared.new.is_none();
-        let mut lost: Vec<String> = self
-            .comparisons
-            .iter()
-            .filter(|compared| compared.figure == MainFigure::Capacity)
-            .filter(is_lost)
-            .map(|compared| format!("{} at {}", compared.contender, place(&compared.point)))
-            .collect();
-        lost.dedup();
-        lost
-    }
-
-    /// The contenders of which not a single figure came to a verdict: nothing can be said of them.
+    /// The contenders that BASE has figures of and of which not a single one came to a verdict: nothing can be said of them.
     pub fn undecided(&self) -> Vec<&str> {
         let decided = |name: &str| {
             let mut of_it = self.comparisons.iter().filter(|compared| compared.contender == name);
             of_it.any(|compared| compared.verdict != ComparedVerdict::NotComparable)
         };
         let mut names: Vec<&str> = Vec::new();
-        for Compared { contender, .. } in &self.comparisons {
+        for Compared { contender, .. } in self.comparisons.iter().filter(|compared| compared.base.is_some()) {
             if !names.contains(&contender.as_str()) && !decided(contender) {
                 names.push(contender);
             }
@@ -118,11 +111,24 @@ impl Comparison {
         names
     }
 
+    /// How many figures came to a verdict.
+    pub fn compared(&self) -> u64 {
+        self.totals.iter().map(|total| total.compared).sum()
+    }
+
     /// Among how many comparisons with a verdict the two were told apart; `None` without any.
     pub fn told_apart(&self) -> Option<Proportion> {
-        let sum = |of: fn(&ComparedTotal) -> u64| self.totals.iter().map(of).sum::<u64>() as usize;
-        Proportion::of(sum(|total| total.better + total.worse), sum(|total| total.compared))
+        let different: u64 = self.totals.iter().map(|total| total.better + total.worse).sum();
+        Proportion::of(different as usize, self.compared() as usize)
     }
+}
+
+/// What `base` has measured and `new` does not set out to measure, a line each: known before `new` has measured anything.
+pub fn not_planned(base: &Campaign, new: &Campaign) -> Vec<String> {
+    let pairs = Pairs::of(base, new);
+    let is_planned = |one: &Missing| pairs.both.contains(&(one.contender.clone(), one.point.clone()));
+    let missing = missing::contenders(&pairs).into_iter().filter(|one| !is_planned(one));
+    missing::lines(&missing.collect::<Vec<_>>())
 }
 
 /// A point in a line: `10k × 10 (idle-scaling)`.

@@ -5,6 +5,20 @@ use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio, Verdict}
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
 
+/// An error and what caused it in a line, each told once: many an error has the words of its cause among its own.
+pub fn error(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.contains(&words) {
+            text += &format!(": {words}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
 /// A duration with three significant digits and a unit: `35.1 µs`, `1.21 ms`.
 pub fn duration_ns(ns: f64) -> String {
     const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
@@ -153,6 +167,23 @@ fn ratio_decimals(ratio: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_told_once_however_often_it_is_in_the_chain() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read a.json: {source}")]
+        struct WithItsCause {
+            source: Plain,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("nothing was drawn")]
+        struct WithoutItsCause(#[source] WithItsCause);
+        #[derive(Debug, thiserror::Error)]
+        #[error("no space left")]
+        struct Plain;
+        let told = error(&WithoutItsCause(WithItsCause { source: Plain }));
+        assert_eq!(told, "nothing was drawn: cannot read a.json: no space left");
+    }
 
     #[test]
     fn durations_choose_their_unit() {

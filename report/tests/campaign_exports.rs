@@ -1,5 +1,6 @@
-//! What `muxbench export` makes of a campaign, read by programs that nobody here wrote: github-action-benchmark, PyPI hdrhistogram,
-//! prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/readers` installs them. The campaign is a part of the reference.
+//! What `muxbench export` makes of a campaign, read by programs that nobody here wrote: github-action-benchmark, promtool, a Pushgateway,
+//! node_exporter, HdrHistogram for Java, PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and
+//! `.ci/readers` install them. The campaign is a part of the reference.
 
 #[path = "../../load-gen/tests/readers/mod.rs"]
 mod readers;
@@ -96,6 +97,65 @@ fn a_strict_parser_of_openmetrics_reads_every_figure() {
         }
     }
     assert_eq!(families["muxbench_campaign"]["type"], "info");
+}
+
+#[test]
+fn whoever_reads_prometheus_text_reads_the_same_of_a_campaign() {
+    let campaign = reference();
+    let folder = exported(&campaign, Format::Prometheus);
+    let read = readers::read_by_prometheus(&folder.path().join("export"));
+    let expected = [
+        ("muxbench_campaign_info", "gauge"),
+        ("muxbench_response_p99_seconds", "gauge"),
+        ("muxbench_capacity_echoes_per_second", "gauge"),
+        ("muxbench_cells", "gauge"),
+        ("muxbench_response_seconds", "histogram"),
+    ];
+    for (name, kind) in expected {
+        assert_eq!(read["types"][name], kind, "{name}");
+    }
+    let samples = read["samples"].as_array().expect("samples").iter();
+    let counts = samples.filter(|sample| sample[0] == "muxbench_response_seconds_count");
+    let count: f64 = counts.filter_map(|sample| sample[2].as_f64()).sum();
+    let expected: u64 = valid(&campaign).into_iter().map(|cell| response(cell).len()).sum();
+    assert_eq!(count, expected as f64);
+}
+
+#[test]
+fn what_github_action_benchmark_is_given_is_as_its_documentation_says() {
+    let folder = exported(&reference(), Format::GithubBenchmark);
+    let schema = root().join("report/tests/github-action-benchmark.schema.json");
+    for name in ["smaller-is-better.json", "bigger-is-better.json"] {
+        let path = folder.path().join(name);
+        let errors = read("schema.py", &[&schema, &path], "");
+        assert_eq!(errors, json!([]), "{name}");
+        let text = fs::read_to_string(&path).expect("written");
+        let figures: Vec<Value> = serde_json::from_str(&text).expect("an array");
+        let names: std::collections::BTreeSet<&str> =
+            figures.iter().filter_map(|figure| figure["name"].as_str()).collect();
+        assert_eq!(names.len(), figures.len(), "figures are told from one another by their names alone");
+        for (right, wrong) in [("\"unit\"", "\"units\""), ("\"± ", "\"about ")] {
+            fs::write(&path, text.replace(right, wrong)).expect("written");
+            assert_ne!(read("schema.py", &[&schema, &path], ""), json!([]), "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn the_log_processor_of_hdr_histogram_for_java_makes_the_distributions_that_are_exported_byte_for_byte() {
+    let campaign = reference();
+    let log = exported(&campaign, Format::Hlog);
+    let distributions = exported(&campaign, Format::Hgrm);
+    let text = fs::read_to_string(log.path().join("export")).expect("written");
+    let tags = text.lines().filter_map(|line| line.strip_prefix("Tag=")?.split(',').next());
+    let tags: std::collections::BTreeSet<&str> = tags.collect();
+    assert!(tags.len() > 10, "{tags:?}");
+    // Java takes its time to start.
+    for tag in tags.into_iter().step_by(5) {
+        let theirs = readers::processed_by_java(&log.path().join("export"), tag);
+        let file = distributions.path().join(format!("{}.hgrm", tag.replace('/', "_")));
+        assert_eq!(theirs, fs::read_to_string(file).expect("written"), "{tag}");
+    }
 }
 
 #[test]

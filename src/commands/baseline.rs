@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use report::campaign;
-use report::compare::{Options, page};
+use report::compare::{Options, not_planned, page};
 use report::note;
 use report::schema::Campaign;
 
-use super::UsageError;
 use super::compare::{self, Gate, Rules};
+use super::{INVALID, UsageError};
 
 /// Where baselines are.
 const FOLDER: &str = "results/baselines";
@@ -22,10 +22,12 @@ const USUAL_BOUND: f64 = 0.1;
 /// What `run` is asked to do with baselines.
 #[derive(Debug, clap::Args)]
 pub struct Baselines {
-    /// Keep the campaign as a baseline of this name, for --baseline; with --baseline too, only if the comparison passes
+    /// Keep the campaign as a baseline of this name, for --baseline, if it is valid and complete; with --baseline too, only if the comparison
+    /// passes. Otherwise the earlier one stays
     #[arg(long, value_name = "NAME", value_parser = name)]
     save_baseline: Option<String>,
-    /// Compare at the end with the baseline of this name, and end with 3 if a figure is worse by more than 10 %, or --fail-above
+    /// Compare at the end with the baseline of this name, and end with 3 if a figure is worse by more than 10 %, or --fail-above; with 4 if
+    /// less was measured than for the baseline
     #[arg(long, value_name = "NAME", value_parser = name)]
     baseline: Option<String>,
     #[command(flatten)]
@@ -54,14 +56,18 @@ impl Baselines {
             };
         };
         let path = find(name, &campaign.plan.scenario.name)?;
+        let base = campaign::read(&path)?;
         // Without cells there is no verdict, but every reason to refuse one.
-        compare::of_files((&path, &campaign::read(&path)?), (Path::new("-"), campaign), &self.options())?;
+        compare::of_files((&path, &base), (Path::new("-"), campaign), &self.options())?;
+        for line in not_planned(&base, campaign) {
+            note!("muxbench: baseline '{name}': {line}: this run will end with {INVALID}");
+        }
         Ok(())
     }
 
-    /// Compares `campaign`, which was measured into `file`, with its baseline, and keeps it as one, as was asked. Gives the
-    /// comparison as text, and whether it passes.
-    pub fn settle(&self, campaign: &Campaign, file: &Path) -> anyhow::Result<(String, Gate)> {
+    /// Compares `campaign`, which was measured into `file`, with its baseline, and keeps it as one, as was asked; one that is not `valid`
+    /// is not kept. Gives the comparison as text, and whether it passes.
+    pub fn conclude(&self, campaign: &Campaign, file: &Path, valid: bool) -> anyhow::Result<(String, Gate)> {
         let (mut text, mut gate) = (String::new(), Gate::Passed);
         if let Some(name) = &self.baseline {
             let path = find(name, &campaign.plan.scenario.name)?;
@@ -70,11 +76,18 @@ impl Baselines {
             (text, gate) = (page::text(&comparison), Gate::of(&comparison));
         }
         match &self.save_baseline {
-            Some(name) if gate == Gate::Passed => save(name, campaign, file)?,
-            Some(name) => note!("muxbench: not kept as baseline '{name}', since it does not pass"),
-            None => {}
+            Some(name) if valid && gate == Gate::Passed => save(name, campaign, file)?,
+            _ if !valid => self.tell_not_kept("the campaign is not valid"),
+            _ => self.tell_not_kept("it does not pass"),
         }
         Ok((text, gate))
+    }
+
+    /// Says that a campaign that was to become a baseline does not.
+    pub fn tell_not_kept(&self, because: &str) {
+        if let Some(name) = &self.save_baseline {
+            note!("muxbench: not kept as baseline '{name}', since {because}; an earlier one stays as it is");
+        }
     }
 
     fn options(&self) -> Options {

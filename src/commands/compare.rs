@@ -17,11 +17,11 @@ use super::{GATE, INVALID, UsageError, baseline, print};
 /// comparable where there are too few valid repeats, another rate or size, or only lower bounds of a capacity.
 ///
 /// Refused (2): another processor, number of processors, hypervisor, kernel, mitigation, clock source, governor or pinning, unless
-/// --across-machines; a debug build beside a release build; nothing in common. A warning: another host, memory, kernel setting, version,
+/// --across-machines; a debug build beside a release build; without --fail-above, nothing in common. A warning: another host, memory, kernel setting, version,
 /// compiler, scenario, extent (--quick), length of windows, or command of an external server.
 ///
-/// Ends with 3 if a figure is worse by more than --fail-above allows, and with 4 where that cannot be said: NEW has no valid cell where
-/// BASE has some, or of a contender no figure could be compared.
+/// Ends with 3 if a figure is worse by more than --fail-above allows, and with 4 where that cannot be said: NEW measured less than BASE
+/// (a contender, a point or a figure is missing, for whatever reason), or of a contender no figure could be compared.
 #[derive(clap::Args)]
 pub struct Compare {
     /// BASE and NEW, each the folder of a campaign or its campaign.json; with --baseline NEW alone
@@ -139,7 +139,10 @@ impl Gate {
             Self::Passed
         } else if comparison.failed() > 0 {
             Self::Worse
-        } else if !comparison.lost().is_empty() || !comparison.undecided().is_empty() {
+        } else if !comparison.missing.is_empty()
+            || !comparison.undecided().is_empty()
+            || comparison.compared() == 0
+        {
             Self::Undecided
         } else {
             Self::Passed

@@ -14,21 +14,21 @@ use report::schema::{Campaign, LoadReport};
 use super::{UsageError, compare, is_stream, print, readable};
 
 /// What a campaign can be written as.
-const OF_CAMPAIGN: &str = "github-benchmark, bmf, openmetrics, csv, hgrm or hlog";
+const OF_CAMPAIGN: &str = "github-benchmark, bmf, prometheus, openmetrics, csv, hgrm or hlog";
 
 /// Write a result in the format of another tool
 ///
 /// Of a campaign: github-benchmark (two files for github-action-benchmark, smaller-is-better.json and bigger-is-better.json), bmf (Bencher),
-/// openmetrics, csv (a row a cell), hgrm (percentiles in µs, a file a contender and point) and hlog (interval log, a tagged line a
+/// prometheus (text format, for promtool, a Pushgateway and node_exporter) and openmetrics, csv (a row a cell), hgrm (percentiles in µs, a file a contender and point) and hlog (interval log, a tagged line a
 /// cell). Those of several files go into the folder that -o names.
 ///
-/// Of what load-gen --json or merge wrote: what load-gen --export would have given, hgrm, hlog, csv, openmetrics or json.
+/// Of what load-gen --json or merge wrote: what load-gen --export would have given, hgrm, hlog, csv, prometheus, openmetrics or json.
 #[derive(clap::Args)]
 pub struct Export {
     /// The folder of a campaign, its campaign.json, or a load result; - is standard input
     #[arg(value_name = "DIR|FILE")]
     file: PathBuf,
-    /// github-benchmark, bmf, hgrm, hlog, csv, openmetrics or json. Of a load result hgrm shows the response time in open loop and the
+    /// github-benchmark, bmf, hgrm, hlog, csv, prometheus, openmetrics or json. Of a load result hgrm shows the response time in open loop and the
     /// service time in closed; hgrm:service says which (response, service, lateness, connect, churn_connect)
     #[arg(long, value_name = "FORMAT", value_parser = wanted)]
     format: Wanted,
@@ -61,6 +61,7 @@ impl Wanted {
     fn of_campaign(self) -> Result<CampaignFormat, UsageError> {
         match self {
             Self::OfCampaign(format) => Ok(format),
+            Self::OfLoad(Format::Prometheus) => Ok(CampaignFormat::Prometheus),
             Self::OfLoad(Format::OpenMetrics) => Ok(CampaignFormat::OpenMetrics),
             Self::OfLoad(Format::Csv) => Ok(CampaignFormat::Csv),
             Self::OfLoad(Format::Hgrm(None)) => Ok(CampaignFormat::Hgrm),

@@ -156,7 +156,7 @@ pub fn explain(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref().is_some_and(PrintError::is_broken_pipe) {
         signals::end_by_broken_pipe();
     }
-    note!("muxbench: {error:#}");
+    note!("muxbench: {}", ::report::format::error(error.as_ref()));
     ExitCode::from(match error.is::<UsageError>() {
         // Whatever failed, somebody wanted it to end.
         _ if streams::interrupted().load(Relaxed) => INTERRUPTED,

@@ -210,7 +210,7 @@ impl Report {
 /// Takes a result, or says why it is left out: it costs its part of the page, not the page.
 fn take(found: &mut Found, path: &Path) {
     if let Err(error) = found.take(path) {
-        note!("muxbench: left out: {error:#}");
+        note!("muxbench: left out: {}", report::format::error(error.as_ref()));
     }
 }
 

@@ -122,12 +122,14 @@ impl Run {
             self.measure(&mut work, &left, &interruption)?;
             if interruption.has_come() {
                 tell_interrupted(&work, &left);
+                self.baselines.tell_not_kept("it was interrupted");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             let told = interruption.while_all_is_saved(|| self.tell(&work.folder, &work.campaign, several));
             trouble = trouble.or(told.err());
-            all_valid &= tell_gaps(&work.campaign);
-            let (gate, told) = self.settle(&work)?;
+            let valid = tell_gaps(&work.campaign) && work.campaign.complete;
+            all_valid &= valid;
+            let (gate, told) = self.conclude(&work, valid)?;
             trouble = trouble.or(told.err());
             match gate {
                 Gate::Passed => {}
@@ -148,8 +150,9 @@ impl Run {
     }
 
     /// Compares a measured campaign with its baseline, and keeps it as one, as was asked; says too whether that could be told.
-    fn settle(&self, work: &Work) -> anyhow::Result<(Gate, anyhow::Result<()>)> {
-        let (text, gate) = self.baselines.settle(&work.campaign, &work.folder.join(run::FILE_NAME))?;
+    fn conclude(&self, work: &Work, valid: bool) -> anyhow::Result<(Gate, anyhow::Result<()>)> {
+        let file = work.folder.join(run::FILE_NAME);
+        let (text, gate) = self.baselines.conclude(&work.campaign, &file, valid)?;
         // With --json standard output is the campaign's.
         if self.json {
             if !text.is_empty() {

@@ -84,7 +84,8 @@ pub fn draft(name: &str) -> Result<Draft, ScenarioError> {
             names.join(", ")
         )
     })?;
-    let mut draft = read(name, &text)?;
+    // A byte order mark, which some editors write, is no part of the text.
+    let mut draft = read(name, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
     external::resolve_here(&mut draft.scenario, Path::new(name))?;
     Ok(draft)
 }

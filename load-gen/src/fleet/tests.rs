@@ -6,6 +6,7 @@ use std::thread;
 use report::schema::WaitPolicy;
 
 use super::*;
+use crate::machine::table::Table;
 
 /// A worker that answers each command with what `answer` makes of it.
 fn worker(answers: &Sender<Answer>, answer: impl Fn(Command) -> Answer + Send + 'static) -> WorkerHandle {
@@ -45,7 +46,7 @@ fn what_is_answered_after_a_failure_is_no_answer_to_what_is_asked_next() {
     ];
     let target: std::net::SocketAddr = "127.0.0.1:7777".parse().expect("an address");
     let options = FleetOptions { threads: 2, ..FleetOptions::new(target, 2, 2) };
-    let placement = Placement::new(2, 2, 2, 1024).expect("room for two");
+    let placement = Placement::new(2, 2, 2, 1024, Table::Own).expect("room for two");
     let mut fleet = Fleet {
         shared: Arc::new(shared(options, placement, EngineKind::Epoll, Arc::default())),
         workers,

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
-use super::place;
+use super::{missing, place};
 use crate::format;
 use crate::markdown::escaped;
 use crate::schema::{
@@ -31,6 +31,7 @@ pub fn text(comparison: &Comparison) -> String {
     lines.extend(table.lines().map(|line| line.trim_end().to_owned()));
     lines.extend(comparison.totals.iter().map(total));
     lines.extend(notes(comparison));
+    lines.extend(missing::lines(&comparison.missing));
     lines.push(outcome(comparison));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -44,16 +45,20 @@ pub fn markdown(comparison: &Comparison) -> String {
     // What is worse by more than was allowed first, then what is worse.
     told_apart.sort_by_key(|compared| (!compared.fails, compared.verdict == ComparedVerdict::Better));
     let mut paragraphs = vec![format!("**{}**", escaped(&outcome(comparison)))];
+    let list = |lines: Vec<String>| {
+        lines.iter().map(|line| format!("- {}", escaped(line))).collect::<Vec<_>>().join("\n")
+    };
+    if !comparison.missing.is_empty() {
+        paragraphs.push(list(missing::lines(&comparison.missing)));
+    }
     if !told_apart.is_empty() {
         let heading = "| contender | connections × active | figure | BASE | NEW | NEW/BASE | |\n\
                        | --- | --- | --- | ---: | ---: | ---: | --- |";
         let rows = told_apart.into_iter().map(difference);
         paragraphs.push([heading.to_owned()].into_iter().chain(rows).collect::<Vec<_>>().join("\n"));
     }
-    let totals = comparison.totals.iter().map(|figure| format!("- {}", escaped(&total(figure))));
-    paragraphs.push(totals.collect::<Vec<_>>().join("\n"));
-    let notes: Vec<String> = notes(comparison).iter().map(|note| format!("- {}", escaped(note))).collect();
-    paragraphs.push(notes.join("\n"));
+    paragraphs.push(list(comparison.totals.iter().map(total).collect()));
+    paragraphs.push(list(notes(comparison)));
     let row = |cells: &[String]| format!("| {} |", cells.join(" | "));
     let every = rows(comparison).into_iter().map(|cells| row(&cells.map(|cell| escaped(&cell))));
     let all = [row(&HEADING.map(str::to_owned)), "| --- | --- | --- | --- | --- | --- |".to_owned()];
@@ -262,12 +267,16 @@ fn obstacles(comparison: &Comparison) -> Vec<String> {
 
 /// What came of it, in a sentence.
 pub fn outcome(comparison: &Comparison) -> String {
-    let lost = comparison.lost();
-    if !lost.is_empty() {
-        return format!("NEW has no valid cell where BASE has some: {}", lost.join("; "));
+    match missing::summary(&comparison.missing) {
+        missing if missing.is_empty() => of_figures(comparison),
+        missing => format!("{}; NEW measured less than BASE: it lacks {missing}", of_figures(comparison)),
     }
+}
+
+/// What came of the figures that both have.
+fn of_figures(comparison: &Comparison) -> String {
     let failed = comparison.failed();
-    let compared: u64 = comparison.totals.iter().map(|total| total.compared).sum();
+    let compared = comparison.compared();
     match comparison.fail_above {
         _ if compared == 0 => "no figure could be compared".to_owned(),
         Some(_) if failed == 0 && !comparison.undecided().is_empty() => {

@@ -6,27 +6,31 @@ use super::{Options, place};
 use crate::cells;
 use crate::format;
 use crate::schema::{
-    Campaign, Cell, Compared, ComparedRatio, ComparedSide, ComparedVerdict, MainFigure, Point,
+    Campaign, Cell, Compared, ComparedRatio, ComparedSide, ComparedVerdict, MainFigure, Missing, Point,
 };
 use crate::statistics::{REPEATS_FOR_INTERVAL, Ratio, Verdict};
 
 /// What two campaigns have in common.
 pub(super) struct Pairs<'a> {
-    base: &'a Campaign,
-    new: &'a Campaign,
+    pub(super) base: &'a Campaign,
+    pub(super) new: &'a Campaign,
+    /// The contenders at the points that BASE planned.
+    pub(super) of_base: Vec<(String, Point)>,
     /// The contenders at the points that both planned, in the order of NEW.
     pub(super) both: Vec<(String, Point)>,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn of(base: &'a Campaign, new: &'a Campaign) -> Self {
-        let both = planned(new).into_iter().filter(|pair| planned(base).contains(pair)).collect();
-        Self { base, new, both }
+        let of_base = planned(base);
+        let both = planned(new).into_iter().filter(|pair| of_base.contains(pair)).collect();
+        Self { base, new, of_base, both }
     }
 
-    /// Why `yardstick` cannot be one.
-    pub(super) fn lacks(&self, yardstick: &str) -> Option<String> {
-        let is_there = self.both.iter().any(|(contender, _)| contender == yardstick);
+    /// Why `yardstick` cannot be one. With a gate it is enough that BASE has it: what cannot be divided by it is then missing.
+    pub(super) fn lacks(&self, yardstick: &str, options: &Options) -> Option<String> {
+        let pairs = if options.fail_above.is_some() { &self.of_base } else { &self.both };
+        let is_there = pairs.iter().any(|(contender, _)| contender == yardstick);
         (!is_there).then(|| {
             let names: BTreeSet<&str> = self.both.iter().map(|(contender, _)| contender.as_str()).collect();
             let names = format::and(&names.into_iter().collect::<Vec<_>>());
@@ -35,32 +39,31 @@ impl<'a> Pairs<'a> {
         })
     }
 
-    /// What only one of them planned.
+    /// What NEW alone planned.
     pub(super) fn not_paired(&self) -> Vec<String> {
-        let only = |of: &Campaign, side: &str| -> Vec<String> {
-            let pairs = planned(of).into_iter().filter(|pair| !self.both.contains(pair));
-            pairs
-                .map(|(contender, point)| format!("{contender} at {}: only in {side}", place(&point)))
-                .collect()
-        };
-        [only(self.base, "BASE"), only(self.new, "NEW")].concat()
+        let pairs = planned(self.new).into_iter().filter(|pair| !self.both.contains(pair));
+        pairs.map(|(contender, point)| format!("{contender} at {}: only in NEW", place(&point))).collect()
     }
 
+    /// Compares one figure, and says why NEW lacks it where BASE has it.
     pub(super) fn compare(
         &self,
         contender: &str,
         point: &Point,
         figure: MainFigure,
         options: &Options,
-    ) -> Compared {
+    ) -> (Compared, Option<Missing>) {
         let [base, new] = [self.base, self.new].map(|campaign| Side::of(campaign, contender, point));
         let [base_values, new_values] =
             [&base, &new].map(|side| side.values(figure, options.relative_to.as_deref()));
         let ratio = Ratio::of_independent(&new_values, &base_values);
         let [base, new] = [base.summary(figure), new.summary(figure)];
-        let obstacle = self
-            .other_load(point, figure)
-            .or_else(|| self.unsteady_yardstick(options.relative_to.as_deref()?, point, figure));
+        let other_load = self.other_load(point, figure);
+        let lacks = base.and_then(|_| {
+            other_load.clone().or_else(|| lacks(options.relative_to.as_deref(), &base_values, &new_values))
+        });
+        let obstacle =
+            other_load.or_else(|| self.unsteady_yardstick(options.relative_to.as_deref()?, point, figure));
         let known = match (obstacle, ratio) {
             (Some(reason), _) => Err(reason),
             (None, None) => Err(absence(base.as_ref(), new.as_ref()).to_owned()),
@@ -77,9 +80,22 @@ impl<'a> Pairs<'a> {
         });
         let beyond =
             |ratio: ComparedRatio| options.fail_above.is_some_and(|most| is_beyond(ratio, figure, most));
-        let fails = verdict == ComparedVerdict::Worse && ratio.is_some_and(beyond);
+        let is_beyond = ratio.is_some_and(beyond);
+        let fails = verdict == ComparedVerdict::Worse && is_beyond;
+        let is_exact = |side: Option<ComparedSide>| side.is_some_and(|side| !side.lower_bound);
+        let is_bound_beyond = is_beyond && verdict == ComparedVerdict::NotComparable;
+        let lacks = lacks.or_else(|| {
+            let cannot_tell = is_bound_beyond && is_exact(base) && !is_exact(new);
+            cannot_tell.then(|| "only a lower bound, and that is worse than allowed".to_owned())
+        });
         let (contender, point) = (contender.to_owned(), point.clone());
-        Compared { contender, point, figure, base, new, ratio, verdict, reason, fails }
+        let missing = lacks.map(|reason| Missing {
+            contender: contender.clone(),
+            point: point.clone(),
+            figure: Some(figure),
+            reason,
+        });
+        (Compared { contender, point, figure, base, new, ratio, verdict, reason, fails }, missing)
     }
 
     /// How the load differs that `figure` was measured under at a point that is the same by its numbers.
@@ -121,16 +137,33 @@ fn planned(campaign: &Campaign) -> Vec<(String, Point)> {
     campaign.plan.points.iter().flat_map(at).collect()
 }
 
+/// Why NEW has too few values of a figure to compare it, where BASE has enough.
+fn lacks(yardstick: Option<&str>, base_values: &[f64], new_values: &[f64]) -> Option<String> {
+    let of_both = yardstick.map(|name| format!(" that {name} has too")).unwrap_or_default();
+    match (base_values.len(), new_values.len()) {
+        (1.., 0) => Some(format!("no valid repeat has it{of_both}")),
+        (REPEATS_FOR_INTERVAL.., few) if few < REPEATS_FOR_INTERVAL => {
+            Some(format!("too few valid repeats have it{of_both}: {few}, and BASE {}", base_values.len()))
+        }
+        _ => None,
+    }
+}
+
 /// The valid cells of one contender at one point of one campaign.
-struct Side<'a> {
+pub(super) struct Side<'a> {
     campaign: &'a Campaign,
     point: &'a Point,
     cells: Vec<&'a Cell>,
 }
 
 impl<'a> Side<'a> {
-    fn of(campaign: &'a Campaign, contender: &str, point: &'a Point) -> Self {
+    pub(super) fn of(campaign: &'a Campaign, contender: &str, point: &'a Point) -> Self {
         Self { campaign, point, cells: cells::valid(campaign, point, contender) }
+    }
+
+    /// Whether any of them has the figure.
+    pub(super) fn has(&self, figure: MainFigure) -> bool {
+        self.cells.iter().any(|cell| figure.figure().of(cell).is_some())
     }
 
     fn summary(&self, figure: MainFigure) -> Option<ComparedSide> {

@@ -146,31 +146,181 @@ fn points_under_another_load_are_not_comparable_and_others_are_named() {
     assert_eq!(reason.as_deref(), Some("other rate: BASE 20k requests/s, NEW 4k requests/s"));
     let capacity = of(&comparison, "poll", MainFigure::Capacity)[0];
     assert_ne!(capacity.verdict, ComparedVerdict::NotComparable, "it does not depend on the rate");
-    assert_eq!(comparison.not_paired[0], "epoll-lt at 100 × 10 (idle-scaling): only in BASE");
-    assert_eq!(comparison.not_paired.len(), 6);
+    assert_eq!(comparison.not_paired[0], "epoll-lt at 200 × 10 (idle-scaling): only in NEW");
+    assert_eq!(comparison.not_paired.len(), 3);
+    // Of each contender the point, and at the other point p50 and p99.
+    assert_eq!(comparison.missing.len(), 3 + 3 * 2);
+    assert_eq!(comparison.missing[0].reason, "NEW does not measure at such a point");
+    assert_eq!(comparison.missing[3].reason, "other rate: BASE 20k requests/s, NEW 4k requests/s");
     new.plan.points.truncate(1);
     let refused = compared(&base, &new, &Options::default()).expect_err("nothing is the same");
     assert_eq!(refused.0, ["nothing to compare: no contender at a point that both campaigns have"]);
 }
 
+/// What a gate of 10 % says is missing in `new`: contender, figure and reason of each, and the lines about it.
+fn missing(base: &Campaign, new: &Campaign) -> (Vec<(String, Option<MainFigure>, String)>, Vec<String>) {
+    let comparison = compared(base, new, &gate(0.1)).expect("comparable");
+    let text = page::text(&comparison);
+    let lines = text.lines().filter(|line| line.starts_with("missing in NEW: ")).map(str::to_owned).collect();
+    let missing = comparison.missing.into_iter();
+    (missing.map(|one| (one.contender, one.figure, one.reason)).collect(), lines)
+}
+
+/// Takes `contender` out of a campaign, for a reason or none.
+fn leave_out(campaign: &mut Campaign, contender: &str, reason: Option<&str>) {
+    campaign.plan.scenario.mechanisms.retain(|name| name != contender);
+    campaign.cells.retain(|cell| cell.mechanism != contender);
+    campaign.plan.scenario.excludes.extend(reason.map(|reason| crate::schema::Exclude {
+        mechanism: contender.to_owned(),
+        reason: reason.to_owned(),
+        ..crate::schema::Exclude::default()
+    }));
+}
+
 #[test]
-fn a_server_that_no_longer_works_is_no_tie() {
+fn whatever_was_left_out_of_the_new_campaign_is_missing_with_the_reason_in_one_line() {
+    let base = campaign(1, 6, "", 1.0);
+    let places = "at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling)";
+    for (reason, told) in [
+        (Some("this kernel refuses io_uring"), "left out: this kernel refuses io_uring"),
+        (None, "NEW was not asked to measure it"),
+    ] {
+        let mut new = campaign(2, 6, "", 1.0);
+        leave_out(&mut new, "poll", reason);
+        let (missing, lines) = missing(&base, &new);
+        assert_eq!(missing, vec![("poll".to_owned(), None, told.to_owned()); 2]);
+        assert_eq!(lines, [format!("missing in NEW: poll, {places}: {told}")]);
+        assert_eq!(not_planned(&base, &Campaign { cells: Vec::new(), ..new.clone() }), lines, "known before");
+        let (turned, _) = self::missing(&new, &base);
+        assert!(turned.is_empty(), "measuring more is no fault: {turned:?}");
+    }
+    let mut new = campaign(2, 6, "", 1.0);
+    new.plan.scenario.excludes.push(crate::schema::Exclude {
+        mechanism: "poll".to_owned(),
+        reason: "takes too long".to_owned(),
+        above_connections: Some(1_000),
+        ..crate::schema::Exclude::default()
+    });
+    let (_, lines) = missing(&base, &new);
+    assert_eq!(lines, ["missing in NEW: poll, at 10k × 10 (idle-scaling): left out: takes too long"]);
+}
+
+#[test]
+fn a_campaign_that_has_nothing_of_what_was_measured_is_refused_and_does_not_pass_a_gate() {
+    let (mut base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
+    leave_out(&mut base, "epoll-lt", None);
+    leave_out(&mut base, "epoll-et", None);
+    leave_out(&mut new, "poll", Some("this build does not have it"));
+    let refused = compared(&base, &new, &Options::default()).expect_err("nothing is the same");
+    assert!(refused.0[0].starts_with("nothing to compare: "), "{refused:?}");
+    let (missing, lines) = missing(&base, &new);
+    assert_eq!((missing.len(), lines.len()), (2, 1), "{lines:?}");
+    let comparison = compared(&base, &new, &gate(0.1)).expect("the gate has an answer");
+    assert_eq!(
+        page::outcome(&comparison),
+        "no figure could be compared; NEW measured less than BASE: it lacks poll at 2 points"
+    );
+}
+
+#[test]
+fn a_server_that_no_longer_works_is_missing_with_what_became_of_it() {
     let base = campaign(1, 6, "", 1.0);
     let mut new = base.clone();
     let broken: Vec<usize> = (0..new.cells.len()).filter(|at| new.cells[*at].mechanism == "poll").collect();
     broken.into_iter().for_each(|at| testing::spoil(&mut new, at, CellStatus::Failed, "the server died"));
-    let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
-    let lost = ["poll at 100 × 10 (idle-scaling)", "poll at 10k × 10 (idle-scaling)"];
-    assert_eq!(comparison.lost(), lost);
-    assert!(page::outcome(&comparison).starts_with("NEW has no valid cell where BASE has some: poll at "));
-    assert!(compared(&new, &base, &gate(0.1)).expect("comparable").lost().is_empty());
+    let (missing_now, lines) = missing(&base, &new);
+    assert!(missing_now.iter().all(|(name, figure, _)| name == "poll" && figure.is_none()));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].ends_with(": none of its 6 cells is valid: the server died"), "{lines:?}");
+    assert!(missing(&new, &base).0.is_empty(), "a server that works again is no fault");
+    let markdown = page::markdown(&compared(&base, &new, &gate(0.1)).expect("comparable"));
+    assert!(markdown.contains("\n- missing in NEW: poll, at "), "{markdown}");
+
+    let mut interrupted = base.clone();
+    interrupted.complete = false;
+    interrupted.cells.retain(|cell| cell.point.connections == 100);
+    let (missing, lines) = missing(&base, &interrupted);
+    assert_eq!((missing.len(), lines.len()), (3, 3));
+    assert!(lines.iter().all(|line| line.ends_with(": NEW was interrupted before it")), "{lines:?}");
+}
+
+#[test]
+fn a_figure_that_is_gone_is_missing_and_so_is_one_with_too_few_repeats() {
+    let base = campaign(1, 6, "", 1.0);
+    let mut new = campaign(2, 6, "", 1.0);
+    for cell in new.cells.iter_mut().filter(|cell| cell.mechanism == "poll") {
+        match cell.point.connections {
+            100 => cell.capacity = None,
+            _ if cell.repeat >= 2 => {
+                let response = cell.latency.as_mut().and_then(|phase| phase.load.response.as_mut());
+                response.expect("open loop").p99_ns = None;
+            }
+            _ => {}
+        }
+    }
+    let (missing, lines) = missing(&base, &new);
+    let gone = "no valid repeat has it".to_owned();
+    let few = "too few valid repeats have it: 2, and BASE 6".to_owned();
+    assert_eq!(
+        missing,
+        [
+            ("poll".to_owned(), Some(MainFigure::Capacity), gone.clone()),
+            ("poll".to_owned(), Some(MainFigure::ServerCpu), gone),
+            ("poll".to_owned(), Some(MainFigure::ResponseP99), few),
+        ]
+    );
+    assert_eq!(
+        lines[2],
+        "missing in NEW: poll, response p99, at 10k × 10 (idle-scaling): too few valid repeats have it: 2, and BASE 6"
+    );
+}
+
+#[test]
+fn a_yardstick_that_is_gone_leaves_every_figure_without_a_verdict_and_the_gate_shut() {
+    let (base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
+    leave_out(&mut new, "epoll-lt", Some("this build does not have it"));
+    let options = Options { relative_to: Some("epoll-lt".to_owned()), ..gate(0.1) };
+    let comparison = compared(&base, &new, &options).expect("the gate has an answer");
+    assert_eq!(comparison.compared(), 0);
+    // The yardstick at two points, and four figures of the two others at both.
+    assert_eq!(comparison.missing.len(), 2 + 4 * 2 * 2);
+    assert_eq!(comparison.missing[2].reason, "no valid repeat has it that epoll-lt has too");
+}
+
+#[test]
+fn many_things_that_are_missing_of_one_contender_are_one_line() {
+    let base = campaign(1, 6, "", 1.0);
+    let points: Vec<Point> = (1..=8).map(|number| point("idle-scaling", 100 * number, 10)).collect();
+    let lost = |contender: &str, at: usize, reason: String| Missing {
+        contender: contender.to_owned(),
+        point: points[at].clone(),
+        figure: None,
+        reason,
+    };
+    let mut comparison = compared(&base, &base, &gate(0.1)).expect("comparable");
+    comparison.missing = (0..8).map(|at| lost("poll", at, format!("late by {at} ms"))).collect();
+    comparison.missing.extend((0..8).map(|at| lost("select", at, "the server died".to_owned())));
+    let text = page::text(&comparison);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("missing")).collect();
+    assert_eq!(
+        lines,
+        [
+            "missing in NEW: poll, at 100 × 10 (idle-scaling): late by 0 ms, and 7 more of poll",
+            "missing in NEW: select, at 100 × 10 (idle-scaling), 200 × 10 (idle-scaling), 300 × 10 (idle-scaling) and 5 more: the server died",
+        ]
+    );
+    assert!(page::outcome(&comparison).ends_with("it lacks poll at 8 points, select at 8 points"));
 }
 
 #[test]
 fn a_contender_of_which_nothing_can_be_said_is_named() {
     let (base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
-    new.cells.retain(|cell| cell.mechanism != "poll" || cell.repeat < 2);
+    let mut base = base;
+    for campaign in [&mut base, &mut new] {
+        campaign.cells.retain(|cell| cell.mechanism != "poll" || cell.repeat < 2);
+    }
     let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
+    assert!(comparison.missing.is_empty());
     assert_eq!(comparison.undecided(), ["poll"]);
     assert_eq!(page::outcome(&comparison), "no figure could be compared of poll");
 }

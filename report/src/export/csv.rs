@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Measure;
 use super::counts::{self, Count};
+use super::spreadsheet;
 use crate::schema::{Interval, Latency, LoadReport};
 
 /// One row. The columns are documented in docs/METHODOLOGY.md.
@@ -39,9 +40,10 @@ struct Table<'a> {
 
 /// Writes the table of `report`.
 pub fn render(report: &LoadReport) -> String {
+    let target = spreadsheet::text(&report.settings.target);
     let mut table = Table {
         writer: ::csv::Writer::from_writer(Vec::new()),
-        target: &report.settings.target,
+        target: &target,
         scope: "window",
         start_s: 0.0,
         length_s: report.window_s,
@@ -102,6 +104,7 @@ impl Table<'_> {
     }
 
     fn row(&mut self, measure: &'static str, statistic: &str, unit: &'static str, value: f64) {
+        let statistic: &str = &spreadsheet::text(statistic);
         let &mut Self { target, scope, start_s, length_s, .. } = self;
         let row =
             Row { target, scope, start_s, length_s, measure, statistic, unit, value: value.to_string() };

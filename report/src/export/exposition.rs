@@ -1,4 +1,8 @@
-//! The text of an exposition in OpenMetrics, a family after the other.
+//! The text of an exposition, a family after the other, in either of the two formats that are called so.
+//!
+//! They are alike and not the same. Prometheus's own text format, which promtool, a Pushgateway and the textfile collector of node_exporter
+//! read, knows no type `info`, no units and no end, and has the name of a sample in front of its family: a counter is called
+//! `…_total` there. OpenMetrics, which a scraper has to ask for, leaves that ending out of the name of a family.
 //!
 //! Written here and not with a client library, since those observe samples one by one and do not write summaries.
 
@@ -6,8 +10,48 @@ use std::fmt::{Display, Write as _};
 
 use crate::histogram::Histogram;
 
+/// Which of the two formats an exposition is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Prometheus's text format, version 0.0.4.
+    Prometheus,
+    /// OpenMetrics text, version 1.0.0.
+    OpenMetrics,
+}
+
+/// What the samples of a family are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Counts, whose samples are called like the family, with `_total` behind it.
+    Counter,
+    /// Values that may rise and fall.
+    Gauge,
+    /// Cumulative buckets.
+    Histogram,
+    /// Labels with the value 1, whose sample is called like the family, with `_info` behind it.
+    Info,
+    /// Quantiles.
+    Summary,
+}
+
+impl Kind {
+    /// The word for it in `dialect`, and what the family's name has behind it there.
+    fn in_words(self, dialect: Dialect) -> (&'static str, &'static str) {
+        match (self, dialect) {
+            (Self::Counter, Dialect::OpenMetrics) => ("counter", ""),
+            (Self::Counter, Dialect::Prometheus) => ("counter", "_total"),
+            (Self::Info, Dialect::OpenMetrics) => ("info", ""),
+            (Self::Info, Dialect::Prometheus) => ("gauge", "_info"),
+            (Self::Gauge, _) => ("gauge", ""),
+            (Self::Histogram, _) => ("histogram", ""),
+            (Self::Summary, _) => ("summary", ""),
+        }
+    }
+}
+
 /// An exposition that is being written.
 pub(super) struct Exposition {
+    dialect: Dialect,
     text: String,
     /// What every sample has, written as labels.
     labels: Vec<String>,
@@ -15,28 +59,32 @@ pub(super) struct Exposition {
 
 impl Exposition {
     /// Nothing yet; every sample has `labels`.
-    pub(super) fn new<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        Self { text: String::new(), labels: labels.map(|(name, value)| label(name, value)).collect() }
+    pub(super) fn new<'a>(dialect: Dialect, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let labels = labels.map(|(name, value)| label(name, value)).collect();
+        Self { dialect, text: String::new(), labels }
     }
 
     /// The whole text.
     pub(super) fn end(self) -> String {
-        self.text + "# EOF\n"
+        match self.dialect {
+            Dialect::Prometheus => self.text,
+            Dialect::OpenMetrics => self.text + "# EOF\n",
+        }
     }
 
     /// A family of one sample.
     pub(super) fn gauge(&mut self, name: &str, unit: &str, help: &str, value: impl Display) {
-        self.family(name, "gauge", unit, help);
+        self.family(name, Kind::Gauge, unit, help);
         self.sample(name, &[], value);
     }
 
     /// The head of a family; its samples follow.
-    pub(super) fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
-        let _ = writeln!(self.text, "# TYPE {name} {kind}");
-        if !unit.is_empty() {
+    pub(super) fn family(&mut self, name: &str, kind: Kind, unit: &str, help: &str) {
+        let (word, ending) = kind.in_words(self.dialect);
+        let _ = writeln!(self.text, "# HELP {name}{ending} {help}\n# TYPE {name}{ending} {word}");
+        if !unit.is_empty() && self.dialect == Dialect::OpenMetrics {
             let _ = writeln!(self.text, "# UNIT {name} {unit}");
         }
-        let _ = writeln!(self.text, "# HELP {name} {help}");
     }
 
     /// The samples of one histogram, in seconds, of a family that was begun.

@@ -7,8 +7,10 @@ mod csv;
 mod exposition;
 mod hgrm;
 mod hlog;
-mod openmetrics;
+mod metrics;
+mod spreadsheet;
 
+use self::exposition::Dialect;
 use crate::histogram::DecodeError;
 use crate::schema::{Latency, LoadReport, ResultFile};
 
@@ -65,7 +67,9 @@ pub enum Format {
     Hlog,
     /// One table with a row a figure.
     Csv,
-    /// OpenMetrics text.
+    /// Prometheus's text format, which promtool, a Pushgateway and the textfile collector of node_exporter read.
+    Prometheus,
+    /// OpenMetrics text, for what asks for it.
     OpenMetrics,
     /// The report itself, as `results/schema.json` says.
     Json,
@@ -83,7 +87,7 @@ pub enum ExportError {
 }
 
 /// Writes `report` as `format`. `labels` are what else is known of the run, name and value (the server's mechanism, say);
-/// they become labels of OpenMetrics samples, where `target` is always one.
+/// they become labels of metrics, where `target` is always one.
 ///
 /// # Errors
 ///
@@ -98,7 +102,8 @@ pub fn render(report: &LoadReport, format: Format, labels: &[(&str, &str)]) -> R
         }
         Format::Hlog => Ok(hlog::render(report)?),
         Format::Csv => Ok(csv::render(report)),
-        Format::OpenMetrics => Ok(openmetrics::render(report, labels)?),
+        Format::Prometheus => Ok(metrics::render(report, Dialect::Prometheus, labels)?),
+        Format::OpenMetrics => Ok(metrics::render(report, Dialect::OpenMetrics, labels)?),
         Format::Json => {
             let file = ResultFile::Load(report.clone());
             Ok(serde_json::to_string_pretty(&file).expect("a result serialises into memory") + "\n")

@@ -127,6 +127,46 @@ fn labels_are_escaped_and_buckets_end_with_all_samples() {
 }
 
 #[test]
+fn each_format_of_metrics_has_the_types_that_its_readers_know() {
+    let heads = |format| -> Vec<String> {
+        let exposition = text(&report(), format);
+        exposition.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let (prometheus, openmetrics) = (heads(Format::Prometheus), heads(Format::OpenMetrics));
+    for (head, of_prometheus, of_openmetrics) in [
+        ("# TYPE load_gen_run_info gauge", true, false),
+        ("# TYPE load_gen_run info", false, true),
+        ("# TYPE load_gen_requests_completed_total counter", true, false),
+        ("# TYPE load_gen_requests_completed counter", false, true),
+        ("# TYPE load_gen_response_seconds histogram", true, true),
+        ("# TYPE load_gen_response_percentiles_seconds summary", true, true),
+        ("# UNIT load_gen_response_seconds seconds", false, true),
+        ("# EOF", false, true),
+    ] {
+        let has = |heads: &[String]| heads.iter().any(|line| line == head);
+        assert_eq!((has(&prometheus), has(&openmetrics)), (of_prometheus, of_openmetrics), "{head}");
+    }
+    let samples = |format| -> Vec<String> {
+        let exposition = text(&report(), format);
+        exposition.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    assert_eq!(samples(Format::Prometheus), samples(Format::OpenMetrics));
+}
+
+#[test]
+fn what_a_spreadsheet_would_take_for_a_formula_is_text_in_the_table_and_numbers_are_numbers() {
+    let mut report = report();
+    report.settings.target = "=HYPERLINK(\"http://example.org\")".to_owned();
+    report.errors.insert("@SUM(A1)".to_owned(), 3);
+    let table = text(&report, Format::Csv);
+    let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
+    assert!(rows.iter().all(|row| row[0].starts_with("'=HYPERLINK")), "{table}");
+    assert!(rows.iter().any(|row| &row[5] == "'@SUM(A1)" && &row[7] == "3"), "{table}");
+    assert!(rows.iter().all(|row| row[7].parse::<f64>().is_ok()), "{table}");
+}
+
+#[test]
 fn json_reads_back_as_the_report() {
     let report = with_intervals();
     match serde_json::from_str(&text(&report, Format::Json)).expect("a result") {
@@ -139,7 +179,9 @@ fn json_reads_back_as_the_report() {
 fn a_damaged_histogram_is_an_error_in_every_format_that_holds_it() {
     let mut report = report();
     report.service.histogram = "HISTFAAA".to_owned();
-    for format in [Format::Hgrm(Some(Measure::Service)), Format::Hlog, Format::OpenMetrics] {
+    for format in
+        [Format::Hgrm(Some(Measure::Service)), Format::Hlog, Format::Prometheus, Format::OpenMetrics]
+    {
         assert!(matches!(render(&report, format, &[]), Err(ExportError::Histogram(_))), "{format:?}");
     }
 }

@@ -220,7 +220,7 @@ fn shards_of_runs_that_were_cut_differently_are_refused() {
 #[test]
 fn another_configuration_is_refused_with_the_first_key_that_differs() {
     let seed = refusal(|sources| sources[2].report.settings.seed = 43);
-    assert_says(&seed, &["1.json and 3.json", "settings.seed is 42 and 43"]);
+    assert_says(&seed, &["1.json and 3.json", r#"settings.seed is "42" and "43""#]);
     let rate = refusal(|sources| {
         let mode = LoadMode::Open { rate_per_s: 999.0, arrivals: Arrivals::Poisson };
         sources[1].report.settings.mode = mode;

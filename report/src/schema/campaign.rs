@@ -60,6 +60,8 @@ pub struct Plan {
     /// The points, in order; every contender is measured at each of them.
     pub points: Vec<Point>,
     /// The seed of the order of cells and of every schedule.
+    #[serde(with = "super::seed")]
+    #[schemars(with = "super::seed::Seed")]
     pub seed: u64,
 }
 

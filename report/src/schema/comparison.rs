@@ -23,12 +23,27 @@ pub struct Comparison {
     pub fail_above: Option<f64>,
     /// What else differs between the two, a sentence each.
     pub warnings: Vec<String>,
-    /// What only one of the two has, or measured in another way, a sentence each.
+    /// What BASE measured and NEW did not: with any of it no gate is passed.
+    pub missing: Vec<Missing>,
+    /// What only NEW has, a sentence each.
     pub not_paired: Vec<String>,
     /// What became of each figure over all contenders and points.
     pub totals: Vec<ComparedTotal>,
     /// Each figure of each contender at each point that both campaigns have.
     pub comparisons: Vec<Compared>,
+}
+
+/// Something that BASE measured and NEW did not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Missing {
+    /// The mechanism or the external server.
+    pub contender: String,
+    /// Where.
+    pub point: Point,
+    /// The figure; absent where it is all that BASE has of the contender there.
+    pub figure: Option<MainFigure>,
+    /// Why: what it was left out for, or what made its cells invalid.
+    pub reason: String,
 }
 
 /// One of the two campaigns.

@@ -232,6 +232,8 @@ pub struct LoadSettings {
     /// Load before the window, not recorded, in seconds.
     pub warmup_s: f64,
     /// The seed of every random choice.
+    #[serde(with = "super::seed")]
+    #[schemars(with = "super::seed::Seed")]
     pub seed: u64,
     /// The name of the random generator.
     pub generator: String,

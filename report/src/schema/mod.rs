@@ -14,6 +14,7 @@ mod load;
 mod point;
 mod reproduction;
 mod scenario;
+mod seed;
 mod self_check;
 mod semantics;
 mod usage;
@@ -24,7 +25,7 @@ pub use campaign::{Campaign, Cell, CellStatus, Phase, Plan, Stopped};
 pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
 pub use comparison::{
     Compared, ComparedCampaign, ComparedRatio, ComparedSide, ComparedTotal, ComparedVerdict, Comparison,
-    MainFigure, Share,
+    MainFigure, Missing, Share,
 };
 pub use curve::{LoadCurve, Objective, RateSearch, SearchEnd};
 pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};

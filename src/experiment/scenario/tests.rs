@@ -19,6 +19,15 @@ fn prepare(overrides: &Overrides, draft: Draft) -> Result<Prepared, ScenarioErro
 }
 
 #[test]
+fn a_byte_order_mark_before_a_scenario_is_read_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("marked.toml");
+    std::fs::write(&path, format!("\u{feff}{TEXT}")).expect("written");
+    let marked = load(&path.to_string_lossy()).expect("a scenario");
+    assert_eq!(marked, load("many-idle-few-active").expect("embedded"));
+}
+
+#[test]
 fn every_embedded_scenario_is_named_as_its_file_and_both_its_forms_can_be_run() {
     for name in embedded() {
         let scenario = load(name).expect("a scenario");

@@ -1,20 +1,23 @@
 //! One table with a row a cell, attempts that do not count included: for R, pandas or a spreadsheet.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use super::super::spreadsheet::text;
 use crate::cells::Figure;
 use crate::schema::{Campaign, Cell, CellStatus};
 
 /// One row. The columns are documented in docs/METHODOLOGY.md; a figure that a cell does not have is empty.
 #[derive(Serialize)]
 struct Row<'a> {
-    scenario: &'a str,
-    contender: &'a str,
-    sweep: &'a str,
+    scenario: Cow<'a, str>,
+    contender: Cow<'a, str>,
+    sweep: Cow<'a, str>,
     connections: u32,
     active: u32,
     threads: u32,
-    accept: Option<&'a str>,
+    accept: Option<Cow<'a, str>>,
     size_bytes: u32,
     rate_per_s: f64,
     churn_per_s: Option<u32>,
@@ -53,20 +56,20 @@ fn row<'a>(campaign: &'a Campaign, cell: &'a Cell) -> Row<'a> {
     let response = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref());
     let capacity = cell.capacity.as_ref();
     Row {
-        scenario: &scenario.name,
-        contender: &cell.mechanism,
-        sweep: &point.sweep,
+        scenario: text(&scenario.name),
+        contender: text(&cell.mechanism),
+        sweep: text(&point.sweep),
         connections: point.connections,
         active: point.active,
         threads: point.threads,
-        accept: point.accept.as_deref(),
+        accept: point.accept.as_deref().map(text),
         size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
         rate_per_s: point.rate_per_s.map_or(scenario.load.rate_per_s, f64::from),
         churn_per_s: point.churn_per_s,
         repeat: cell.repeat,
         attempt: cell.attempt,
         status: cell.status,
-        reasons: cell.reasons.join("; "),
+        reasons: text(&cell.reasons.join("; ")).into_owned(),
         began_s: cell.began_s,
         response_count: response.map(|latency| latency.count),
         response_mean_ns: response.and_then(|latency| latency.mean_ns),

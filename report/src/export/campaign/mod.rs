@@ -5,9 +5,10 @@ mod bmf;
 mod cells;
 mod github;
 mod log;
-mod openmetrics;
+mod metrics;
 mod series;
 
+use super::exposition::Dialect;
 use crate::histogram::DecodeError;
 use crate::schema::Campaign;
 
@@ -18,7 +19,9 @@ pub enum Format {
     GithubBenchmark,
     /// Bencher Metric Format.
     Bmf,
-    /// OpenMetrics text.
+    /// Prometheus's text format, which promtool, a Pushgateway and the textfile collector of node_exporter read.
+    Prometheus,
+    /// OpenMetrics text, for what asks for it.
     OpenMetrics,
     /// One table with a row a cell.
     Csv,
@@ -46,7 +49,8 @@ pub fn render(campaign: &Campaign, format: Format) -> Result<Exported, DecodeErr
     Ok(match format {
         Format::GithubBenchmark => Exported::Several(github::render(campaign).into()),
         Format::Bmf => Exported::One(bmf::render(campaign)),
-        Format::OpenMetrics => Exported::One(openmetrics::render(campaign)?),
+        Format::Prometheus => Exported::One(metrics::render(campaign, Dialect::Prometheus)?),
+        Format::OpenMetrics => Exported::One(metrics::render(campaign, Dialect::OpenMetrics)?),
         Format::Csv => Exported::One(cells::render(campaign)),
         Format::Hgrm => Exported::Several(log::distributions(campaign)?),
         Format::Hlog => Exported::One(log::render(campaign)?),

@@ -24,8 +24,15 @@ fn json_of(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-const ALL: [Format; 6] =
-    [Format::GithubBenchmark, Format::Bmf, Format::OpenMetrics, Format::Csv, Format::Hgrm, Format::Hlog];
+const ALL: [Format; 7] = [
+    Format::GithubBenchmark,
+    Format::Bmf,
+    Format::Prometheus,
+    Format::OpenMetrics,
+    Format::Csv,
+    Format::Hgrm,
+    Format::Hlog,
+];
 
 #[test]
 fn the_same_campaign_gives_the_same_bytes_and_an_empty_one_gives_no_figures() {
@@ -133,6 +140,15 @@ fn the_table_has_a_row_a_cell_whatever_became_of_it() {
     let p50 = campaign.cells[0].latency.as_ref().and_then(|phase| phase.load.response.as_ref()?.p50_ns);
     assert_eq!(column(0, "response_p50_ns"), p50.expect("measured").to_string());
     assert_eq!(column(0, "rate_per_s"), "20000.0");
+
+    campaign.plan.scenario.name = "=cmd|' /C calc'!A0".to_owned();
+    campaign.cells[0].reasons = vec!["-1".to_owned()];
+    campaign.cells[0].point.sweep = "@sweep".to_owned();
+    let table = one(&campaign, Format::Csv);
+    let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+    let row = reader.records().next().expect("a row").expect("sound");
+    let of = |name: &str| &row[headers.iter().position(|header| header == name).expect("a column")];
+    assert_eq!((of("scenario"), of("sweep"), of("reasons")), ("'=cmd|' /C calc'!A0", "'@sweep", "'-1"));
 }
 
 #[test]

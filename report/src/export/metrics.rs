@@ -1,4 +1,5 @@
-//! OpenMetrics text, for a Pushgateway, the textfile collector of node_exporter, or anything that scrapes files.
+//! A run of load as metrics: in Prometheus's text format for promtool, a Pushgateway and the textfile collector of node_exporter, or as
+//! OpenMetrics for what asks for that.
 //!
 //! Each measure is a classic histogram (`load_gen_response_seconds`), which can be added over runs, shards and targets,
 //! and beside it a summary (`load_gen_response_percentiles_seconds`): a quantile taken from the histogram's buckets would
@@ -7,14 +8,14 @@
 
 use super::Measure;
 use super::counts::{self, Count};
-use super::exposition::{Exposition, seconds};
+use super::exposition::{Dialect, Exposition, Kind, seconds};
 use crate::histogram::DecodeError;
 use crate::schema::{Latency, LoadMode, LoadReport};
 
 /// Writes the exposition of `report`, with `labels` on every sample beside the target.
-pub fn render(report: &LoadReport, labels: &[(&str, &str)]) -> Result<String, DecodeError> {
+pub fn render(report: &LoadReport, dialect: Dialect, labels: &[(&str, &str)]) -> Result<String, DecodeError> {
     let target = [("target", report.settings.target.as_str())];
-    let mut exposition = Exposition::new(target.iter().chain(labels).copied());
+    let mut exposition = Exposition::new(dialect, target.iter().chain(labels).copied());
     exposition.run(report);
     exposition.counts(report);
     for measure in Measure::ALL {
@@ -29,7 +30,7 @@ pub fn render(report: &LoadReport, labels: &[(&str, &str)]) -> Result<String, De
 impl Exposition {
     fn run(&mut self, report: &LoadReport) {
         let settings = &report.settings;
-        self.family("load_gen_run", "info", "", "What was asked for.");
+        self.family("load_gen_run", Kind::Info, "", "What was asked for.");
         let (mode, rate) = match settings.mode {
             LoadMode::Closed { .. } => ("closed", None),
             LoadMode::Open { rate_per_s, .. } => ("open", Some(rate_per_s)),
@@ -71,7 +72,7 @@ impl Exposition {
 
     fn counts(&mut self, report: &LoadReport) {
         for Count { of, name, help, value } in counts::all(report) {
-            self.family(&format!("load_gen_{of}_{name}"), "counter", "", help);
+            self.family(&format!("load_gen_{of}_{name}"), Kind::Counter, "", help);
             self.sample(&format!("load_gen_{of}_{name}_total"), &[], value);
         }
         for (name, help, errors) in [
@@ -83,7 +84,7 @@ impl Exposition {
             ),
         ] {
             if !errors.is_empty() {
-                self.family(&format!("load_gen_{name}"), "counter", "", help);
+                self.family(&format!("load_gen_{name}"), Kind::Counter, "", help);
             }
             for (error, count) in errors {
                 self.sample(&format!("load_gen_{name}_total"), &[("error", error)], count);
@@ -93,7 +94,7 @@ impl Exposition {
 
     fn histogram(&mut self, measure: Measure, latency: &Latency) -> Result<(), DecodeError> {
         let name = format!("load_gen_{}_seconds", measure.name());
-        self.family(&name, "histogram", "seconds", help(measure));
+        self.family(&name, Kind::Histogram, "seconds", help(measure));
         self.buckets(&name, &[], &latency.histogram()?);
         Ok(())
     }
@@ -101,7 +102,7 @@ impl Exposition {
     /// A percentile that has too few samples beyond it is left out; the quantile 1 is the largest sample.
     fn summary(&mut self, measure: Measure, latency: &Latency) {
         let name = format!("load_gen_{}_percentiles_seconds", measure.name());
-        self.family(&name, "summary", "seconds", help(measure));
+        self.family(&name, Kind::Summary, "seconds", help(measure));
         for (quantile, ns) in [
             ("0.5", latency.p50_ns),
             ("0.9", latency.p90_ns),
@@ -114,6 +115,8 @@ impl Exposition {
             }
         }
         self.sample(&format!("{name}_count"), &[], latency.count);
+        let sum_ns = latency.mean_ns.unwrap_or(0.0) * latency.count as f64;
+        self.sample(&format!("{name}_sum"), &[], seconds(sum_ns));
     }
 }
 

@@ -1,15 +1,15 @@
-//! OpenMetrics text: the state of each contender at each point when it was last measured.
+//! A campaign as metrics, in either format: the state of each contender at each point when it was last measured.
 
-use super::super::exposition::{Exposition, seconds};
+use super::super::exposition::{Dialect, Exposition, Kind, seconds};
 use super::series::{self, Series};
 use crate::histogram::DecodeError;
 use crate::schema::{Campaign, Cell, CellStatus, MainFigure};
 use crate::statistics::Summary;
 
 /// Writes the exposition of `campaign`.
-pub fn render(campaign: &Campaign) -> Result<String, DecodeError> {
+pub fn render(campaign: &Campaign, dialect: Dialect) -> Result<String, DecodeError> {
     let scenario = [("scenario", campaign.plan.scenario.name.as_str())];
-    let mut exposition = Exposition::new(scenario.into_iter());
+    let mut exposition = Exposition::new(dialect, scenario.into_iter());
     let all: Vec<(Labels, Series<'_>)> =
         series::all(campaign).into_iter().map(|series| (Labels::of(&series), series)).collect();
     environment(&mut exposition, campaign);
@@ -21,7 +21,7 @@ pub fn render(campaign: &Campaign) -> Result<String, DecodeError> {
     let name = "muxbench_response_seconds";
     exposition.family(
         name,
-        "histogram",
+        Kind::Histogram,
         "seconds",
         "From the intended instant to the reply, all valid repeats.",
     );
@@ -64,7 +64,7 @@ impl Labels {
 fn environment(exposition: &mut Exposition, campaign: &Campaign) {
     let machine = &campaign.environment;
     let (seed, quick) = (campaign.plan.seed.to_string(), campaign.quick.to_string());
-    exposition.family("muxbench_campaign", "info", "", "What was measured, and where.");
+    exposition.family("muxbench_campaign", Kind::Info, "", "What was measured, and where.");
     let labels = [
         ("started", campaign.started.as_str()),
         ("version", &campaign.muxbench_version),
@@ -95,7 +95,12 @@ fn figures(exposition: &mut Exposition, all: &[(Labels, Series<'_>)], figure: Ma
         }
     };
     let value = |value: f64| if figure.is_better_when_greater() { value } else { seconds(value) };
-    exposition.family(name, "gauge", unit, &format!("{help} Median of the repeats, and its 95% interval."));
+    exposition.family(
+        name,
+        Kind::Gauge,
+        unit,
+        &format!("{help} Median of the repeats, and its 95% interval."),
+    );
     for (labels, series) in all {
         let Some(Summary { median, interval, .. }) = figure.summary(&series.cells) else { continue };
         exposition.sample(name, &labels.with("of", "median"), value(median));
@@ -109,7 +114,7 @@ fn figures(exposition: &mut Exposition, all: &[(Labels, Series<'_>)], figure: Ma
 /// Whether a capacity is only a lower bound.
 fn bounds(exposition: &mut Exposition, all: &[(Labels, Series<'_>)]) {
     let name = "muxbench_capacity_is_lower_bound";
-    exposition.family(name, "gauge", "", "Whether the generator was full or the server was not: 1 or 0.");
+    exposition.family(name, Kind::Gauge, "", "Whether the generator was full or the server was not: 1 or 0.");
     for (labels, series) in all.iter().filter(|(_, series)| !series.cells.is_empty()) {
         let is_bound =
             series.cells.iter().filter_map(|cell| cell.capacity.as_ref()).any(|phase| !phase.is_capacity);
@@ -120,7 +125,7 @@ fn bounds(exposition: &mut Exposition, all: &[(Labels, Series<'_>)]) {
 /// What became of the attempts.
 fn cells(exposition: &mut Exposition, campaign: &Campaign, all: &[(Labels, Series<'_>)]) {
     let name = "muxbench_cells";
-    exposition.family(name, "gauge", "", "Attempts at this contender and point, by what became of them.");
+    exposition.family(name, Kind::Gauge, "", "Attempts at this contender and point, by what became of them.");
     for (labels, series) in all {
         for (word, status) in
             [("valid", CellStatus::Valid), ("invalid", CellStatus::Invalid), ("failed", CellStatus::Failed)]

@@ -1,0 +1,46 @@
+//! A seed in a result: digits in a string, since many readers of JSON (jq, JavaScript) keep no more than 53 bits of a number. On reading
+//! a number is as good.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
+
+pub fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(seed)
+}
+
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Digits(String),
+        Number(u64),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Digits(digits) => {
+            digits.parse().map_err(|_| Error::custom(format!("'{digits}' is no seed")))
+        }
+        Written::Number(seed) => Ok(seed),
+    }
+}
+
+/// What the schema says of it.
+pub struct Seed;
+
+impl JsonSchema for Seed {
+    fn schema_name() -> Cow<'static, str> {
+        "Seed".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of 64 bits, written as digits in a string: many readers of JSON keep 53 bits of a number.",
+            "anyOf": [
+                { "type": "string", "pattern": "^[0-9]{1,20}$" },
+                { "type": "integer", "format": "uint64", "minimum": 0 },
+            ],
+        })
+    }
+}
