@@ -308,6 +308,10 @@ fn without_proc_and_sys_everything_that_is_needed_still_works() {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).current_dir(place.path());
     let output = command.output().expect("unshare(1) of util-linux");
+    if output.stdout.is_empty() {
+        assert!(std::env::var_os("CI").is_none(), "no mount namespace can be made here: {}", said(&output));
+        return eprintln!("skipped: no mount namespace can be made here");
+    }
     let found = diagnosis(&output);
     let of = |name: &str| found.symptoms.iter().find(|symptom| symptom.name == name).expect("asked");
     assert_eq!(of("mechanisms").state, Health::Pass, "{found:?}");
