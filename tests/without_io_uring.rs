@@ -5,7 +5,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,26 +12,14 @@ use std::time::Duration;
 use load_gen::fleet::{Fleet, FleetOptions, Load};
 use muxbench::mechanisms::{self, Mechanism};
 use report::schema::{EngineKind, LoadMode, WaitPolicy};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use support::{Server, muxbench, round_trip};
+use support::{Server, container, muxbench, round_trip};
 
 /// Mechanisms that cannot do without.
 const ON_IO_URING: [&str; 3] = ["io-uring-poll", "io-uring", "compio"];
 
 /// Runs `test` on a thread for which io_uring_setup(2) fails with `errno`, as for every process that it starts.
 fn where_io_uring_fails<T: Send>(errno: i32, test: impl FnOnce() -> T + Send) -> T {
-    let rules = BTreeMap::from([(libc::SYS_io_uring_setup, Vec::new())]);
-    let fail = SeccompAction::Errno(errno as u32);
-    let architecture = std::env::consts::ARCH.try_into().expect("an architecture with seccomp");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, fail, architecture).expect("a filter");
-    let program = BpfProgram::try_from(filter).expect("a program");
-    std::thread::scope(|scope| {
-        let restricted = scope.spawn(move || {
-            seccompiler::apply_filter(&program).expect("filters are for everybody");
-            test()
-        });
-        restricted.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    container::inside(&[container::refuse("io_uring_setup", errno)], test)
 }
 
 fn compiled(on_io_uring: bool) -> impl Iterator<Item = &'static Mechanism> {

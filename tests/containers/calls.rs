@@ -188,6 +188,13 @@ pub const CALLS: &[Call] = &[
     call("socket", "a socket", "an error", &[(Serve, Fails, "cannot listen"), (Load, Fails, "")]),
     call("bind", "an address", "an error", &[(Serve, Fails, "cannot listen")]),
     call("listen", "a listener", "an error", &[(Serve, Fails, "cannot listen")]),
+    call("getsockname", "the port that was given", "an error", &[(Serve, Fails, "cannot listen")]),
+    call(
+        "socketpair",
+        "wakes who waits for signals, and tries a ring",
+        "an error of the server; the generator runs on epoll",
+        &[(Serve, Fails, "cannot watch for signals"), (Load, Well, "")],
+    ),
     call("eventfd2", "the reserve of a listener", "an error", &[(Serve, Fails, "eventfd2(2) failed")]),
     call(
         "epoll_create1",
