@@ -32,14 +32,14 @@ pub fn if_there<T>(found: Option<T>, name: &str) -> Option<T> {
     found
 }
 
-/// Whether `program` is there to be run.
+/// Returns true if `program` is there to be run.
 pub fn installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
-/// What promtool, prometheus_client, a Pushgateway and a node_exporter make of the Prometheus text at `path`, if all agree; none where one
-/// of them is not installed.
+/// The types and samples that promtool, prometheus_client, a Pushgateway and a node_exporter, which must agree, find in the Prometheus text
+/// at `path`; none where one of them is not installed.
 pub fn read_by_prometheus(path: &Path) -> Option<Value> {
     for program in ["promtool", "prometheus-pushgateway", "prometheus-node-exporter"] {
         if_there(installed(program).then_some(()), program)?;
