@@ -286,7 +286,7 @@ struct Publish<'a> {
 }
 
 impl Publish<'_> {
-    /// What it ends with, and its summary, for `campaign` as what was just measured.
+    /// Its exit status and its summary, with `campaign` as what was just measured.
     fn run(&self, campaign: &Campaign, run_status: &str) -> (Option<i32>, String) {
         let out = self.place.path().join("out");
         fs::create_dir_all(out.join("campaign")).expect("made");
@@ -313,7 +313,7 @@ impl Publish<'_> {
         (output.status.code(), summary.unwrap_or_else(|_| stderr(&output)))
     }
 
-    /// How much slower than the reference campaign a baseline is, by the processor time of a cell.
+    /// The factor by which a baseline is slower than the small campaign, by the processor time of its cells.
     fn factor_of(&self, baseline: &str) -> f64 {
         let kinds = fs::read_dir(self.place.path().join("baselines")).expect("kept");
         let kinds: Vec<PathBuf> = kinds.flatten().map(|entry| entry.path()).collect();

@@ -1,4 +1,4 @@
-//! What `load-gen --export` writes, read by programs that nobody here wrote: promtool, a Pushgateway, node_exporter, HdrHistogram for Java, jq,
+//! The exports of `load-gen --export`, read by programs that nobody here wrote: promtool, a Pushgateway, node_exporter, HdrHistogram for Java, jq,
 //! PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and `.ci/readers` install them.
 
 mod readers;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::histogram::DecodeError;
 use crate::schema::{BenchGroup, Campaign, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
 
-/// What some editors and shells write at the head of a text; it is no JSON.
+/// The mark that some editors and shells write at the head of a text; it is no JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why a result file could not be read. Each is one line that names the file.

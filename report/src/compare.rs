@@ -111,7 +111,7 @@ impl Comparison {
         names
     }
 
-    /// How many figures came to a verdict.
+    /// The number of figures that came to a verdict.
     pub fn compared(&self) -> u64 {
         self.totals.iter().map(|total| total.compared).sum()
     }
@@ -123,7 +123,7 @@ impl Comparison {
     }
 }
 
-/// What `base` has measured and `new` does not set out to measure, a line each: known before `new` has measured anything.
+/// The lines about all that `base` has measured and `new` does not set out to measure: known before `new` has measured anything.
 pub fn not_planned(base: &Campaign, new: &Campaign) -> Vec<String> {
     let pairs = Pairs::of(base, new);
     let is_planned = |one: &Missing| pairs.both.contains(&(one.contender.clone(), one.point.clone()));

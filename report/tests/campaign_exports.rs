@@ -1,4 +1,4 @@
-//! What `muxbench export` makes of a campaign, read by programs that nobody here wrote: github-action-benchmark, promtool, a Pushgateway,
+//! The exports of a campaign by `muxbench export`, read by programs that nobody here wrote: github-action-benchmark, promtool, a Pushgateway,
 //! node_exporter, HdrHistogram for Java, PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and
 //! `.ci/readers` install them. The campaign is a part of the reference.
 

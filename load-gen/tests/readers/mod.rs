@@ -22,7 +22,8 @@ pub fn fed(program: &mut Command, input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-/// What promtool, prometheus_client, a Pushgateway and a node_exporter make of the Prometheus text at `path`, on which all must agree.
+/// The types and samples that promtool, prometheus_client, a Pushgateway and a node_exporter, which must agree, find in the Prometheus text
+/// at `path`.
 pub fn read_by_prometheus(path: &Path) -> Value {
     for program in ["promtool", "prometheus-pushgateway", "prometheus-node-exporter"] {
         trials::require(&Need::Program(program));

@@ -1,4 +1,4 @@
-//! What one campaign measured and a later one did not: a gate that passes for it would pass for anything that is left out.
+//! All that one campaign measured and a later one did not: a gate that passes for it would pass for anything that is left out.
 
 use super::pairs::{Pairs, Side};
 use super::place;
@@ -29,7 +29,7 @@ pub(super) fn contenders(pairs: &Pairs<'_>) -> Vec<Missing> {
     pairs.of_base.iter().filter_map(missing).collect()
 }
 
-/// Why `campaign` did not set out to measure `contender` at `point`.
+/// The reason for which `campaign` did not set out to measure `contender` at `point`.
 fn not_planned(campaign: &Campaign, contender: &str, point: &Point) -> String {
     let scenario = &campaign.plan.scenario;
     match scenario.exclusion(contender, point) {
@@ -41,7 +41,7 @@ fn not_planned(campaign: &Campaign, contender: &str, point: &Point) -> String {
     }
 }
 
-/// Why no cell that was planned is valid: the reasons of the last attempt.
+/// The reason for which no cell that was planned is valid: that of the last attempt.
 fn not_valid(campaign: &Campaign, contender: &str, point: &Point) -> String {
     let cells = campaign.cells.iter().filter(|cell| cell.mechanism == contender && cell.point == *point);
     let count = cells.clone().count();
@@ -95,7 +95,7 @@ fn line(group: &[&Missing]) -> String {
     format!("missing in NEW: {contender}{figure}, at {}{further}: {reason}", places.join(", "))
 }
 
-/// What is missing, in a clause: `io-uring at 7 points, poll at 1 point`.
+/// A clause that says how much is missing: `io-uring at 7 points, poll at 1 point`.
 pub(super) fn summary(missing: &[Missing]) -> String {
     let mut contenders: Vec<&str> = Vec::new();
     for one in missing {

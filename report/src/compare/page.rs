@@ -273,7 +273,7 @@ pub fn outcome(comparison: &Comparison) -> String {
     }
 }
 
-/// What came of the figures that both have.
+/// The outcome of the figures that both have, in a clause.
 fn of_figures(comparison: &Comparison) -> String {
     let failed = comparison.failed();
     let compared = comparison.compared();

@@ -27,7 +27,7 @@ impl<'a> Pairs<'a> {
         Self { base, new, of_base, both }
     }
 
-    /// Why `yardstick` cannot be one. With a gate it is enough that BASE has it: what cannot be divided by it is then missing.
+    /// The reason for which `yardstick` cannot be one. With a gate it is enough that BASE has it: what cannot be divided by it is then missing.
     pub(super) fn lacks(&self, yardstick: &str, options: &Options) -> Option<String> {
         let pairs = if options.fail_above.is_some() { &self.of_base } else { &self.both };
         let is_there = pairs.iter().any(|(contender, _)| contender == yardstick);
@@ -39,7 +39,7 @@ impl<'a> Pairs<'a> {
         })
     }
 
-    /// What NEW alone planned.
+    /// The contenders and points that NEW alone planned.
     pub(super) fn not_paired(&self) -> Vec<String> {
         let pairs = planned(self.new).into_iter().filter(|pair| !self.both.contains(pair));
         pairs.map(|(contender, point)| format!("{contender} at {}: only in NEW", place(&point))).collect()
@@ -137,7 +137,7 @@ fn planned(campaign: &Campaign) -> Vec<(String, Point)> {
     campaign.plan.points.iter().flat_map(at).collect()
 }
 
-/// Why NEW has too few values of a figure to compare it, where BASE has enough.
+/// The reason for which a figure cannot be compared where NEW has too few values of it and BASE has enough.
 fn lacks(yardstick: Option<&str>, base_values: &[f64], new_values: &[f64]) -> Option<String> {
     let of_both = yardstick.map(|name| format!(" that {name} has too")).unwrap_or_default();
     match (base_values.len(), new_values.len()) {
@@ -161,7 +161,7 @@ impl<'a> Side<'a> {
         Self { campaign, point, cells: cells::valid(campaign, point, contender) }
     }
 
-    /// Whether any of them has the figure.
+    /// Returns true if any of them has the figure.
     pub(super) fn has(&self, figure: MainFigure) -> bool {
         self.cells.iter().any(|cell| figure.figure().of(cell).is_some())
     }

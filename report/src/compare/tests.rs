@@ -157,7 +157,7 @@ fn points_under_another_load_are_not_comparable_and_others_are_named() {
     assert_eq!(refused.0, ["nothing to compare: no contender at a point that both campaigns have"]);
 }
 
-/// What a gate of 10 % says is missing in `new`: contender, figure and reason of each, and the lines about it.
+/// Everything that a gate of 10 % finds missing in `new`: contender, figure and reason of each, and the lines about it.
 fn missing(base: &Campaign, new: &Campaign) -> (Vec<(String, Option<MainFigure>, String)>, Vec<String>) {
     let comparison = compared(base, new, &gate(0.1)).expect("comparable");
     let text = page::text(&comparison);

@@ -19,7 +19,7 @@ pub(super) enum Dialect {
     OpenMetrics,
 }
 
-/// What the samples of a family are.
+/// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Counts, whose samples are called like the family, with `_total` behind it.

@@ -23,9 +23,9 @@ pub struct Comparison {
     pub fail_above: Option<f64>,
     /// What else differs between the two, a sentence each.
     pub warnings: Vec<String>,
-    /// What BASE measured and NEW did not: with any of it no gate is passed.
+    /// Everything that BASE measured and NEW did not: with any of it no gate is passed.
     pub missing: Vec<Missing>,
-    /// What only NEW has, a sentence each.
+    /// Contenders and points that only NEW has, a sentence each.
     pub not_paired: Vec<String>,
     /// What became of each figure over all contenders and points.
     pub totals: Vec<ComparedTotal>,
@@ -42,7 +42,7 @@ pub struct Missing {
     pub point: Point,
     /// The figure; absent where it is all that BASE has of the contender there.
     pub figure: Option<MainFigure>,
-    /// Why: what it was left out for, or what made its cells invalid.
+    /// The reason: why it was left out, or what made its cells invalid.
     pub reason: String,
 }
 

@@ -26,7 +26,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D:
     }
 }
 
-/// What the schema says of it.
+/// The type as the schema has it.
 pub struct Seed;
 
 impl JsonSchema for Seed {
