@@ -33,7 +33,8 @@ impl Loop {
         let program = Path::new(env!("CARGO_BIN_EXE_muxbench"));
         let point = Point::new("echo", connections, 1);
         let cpus = pinning.of_server(1);
-        let server = Own::start(program, mechanism, &point, Protocol::Echo, &cpus).expect("a server starts");
+        let server = Own::start(program, mechanism, &point, Protocol::Echo, &cpus, &Arc::default())
+            .expect("a server starts");
         let idle = (connections > 1).then(|| idle(server.address(), connections - 1));
         let client = TcpStream::connect(server.address()).expect("the server listens");
         client.set_nodelay(true).expect("a socket");
