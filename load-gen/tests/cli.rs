@@ -170,6 +170,31 @@ fn requests_that_the_generator_never_came_to_send_are_in_the_count() {
     );
 }
 
+/// Nothing but the bound of memory ends the drawing of its requests, and nothing but the silence the wait for their replies.
+#[test]
+fn a_counted_run_of_more_requests_than_memory_holds_ends_when_its_server_is_silent() {
+    let target = server(|stream, _| hold(&stream));
+    let load = [
+        "--conns",
+        "1",
+        "--rate",
+        "1000M",
+        "--requests",
+        "1000M",
+        "--wait",
+        "sleep",
+        "-d",
+        "1h",
+        "--timeout",
+        "300ms",
+    ];
+    let report = judged(&run(target, &load), 4);
+    assert!(count(&report["scheduled"]) > 1 << 22, "{report}");
+    assert_eq!(report["outstanding"], report["scheduled"]);
+    let said = reasons(&report);
+    assert!(said.contains("the server stalled") && !said.contains("the generator sent"), "{said}");
+}
+
 fn a_full_server_is_named() {
     let target = server(|mut stream, _| {
         let _ = stream.write_all(b"server is full, try again later\n");

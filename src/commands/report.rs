@@ -57,7 +57,7 @@ impl Report {
         }
         if self.table {
             let campaign = campaign::read(&self.folder.join(FILE_NAME))?;
-            super::print(&report::markdown::summary(&Analysis::of(&campaign)?))?;
+            super::print(report::markdown::summary(&Analysis::of(&campaign)?))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut found = self.gather()?;
