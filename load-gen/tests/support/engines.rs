@@ -24,11 +24,11 @@ macro_rules! on_each_engine {
         on_each_engine!(io_uring, ["--engine", "io-uring"]: $($test)*);
         on_each_engine!(io_uring_small, ["--engine", "io-uring", "--ring", "32,32", "--buffers", "8"]: $($test)*);
     };
-    ($module:ident, [$($argument:literal),*]: $($test:ident)*) => {
+    ($module:ident, $arguments:tt: $($test:ident)*) => {
         mod $module {
             $(#[test]
             fn $test() {
-                crate::support::engines::choose(&[$($argument),*]);
+                crate::support::engines::choose(&$arguments);
                 super::$test();
             })*
         }
