@@ -22,6 +22,8 @@ pub mod export;
 pub mod fault;
 pub mod fleet;
 pub mod generate;
+#[cfg(test)]
+mod hostile_input;
 mod live;
 pub mod machine;
 mod measure;

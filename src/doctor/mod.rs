@@ -4,7 +4,7 @@
 //! that to an answer, so that tests can show them any machine. `noise` listens for some seconds.
 
 mod facts;
-mod noise;
+pub(crate) mod noise;
 mod quiet;
 mod room;
 
