@@ -5,7 +5,7 @@ mod readers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::thread;
 
 use rand::{RngExt, SeedableRng};
@@ -36,7 +36,7 @@ fn echo() -> SocketAddr {
 }
 
 fn load_gen(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
+    let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
     command.args(arguments).stdin(Stdio::null()).output().expect("load-gen starts")
 }
 
