@@ -15,6 +15,8 @@ compile_error!(
 
 pub mod doctor;
 pub mod experiment;
+#[cfg(test)]
+mod hostile_input;
 pub mod mechanisms;
 pub mod reproductions;
 pub mod semantics;

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use support::{Server, load_gen, muxbench};
 
@@ -18,7 +18,7 @@ fn export(folder: &Path, arguments: &str) -> Output {
 /// Runs load-gen in `folder` for a short time.
 fn run_load(folder: &Path, server: &Server, arguments: &str) {
     let target = server.address.to_string();
-    let mut command = Command::new(load_gen());
+    let mut command = trials::command(load_gen());
     command.args([
         "--target", &target, "--conns", "4", "-d", "300ms", "--warmup", "0s", "--wait", "sleep", "-q",
     ]);

@@ -132,8 +132,13 @@ impl Place {
         loop {
             assert!(Instant::now() < deadline, "no server is started");
             assert!(campaign.try_wait().expect("a child of ours").is_none(), "the campaign has ended");
-            let descriptors = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-            if let Some(server) = self.processes().into_iter().find(|pid| descriptors(pid) > 10) {
+            // Whatever else it may have inherited.
+            let sockets = |pid: &u32| {
+                let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+                let targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+                targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+            };
+            if let Some(server) = self.processes().into_iter().find(|pid| sockets(pid) > 7) {
                 return server;
             }
             std::thread::yield_now();

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use report::campaign::read_loads;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use support::{Server, load_gen, muxbench};
 fn shard(server: &Server, index: u32, arguments: &str) -> String {
     let target = server.address.to_string();
     let shard = format!("{index}/2");
-    let mut command = Command::new(load_gen());
+    let mut command = trials::command(load_gen());
     command.args([
         "--target", &target, "--conns", "4", "-d", "100ms", "--warmup", "0s", "--wait", "sleep", "--json",
     ]);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use muxbench::mechanisms;
 use muxbench::server::AcceptMode;
@@ -26,7 +26,7 @@ fn addresses(server: &Server) -> Vec<String> {
 fn load(targets: &str) -> LoadReport {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("result.json");
-    let mut command = Command::new(load_gen());
+    let mut command = trials::command(load_gen());
     command.args(["--target", targets, "--conns", "12", "-d", "100ms", "--warmup", "0s", "--wait", "sleep"]);
     command.args(["--rate", "1k", "--export", &format!("json={}", path.display())]);
     command.stdin(Stdio::null()).output().expect("load-gen starts");

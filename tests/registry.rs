@@ -2,7 +2,6 @@
 //! and the files.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use muxbench::mechanisms;
 
@@ -47,7 +46,7 @@ fn the_readme_has_a_row_for_each_mechanism_in_their_order() {
 
 #[test]
 fn the_list_has_a_row_for_each_mechanism_in_their_order() {
-    let list = Command::new(env!("CARGO_BIN_EXE_muxbench")).arg("list").output().expect("it runs");
+    let list = trials::command(env!("CARGO_BIN_EXE_muxbench")).arg("list").output().expect("it runs");
     let text = String::from_utf8(list.stdout).expect("text");
     let rows = text.lines().skip(1).take_while(|line| !line.trim().is_empty());
     let names: Vec<_> = rows.filter_map(|row| row.split_whitespace().next()).collect();
@@ -55,15 +54,9 @@ fn the_list_has_a_row_for_each_mechanism_in_their_order() {
 }
 
 #[test]
-fn each_mechanism_is_one_file_that_is_read_in_a_minute() {
-    const LINES: usize = 130;
-    let mut files = BTreeSet::new();
-    for name in registered() {
-        let file = format!("{}.rs", name.replace('-', "_"));
-        let lines = read(&format!("src/mechanisms/{file}")).lines().count();
-        assert!(lines <= LINES, "{file} has {lines} lines");
-        files.insert(file);
-    }
+fn each_mechanism_is_one_file() {
+    let file = |name: &str| format!("{}.rs", name.replace('-', "_"));
+    let files: BTreeSet<_> = registered().into_iter().map(file).collect();
     let folder = format!("{}/src/mechanisms", env!("CARGO_MANIFEST_DIR"));
     let found = std::fs::read_dir(folder).expect("a folder").flatten();
     let found: BTreeSet<_> = found.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -71,12 +64,9 @@ fn each_mechanism_is_one_file_that_is_read_in_a_minute() {
 }
 
 #[test]
-fn no_mechanism_lacks_a_line_about_it_or_a_way_to_accept() {
+fn no_mechanism_lacks_a_way_to_accept_or_its_calls() {
     for mechanism in mechanisms::all() {
         assert!(!mechanism.accept.is_empty(), "{}", mechanism.name);
-        for text in [mechanism.about, mechanism.limit] {
-            assert!(text.len() > 10 && !text.ends_with('.'), "{}: {text}", mechanism.name);
-        }
         assert!(!mechanism.echo_calls.is_empty() && !mechanism.connection_calls.is_empty());
     }
 }

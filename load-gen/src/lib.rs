@@ -25,6 +25,8 @@ pub mod export;
 pub mod fault;
 pub mod fleet;
 pub mod generate;
+#[cfg(test)]
+mod hostile_input;
 mod live;
 pub mod look_up;
 pub mod machine;

@@ -150,10 +150,16 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
 }
 
 fn say_if_unstamped(report: &LoadReport) {
-    if report.settings.timestamps == Timestamps::Kernel && report.generator_added.is_none() {
-        note!(
+    let stamped = report.generator_added.as_ref().map_or(0, |added| added.count);
+    match (report.settings.timestamps, stamped) {
+        (Timestamps::Kernel, 0) => note!(
             "load-gen: the kernel stamped no reply (SO_TIMESTAMPING), so the result is without its time-stamps"
-        );
+        ),
+        (Timestamps::Kernel, _) if stamped < report.completed => note!(
+            "load-gen: the kernel stamped {stamped} of {} replies (SO_TIMESTAMPING); of the others it cannot be said what the generator added",
+            report.completed
+        ),
+        _ => {}
     }
 }
 

@@ -196,7 +196,7 @@ impl<'a, E: Engine> Worker<'a, E> {
         let Self { table, shared, live, exchange, idle, .. } = self;
         // Of what grows by doubling, up to half is room that nobody uses.
         idle.reserve_exact(shared.placement.idle_of(*table).len());
-        opening::open(*table, shared, live, |index, socket| {
+        let opened = opening::open(*table, shared, live, |index, socket| {
             if shared.placement.is_active(index) {
                 if shared.options.timestamps == Timestamps::Kernel {
                     // A socket that cannot is one without time-stamps, and the result says that there are none.
@@ -206,7 +206,11 @@ impl<'a, E: Engine> Worker<'a, E> {
             }
             idle.push(socket);
             Ok(())
-        })
+        });
+        if shared.options.timestamps == Timestamps::Kernel {
+            timestamps::await_stamps();
+        }
+        opened
     }
 
     /// What load is put on.

@@ -4,7 +4,6 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
 use load_gen::clock;
@@ -302,7 +301,7 @@ fn a_low_descriptor_limit_is_no_limit_on_connections() {
         "ulimit -n 128 && exec {} --target {target} --conns 500 --active 20 -d 200ms --warmup 0s --json",
         env!("CARGO_BIN_EXE_load-gen")
     );
-    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    let output = trials::command("sh").args(["-c", &script]).output().expect("a shell");
     let report = json(&output);
     assert_eq!(report["connections"]["opened"], 500, "{report}");
     assert!(report["settings"]["threads"].as_u64() > Some(4), "tables of their own: {report}");

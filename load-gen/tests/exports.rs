@@ -5,7 +5,7 @@ mod readers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::thread;
 
 use rand::{RngExt, SeedableRng};
@@ -36,7 +36,7 @@ fn echo() -> SocketAddr {
 }
 
 fn load_gen(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
+    let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
     command.args(arguments).stdin(Stdio::null()).output().expect("load-gen starts")
 }
 
@@ -281,7 +281,7 @@ fn a_seed_of_64_bits_survives_jq() {
     let seed = (1u64 << 53) + 1;
     let output = run(&["--json", "-d", "50ms", "--seed", &seed.to_string()]);
     let text = String::from_utf8(output.stdout).expect("text");
-    let passed = readers::fed(Command::new("jq").arg("."), &text);
+    let passed = readers::fed(trials::command("jq").arg("."), &text);
     assert!(passed.status.success(), "{}", stderr(&passed));
     match serde_json::from_slice(&passed.stdout) {
         Ok(ResultFile::Load(report)) => assert_eq!(report.settings.seed, seed),

@@ -12,8 +12,10 @@ fn main() -> std::process::ExitCode {
 }
 
 fn generate(what: &str) -> String {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_load-gen")).args(["--generate", what]).output().expect("it starts");
+    let output = trials::command(env!("CARGO_BIN_EXE_load-gen"))
+        .args(["--generate", what])
+        .output()
+        .expect("it starts");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("text")
 }

@@ -36,12 +36,9 @@ fn echo() -> (SocketAddr, Openings) {
     (address, openings)
 }
 
-/// A command whose environment names no shard.
+/// The command, with an environment that names no shard.
 fn load_gen(target: SocketAddr, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
-    for variable in ["JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "SLURM_ARRAY_TASK_ID"] {
-        command.env_remove(variable);
-    }
+    let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
     command.args([
         "--target",
         &target.to_string(),
@@ -102,7 +99,7 @@ fn the_shards_do_together_exactly_what_one_process_does() {
 fn the_table_of_a_shard_tells_its_own_connections_from_those_of_the_run() {
     let (target, _) = echo();
     let arguments = ["-d", "100ms", "--warmup", "0s", "--conns", "5", "--active", "3", "--shard", "2/2"];
-    let output = Command::new(env!("CARGO_BIN_EXE_load-gen"))
+    let output = trials::command(env!("CARGO_BIN_EXE_load-gen"))
         .args(["--target", &target.to_string()])
         .args(arguments)
         .output()

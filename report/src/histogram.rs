@@ -1,6 +1,9 @@
 //! Histograms of durations: one set of bounds for the whole project, so that any two can be added.
 
+use std::io::Read;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::read::ZlibDecoder;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
 use crate::schema::Latency;
@@ -48,13 +51,40 @@ pub fn encode(histogram: &Histogram) -> String {
     STANDARD.encode(bytes)
 }
 
+/// What a compressed V2 histogram begins with.
+const COOKIE: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+/// Bytes before the counts of a V2 histogram.
+const HEADER_BYTES: usize = 40;
+/// The largest encoding before it is compressed: three digits of any number of 64 bits, with counts of nine bytes each.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// Decodes what [`encode`] wrote.
 ///
 /// # Errors
 ///
 /// When the text is not base64, or not a V2 histogram.
 pub fn decode(text: &str) -> Result<Histogram, DecodeError> {
-    let bytes = STANDARD.decode(text)?;
+    let wrong = |what: &str| DecodeError::Format(what.to_owned());
+    let packed = STANDARD.decode(text)?;
+    if !packed.starts_with(&COOKIE) {
+        return Err(wrong("it does not begin as one"));
+    }
+    // Behind it comes the length of what is compressed.
+    let mut bytes = Vec::new();
+    let unpacking = ZlibDecoder::new(packed.get(8..).unwrap_or_default()).take(MOST_BYTES);
+    { unpacking }.read_to_end(&mut bytes).map_err(|error| DecodeError::Format(error.to_string()))?;
+    // The reader makes room for whatever the head promises, be it gigabytes.
+    let number = |at: usize| {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    let (length, digits) = number(4).zip(number(12)).ok_or_else(|| wrong("it ends in its head"))?;
+    if length as usize != bytes.len().saturating_sub(HEADER_BYTES) {
+        return Err(wrong("its counts are not as long as its head says"));
+    }
+    if digits > SIGNIFICANT_DIGITS.into() {
+        return Err(wrong("it has more than three significant digits"));
+    }
     let mut decoded: Histogram = Deserializer::new()
         .deserialize(&mut bytes.as_slice())
         .map_err(|error| DecodeError::Format(format!("{error:?}")))?;

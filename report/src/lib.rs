@@ -21,6 +21,8 @@ mod figure;
 pub mod files;
 pub mod format;
 pub mod histogram;
+#[cfg(test)]
+mod hostile_input;
 pub mod line;
 mod machine;
 pub mod map;

@@ -5,7 +5,7 @@
 //! for some seconds.
 
 mod facts;
-mod noise;
+pub(crate) mod noise;
 mod quiet;
 mod room;
 mod sandbox;

@@ -139,10 +139,10 @@ fn ticks_by_process() -> BTreeMap<u32, u64> {
 }
 
 /// The two fields after the name, which may hold anything, and eleven others.
-fn ticks(stat: &str) -> Option<u64> {
+pub(crate) fn ticks(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
     let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(user + system)
+    user.checked_add(system)
 }
 
 /// Who has worked between two readings, the busiest first.

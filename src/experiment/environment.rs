@@ -89,12 +89,27 @@ impl Pinning {
 /// The hardware threads of the core that `cpu` belongs to.
 fn siblings(cpu: u32) -> Vec<u32> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    let list = fs::read_to_string(path).unwrap_or_default();
+    cpu_list(&fs::read_to_string(path).unwrap_or_default())
+}
+
+/// The most processors that Linux is built for (arch/x86/Kconfig, NR_CPUS).
+const PROCESSORS_AT_MOST: u32 = 8192;
+
+/// A list of processors as the kernel writes it: `0-3,8` (cpuset(7)). What is none is passed over.
+pub(crate) fn cpu_list(text: &str) -> Vec<u32> {
     let range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        (last < PROCESSORS_AT_MOST).then_some(first..=last)
     };
-    list.trim().split(',').filter_map(range).flatten().collect()
+    let mut list: Vec<u32> = Vec::new();
+    for cpu in text.trim().split(',').filter_map(range).flatten() {
+        if list.len() == PROCESSORS_AT_MOST as usize {
+            break;
+        }
+        list.push(cpu);
+    }
+    list
 }
 
 /// Writes down this machine, now.
@@ -139,7 +154,7 @@ pub fn capture(pinning: &Pinning) -> Environment {
 }
 
 /// The first value of `label` in the manner of /proc/cpuinfo.
-fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+pub(crate) fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key.trim() == label).then(|| value.trim())
@@ -148,10 +163,12 @@ fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
 
 fn memory_bytes() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    labelled(&meminfo, "MemTotal")
-        .and_then(|value| value.trim_end_matches(" kB").trim().parse::<u64>().ok())
-        .unwrap_or(0)
-        * 1024
+    kibibytes(&meminfo, "MemTotal").unwrap_or(0)
+}
+
+/// The value of `label` in the manner of /proc/meminfo, which has it in KiB, in bytes.
+pub(crate) fn kibibytes(meminfo: &str, label: &str) -> Option<u64> {
+    labelled(meminfo, label)?.trim_end_matches(" kB").trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn mitigations() -> BTreeMap<String, String> {

@@ -1,7 +1,5 @@
 //! In a container: under Docker's default seccomp profile, as nobody, and with one system call after the other refused.
 
-#![cfg(all(feature = "epoll-lt", feature = "threads"))]
-
 mod calls;
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,9 +17,14 @@ use report::campaign;
 use report::schema::{CellStatus, Diagnosis, Health, ResultFile};
 use rustix::process::Signal;
 use seccompiler::BpfProgram;
+use trials::test;
 
 use calls::{CALLS, Call, End};
 use support::{Server, container, round_trip};
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 const NOBODY: u32 = 65_534;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONTAINERS.md");
@@ -301,17 +304,13 @@ fn the_page_has_the_list() {
     assert!(fs::read_to_string(PAGE).expect("committed") == again, "{PAGE} is stale: UPDATE_PAGES=1");
 }
 
-#[test]
+#[test(needs(MOUNT_NAMESPACE))]
 fn without_proc_and_sys_everything_that_is_needed_still_works() {
     let place = Place::new(false);
     let script = "mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec ./muxbench doctor --conns 10 --listen 0s --json";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).current_dir(place.path());
     let output = command.output().expect("unshare(1) of util-linux");
-    if output.stdout.is_empty() {
-        assert!(std::env::var_os("CI").is_none(), "no mount namespace can be made here: {}", said(&output));
-        return eprintln!("skipped: no mount namespace can be made here");
-    }
     let found = diagnosis(&output);
     let of = |name: &str| found.symptoms.iter().find(|symptom| symptom.name == name).expect("asked");
     assert_eq!(of("mechanisms").state, Health::Pass, "{found:?}");
@@ -390,11 +389,8 @@ const OF_EVERY_PROGRAM: &[&str] = &[
 ];
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-#[test]
+#[test(needs(STRACE))]
 fn the_list_has_every_call_that_is_made_outside_the_measured_loops() {
-    if !support::is_there("strace") {
-        return;
-    }
     let place = Place::new(false);
     let traced = |name: &str, command: &Command| {
         let mut strace = Command::new("strace");

@@ -32,7 +32,7 @@ pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
 
 /// The command under test.
 pub fn muxbench() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_muxbench"))
+    trials::command(env!("CARGO_BIN_EXE_muxbench"))
 }
 
 /// The generator, a command of another package: built here if it is not, as this test was.

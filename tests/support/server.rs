@@ -39,7 +39,7 @@ impl Server {
 
     /// As [`serve`](Self::serve), with at most `limit` descriptors in a table (ulimit -n).
     pub fn serve_with_descriptors(limit: u32, arguments: &[&str]) -> Self {
-        let mut command = Command::new("sh");
+        let mut command = trials::command("sh");
         command.args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"]);
         command.arg(muxbench().get_program()).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
         Self::start(command)

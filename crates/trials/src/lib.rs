@@ -20,8 +20,9 @@ pub mod need;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::panic;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::thread;
 
@@ -87,6 +88,19 @@ pub fn run(arguments: &Arguments, trials: Vec<Trial>) -> ExitCode {
         println!("cannot run here: {tests} {}: {reason}", if *tests == 1 { "test" } else { "tests" });
     }
     conclusion.exit_code()
+}
+
+/// A command that knows of this process's environment only what programs need: no variable of a terminal, a job or a language that somebody's
+/// shell happens to have changes what it does.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let is_kept = |name: &str| {
+        ["HOME", "LD_LIBRARY_PATH", "PATH", "TMPDIR"].contains(&name)
+            || ["CARGO", "LLVM_", "MUXBENCH_", "RUST"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    let kept = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept));
+    let mut command = Command::new(program);
+    command.env_clear().envs(kept);
+    command
 }
 
 /// How many tests were ignored for which reason.

@@ -88,7 +88,7 @@ pub fn slab_bytes() -> Option<u64> {
 pub fn local_ports() -> u32 {
     const SINCE_LINUX_3_2: u32 = 28_232;
     match numbers("/proc/sys/net/ipv4/ip_local_port_range")[..] {
-        [first, last] if first <= last => (last - first + 1).min(u64::from(u16::MAX)) as u32,
+        [first, last] if first <= last => (last - first).saturating_add(1).min(u64::from(u16::MAX)) as u32,
         _ => SINCE_LINUX_3_2,
     }
 }
@@ -157,15 +157,19 @@ fn may_exceed_file_max() -> bool {
 }
 
 fn meminfo(name: &str) -> Option<u64> {
-    let text = read("/proc/meminfo")?;
-    let kibibytes: u64 = text
+    bytes_of(&read("/proc/meminfo")?, name)
+}
+
+/// The value of `name` in the manner of /proc/meminfo, which has it in KiB.
+pub(crate) fn bytes_of(meminfo: &str, name: &str) -> Option<u64> {
+    let kibibytes: u64 = meminfo
         .lines()
         .find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok())?;
-    Some(kibibytes * 1024)
+    kibibytes.checked_mul(1024)
 }
 
 /// The number behind a word.
-fn after(text: &str, word: &str) -> Option<u64> {
+pub(crate) fn after(text: &str, word: &str) -> Option<u64> {
     let mut words = text.split_ascii_whitespace().skip_while(|&found| found != word).skip(1);
     words.next()?.parse().ok()
 }

@@ -118,7 +118,7 @@ fn group_of(pid: Pid) -> libc::pid_t {
 
 /// What /proc/PID/stat says that nothing else does.
 #[derive(Debug, PartialEq)]
-struct Stat {
+pub(crate) struct Stat {
     /// Whether it is a zombie, or about to be none.
     has_ended: bool,
     /// Processor time of children that were waited for, in seconds; the kernel rounds down to ticks.
@@ -130,7 +130,7 @@ fn stat(pid: Pid) -> Option<Stat> {
 }
 
 /// Reads a line in the manner of /proc/PID/stat (proc_pid_stat(5)).
-fn parse_stat(text: &str) -> Option<Stat> {
+pub(crate) fn parse_stat(text: &str) -> Option<Stat> {
     // The second field is the program's name in parentheses, which may hold parentheses and spaces itself.
     let (_, rest) = text.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();

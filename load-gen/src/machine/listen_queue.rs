@@ -68,28 +68,37 @@ impl ListenQueues {
             Err(Errno::INTR) => return Ok(false),
             received => received?,
         };
-        let mut rest = &self.answer[..length];
-        while rest.len() >= HEADER_BYTES {
-            let message_bytes = (u32_at(rest, 0) as usize).clamp(HEADER_BYTES, rest.len());
-            let (message, following) = rest.split_at(message_bytes);
-            match u16_at(message, 4) {
-                NLMSG_DONE => return Ok(true),
-                NLMSG_ERROR => {
-                    let code =
-                        if message.len() >= HEADER_BYTES + 4 { u32_at(message, HEADER_BYTES) } else { 0 };
-                    return Err(Errno::from_raw_os_error((code as i32).wrapping_neg()));
-                }
-                _ => {
-                    if let Some(here) = room_of(&message[HEADER_BYTES..], addresses) {
-                        *room = Some(room.map_or(here, |room| room.min(here)));
-                    }
+        read_answer(&self.answer[..length], addresses, room)
+    }
+}
+
+/// Reads the messages of one datagram; true if the last of an answer is among them.
+pub(crate) fn read_answer(
+    mut rest: &[u8],
+    addresses: &[SocketAddr],
+    room: &mut Option<u32>,
+) -> Result<bool, Errno> {
+    while rest.len() >= HEADER_BYTES {
+        let message_bytes = (u32_at(rest, 0) as usize).clamp(HEADER_BYTES, rest.len());
+        let (message, following) = rest.split_at(message_bytes);
+        match u16_at(message, 4) {
+            NLMSG_DONE => return Ok(true),
+            NLMSG_ERROR => {
+                let code = if message.len() >= HEADER_BYTES + 4 { u32_at(message, HEADER_BYTES) } else { 0 };
+                let error = std::io::Error::from_raw_os_error((code as i32).wrapping_neg());
+                // A number that is none of Linux's.
+                return Err(Errno::from_io_error(&error).unwrap_or(Errno::PROTO));
+            }
+            _ => {
+                if let Some(here) = room_of(&message[HEADER_BYTES..], addresses) {
+                    *room = Some(room.map_or(here, |room| room.min(here)));
                 }
             }
-            let aligned = message_bytes.next_multiple_of(4) - message_bytes;
-            rest = &following[aligned.min(following.len())..];
         }
-        Ok(false)
+        let aligned = message_bytes.next_multiple_of(4) - message_bytes;
+        rest = &following[aligned.min(following.len())..];
     }
+    Ok(false)
 }
 
 /// More than the kernel puts into one datagram of an answer (net/netlink/af_netlink.c, `netlink_dump`).

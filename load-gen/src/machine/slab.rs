@@ -39,7 +39,7 @@ impl Reading {
 }
 
 /// Name, object size and active objects of each line of /proc/slabinfo (slabinfo(5)).
-fn parse(text: &str) -> BTreeMap<String, (u64, u64)> {
+pub(crate) fn parse(text: &str) -> BTreeMap<String, (u64, u64)> {
     let line = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let name = fields.next()?.to_owned();

@@ -41,7 +41,7 @@ fn switches(status: &str) -> Switches {
     }
 }
 
-fn field(status: &str, name: &str) -> u64 {
+pub(crate) fn field(status: &str, name: &str) -> u64 {
     status
         .lines()
         .find_map(|line| line.strip_prefix(name))
@@ -96,7 +96,7 @@ pub fn system() -> io::Result<SystemUsage> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat is not as known"))
 }
 
-fn parse_system(text: &str) -> Option<SystemUsage> {
+pub(crate) fn parse_system(text: &str) -> Option<SystemUsage> {
     let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
     let total = text.lines().next()?.strip_prefix("cpu ")?;
     let seconds: Vec<f64> = total

@@ -81,7 +81,7 @@ fn many_workers_that_wait_for_their_turns_are_interrupted_together() {
         "ulimit -n 40 && exec {} --target {target} --conns 2000 --connect-rate 50 -q",
         env!("CARGO_BIN_EXE_load-gen")
     );
-    let child = Command::new("sh").args(["-c", &script]).spawn().expect("a shell");
+    let child = trials::command("sh").args(["-c", &script]).spawn().expect("a shell");
     (0..40).for_each(|_| accepted.recv_timeout(PATIENCE).expect("it goes on opening"));
     rustix::process::kill_process(Pid::from_child(&child), Signal::INT).expect("a child of ours");
     let status = child.wait_with_output().expect("it ends").status;
@@ -109,7 +109,7 @@ fn descriptors_that_run_out_in_a_table_are_named() {
 #[test]
 fn a_limit_too_low_for_one_connection_is_said_with_the_command_that_raises_it() {
     let script = format!("ulimit -n 10 && exec {} --conns 100", env!("CARGO_BIN_EXE_load-gen"));
-    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    let output = trials::command("sh").args(["-c", &script]).output().expect("a shell");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("ulimit -n 116"), "{}", stderr(&output));
 }

@@ -21,7 +21,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 fn load_gen(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
+    let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
     command.args(["-d", "200ms", "--warmup", "0s", "--timeout", "5s", "--json"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

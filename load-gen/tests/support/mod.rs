@@ -24,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The command under test.
 pub fn load_gen(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load-gen"));
+    let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
     command.args(engines::arguments()).args(arguments).stdin(Stdio::null());
     command
 }

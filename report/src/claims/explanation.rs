@@ -27,7 +27,6 @@ mod tests {
         assert_eq!(explained, cost::ALL.iter().map(|claim| claim.id).collect::<Vec<_>>());
         for id in explained {
             let text = of(id).unwrap_or_default();
-            assert!(text.len() > 300, "{id}: {text}");
             assert!([".c", ".h"].iter().any(|file| text.contains(file)), "{id} names no source: {text}");
         }
     }

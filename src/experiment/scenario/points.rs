@@ -7,6 +7,8 @@ use super::text::Mistake;
 use crate::server::AcceptMode;
 use clap::ValueEnum;
 
+/// The most points of a sweep: what it lists is multiplied, and nobody measures for years.
+const POINTS_AT_MOST: usize = 10_000;
 /// The most threads that a server is started with.
 const THREADS_AT_MOST: u32 = 1024;
 
@@ -17,6 +19,11 @@ pub fn of(sweeps: &[Sweep], form: &str, wrong: &mut Vec<Mistake>) -> Vec<Point> 
     let faults = wrong.len();
     for (number, sweep) in sweeps.iter().enumerate() {
         let lists = Lists::read(sweep, &format!("{form}sweep[{number}]"), wrong);
+        if lists.points() > POINTS_AT_MOST {
+            let what = format!("its lists make more than {POINTS_AT_MOST} points: shorten them");
+            wrong.push(Mistake::new(format!("{form}sweep[{number}]"), what));
+            continue;
+        }
         for point in lists.product(&sweep.name) {
             if !points.contains(&point) {
                 points.push(point);
@@ -55,6 +62,14 @@ impl Lists {
             rates: read.optional("rates", &sweep.rates, whole_rate),
             churn: read.optional("churn", &sweep.churn, whole_rate),
         }
+    }
+
+    /// How many points there are, repeated ones too.
+    fn points(&self) -> usize {
+        [self.active.len(), self.connections.len(), self.threads.len(), self.accept.len()]
+            .into_iter()
+            .chain([self.sizes.len(), self.rates.len(), self.churn.len()])
+            .fold(1, usize::saturating_mul)
     }
 
     fn product(&self, sweep: &str) -> Vec<Point> {
