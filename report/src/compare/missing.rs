@@ -3,7 +3,7 @@
 use super::pairs::{Pairs, Side};
 use super::place;
 use crate::format;
-use crate::schema::{Campaign, CellStatus, MainFigure, Missing, Point};
+use crate::schema::{Campaign, Cell, CellStatus, MainFigure, Missing, Point};
 
 /// Contenders of which so many lines are printed before all of one contender become one line.
 const LINES_OF_ONE: usize = 4;
@@ -43,15 +43,15 @@ fn not_planned(campaign: &Campaign, contender: &str, point: &Point) -> String {
 
 /// The reason for which no cell that was planned is valid: that of the last attempt.
 fn not_valid(campaign: &Campaign, contender: &str, point: &Point) -> String {
-    let cells = campaign.cells.iter().filter(|cell| cell.mechanism == contender && cell.point == *point);
-    let count = cells.clone().count();
+    let is_of_it = |cell: &&Cell| cell.mechanism == contender && cell.point == *point;
+    let cells: Vec<&Cell> = campaign.cells.iter().filter(is_of_it).collect();
     match cells.last() {
         None if campaign.complete => "NEW has no cell of it".to_owned(),
         None => "NEW was interrupted before it".to_owned(),
         // A cell may be valid and have no figure.
         Some(cell) if cell.status == CellStatus::Valid => "its valid cells have no figure".to_owned(),
         Some(cell) => {
-            let cells = format::plural(count, "cell");
+            let cells = format::plural(cells.len(), "cell");
             let reasons = cell.reasons.join("; ").replace('\n', " ");
             format!("none of its {cells} is valid: {reasons}")
         }

@@ -157,8 +157,11 @@ fn points_under_another_load_are_not_comparable_and_others_are_named() {
     assert_eq!(refused.0, ["nothing to compare: no contender at a point that both campaigns have"]);
 }
 
+/// The contender, the figure and the reason of something that is missing.
+type Told = (String, Option<MainFigure>, String);
+
 /// Everything that a gate of 10 % finds missing in `new`: contender, figure and reason of each, and the lines about it.
-fn missing(base: &Campaign, new: &Campaign) -> (Vec<(String, Option<MainFigure>, String)>, Vec<String>) {
+fn missing(base: &Campaign, new: &Campaign) -> (Vec<Told>, Vec<String>) {
     let comparison = compared(base, new, &gate(0.1)).expect("comparable");
     let text = page::text(&comparison);
     let lines = text.lines().filter(|line| line.starts_with("missing in NEW: ")).map(str::to_owned).collect();
