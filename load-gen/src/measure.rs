@@ -53,6 +53,8 @@ pub struct Times {
 pub struct Recorder {
     /// The window.
     pub window: Window,
+    /// Where the window was to end, wherever it did.
+    planned_end_ns: u64,
     /// Whether there is a schedule, so that response and lateness mean something.
     open_loop: bool,
     /// Where latencies are shown while they are measured.
@@ -99,6 +101,7 @@ impl Recorder {
     pub fn new(window: Window, open_loop: bool, live: Arc<Live>) -> Self {
         Self {
             window,
+            planned_end_ns: window.end_ns,
             open_loop,
             live,
             scheduled: 0,
@@ -193,7 +196,7 @@ impl Recorder {
     #[cold]
     pub fn unanswered(&mut self, times: Times) {
         if self.open_loop && self.window.contains(times.intended_ns) {
-            self.missed_unanswered += u64::from(times.sent_ns >= self.window.end_ns);
+            self.missed_unanswered += u64::from(times.sent_ns >= self.planned_end_ns);
         }
     }
 

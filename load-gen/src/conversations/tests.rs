@@ -100,3 +100,13 @@ fn requests_that_fail_with_their_connection_are_no_missed_rate() {
     conversations.book_rest(&mut books);
     assert_eq!((books.faults.total(), books.missed, books.unsent), (2, 0, 0));
 }
+
+#[test]
+fn a_window_that_is_cut_short_makes_no_request_late_that_was_in_time() {
+    let (mut conversations, mut books) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut books);
+    conversations.sent(0, SIZE as usize, 50, &mut books);
+    books.window.end_ns = 20;
+    conversations.book_rest(&mut books);
+    assert_eq!((books.missed, books.missed_unanswered, books.outstanding()), (0, 0, 1));
+}
