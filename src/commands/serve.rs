@@ -52,7 +52,7 @@ pub struct Serve {
     #[arg(long, value_name = "CPU", value_delimiter = ',')]
     cpu: Vec<u32>,
     /// Buffers that each loop of io-uring provides to the kernel: a power of two
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = ring_size::buffers)]
+    #[arg(long, value_name = "N", default_value_t = Options::PROVIDED_BUFFERS, value_parser = ring_size::buffers)]
     buffers: u16,
     /// Entries of the queues of each loop of io-uring and io-uring-poll, powers of two; smaller ones overflow more often, and
     /// lose nothing

@@ -66,7 +66,7 @@ impl Bounds {
         let (blocked, a_loop) = match mechanism.name {
             // What was received before the kernel heard that it should stop, beside what waits; buffers of 4 KiB are
             // provided to the kernel.
-            "io-uring" => (512 * KIB, u64::from(Options::default().ring.buffers) * 4 * KIB),
+            "io-uring" => (512 * KIB, u64::from(Options::PROVIDED_BUFFERS) * 4 * KIB),
             // One read of 64 KiB is what may wait, copied once; allocators round up.
             _ => (256 * KIB, 0),
         };

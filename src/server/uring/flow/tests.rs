@@ -121,7 +121,8 @@ impl World {
             };
             let bytes = &self.arrived[self.delivered..];
             let length = bytes.len().min(1000);
-            self.fill(id, &bytes[..length].to_vec());
+            let bytes = bytes[..length].to_vec();
+            self.fill(id, &bytes);
             self.delivered += length;
             let available = self.buffers.available();
             self.received(Ok(length), Some(id), false);
