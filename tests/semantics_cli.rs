@@ -109,12 +109,9 @@ fn a_low_descriptor_limit_changes_nothing_and_no_file_is_left() {
 #[test]
 fn what_cannot_be_observed_is_said_and_does_not_hide_the_rest() {
     // Enough descriptors for a socket that is watched, too few for a connection that is.
-    // What else this test has inherited would take their place: make(1) and flock(1) hand descriptors down.
-    let mut command = trials::command("bash");
-    let script = "for path in /proc/self/fd/*; do n=${path##*/}; [ $n -le 2 ] || eval \"exec $n>&-\"; done; \
-                  ulimit -n 6 && exec \"$0\" semantics --json fresh readable poll-set-once";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_muxbench")]).stdin(Stdio::null());
-    let output = command.output().expect("sh starts");
+    let mut command = trials::limited(6, env!("CARGO_BIN_EXE_muxbench"));
+    command.args(["semantics", "--json", "fresh", "readable", "poll-set-once"]).stdin(Stdio::null());
+    let output = command.output().expect("bash starts");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("muxbench: cannot observe readable: Too many open files"), "{said}");

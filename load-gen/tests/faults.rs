@@ -153,7 +153,9 @@ fn a_server_that_dies_and_returns_is_not_taken_for_one_that_lived() {
         all.extend(arguments);
         let report = judged(&output_of(start(address, &all)), 4);
         all_four_failed(&report, &["reset", "lost"]);
-        assert!(count(&report["completed"]) > 0, "{report}");
+        // A reset discards what was not read yet: in open loop that may be all, where the generator had no processor.
+        let is_closed = report["settings"]["mode"]["loop"] == "closed";
+        assert!(!is_closed || count(&report["completed"]) > 0, "{report}");
         assert!(
             report["window_s"].as_f64() < Some(3600.0),
             "without a connection it does not go on: {report}"

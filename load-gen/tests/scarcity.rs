@@ -132,9 +132,8 @@ fn a_table_that_runs_out_of_descriptors_says_so_and_the_rest_works() {
 #[test]
 fn a_descriptor_limit_that_leaves_no_room_is_an_error_that_says_what_to_do() {
     let target = echo().to_string();
-    let script = "ulimit -n 12; exec \"$@\"";
-    let mut command = trials::command("sh");
-    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_load-gen"), "--target", &target]);
+    let mut command = trials::limited(12, env!("CARGO_BIN_EXE_load-gen"));
+    command.args(["--target", &target]);
     let output = output_of(spawn(command));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("ulimit -n"), "{}", stderr(&output));

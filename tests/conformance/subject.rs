@@ -152,6 +152,7 @@ impl Subject {
     /// Starts a server of somebody else's, which echoes.
     pub fn foreign(command: fn(u16) -> Vec<String>, connections_at_most: usize) -> Self {
         let server = Foreign::start(command);
+        server.await_rest();
         Self {
             reply: Reply::Echo,
             threads: 1,

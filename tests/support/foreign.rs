@@ -39,7 +39,6 @@ impl Foreign {
         let server = Self { process, address, _stdin: stdin };
         let says = || format!("it listens; it says: {}", server.stderr());
         wait_until(|| TcpStream::connect(address).is_ok(), says);
-        server.await_rest();
         server
     }
 }

@@ -103,6 +103,18 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// As [`command`], with a descriptor limit (ulimit -n), below which there are the three streams and nothing else: make(1), flock(1) and CI
+/// runners hand down descriptors of theirs.
+pub fn limited(descriptors: u32, program: impl AsRef<OsStr>) -> Command {
+    let script = format!(
+        "for path in /proc/self/fd/*; do n=${{path##*/}}; [ \"$n\" -le 2 ] || eval \"exec $n>&-\"; done; \
+         ulimit -n {descriptors} && exec \"$0\" \"$@\""
+    );
+    let mut command = command("bash");
+    command.args(["-c", &script]).arg(program);
+    command
+}
+
 /// How many tests were ignored for which reason.
 static MISSING: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 

@@ -108,8 +108,8 @@ fn descriptors_that_run_out_in_a_table_are_named() {
 
 #[test]
 fn a_limit_too_low_for_one_connection_is_said_with_the_command_that_raises_it() {
-    let script = format!("ulimit -n 10 && exec {} --conns 100", env!("CARGO_BIN_EXE_load-gen"));
-    let output = trials::command("sh").args(["-c", &script]).output().expect("a shell");
+    let mut command = trials::limited(10, env!("CARGO_BIN_EXE_load-gen"));
+    let output = command.args(["--conns", "100"]).output().expect("a shell");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("ulimit -n 116"), "{}", stderr(&output));
 }
