@@ -330,6 +330,8 @@ impl fmt::Display for Part {
                 f.write_str(&endpoint.to_string().replace('\\', "\\\\").replace(',', "\\,"))
             }
             Self::Name { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            // Otherwise it would read back as the path of a Unix socket.
+            Self::Name { host, port } if host == "unix" => write!(f, "tcp://{host}:{port}"),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
@@ -447,6 +449,7 @@ mod tests {
         assert_eq!(written.parts()[1], Part::Name { host: "localhost".to_owned(), port: 81 });
         assert_eq!(written.to_string(), text);
         assert_eq!("tcp://localhost:80".parse::<Written>().expect("a name").to_string(), "localhost:80");
+        assert_eq!("tcp://unix:80-81".parse::<Written>().expect("a name").to_string(), "tcp://unix:80-81");
         assert!(written.places().is_none());
         assert!(text.parse::<Target>().expect_err("names").contains("looked up"));
     }

@@ -75,11 +75,12 @@ impl Facts {
 
     /// What gives the generator more processor time: `usual`, which would only use up a quota sooner.
     pub fn more_time(&self, usual: &str) -> String {
-        match &self.quota {
-            None => usual.to_owned(),
-            Some(quota) => {
-                format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting)
-            }
+        let Some(quota) = &self.quota else { return usual.to_owned() };
+        let raise = format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting);
+        match self.is_held_back() {
+            true => raise,
+            // Then others have the processors, and under the quota nothing can be kept from them by spinning.
+            false => format!("end what else runs here, or {raise}, under which it has to sleep"),
         }
     }
 }
@@ -292,6 +293,8 @@ mod tests {
     fn under_a_quota_it_is_the_quota_that_is_blamed_and_nothing_that_spends_it_sooner_is_advised() {
         let quota = |held_back| CpuQuota { processors: 0.5, setting: "/cpu.max".to_owned(), held_back };
         assert_eq!(judge(|facts| facts.quota = Some(quota(0.005))), Vec::<String>::new());
+        let busy = judge(|facts| (facts.quota, facts.starved) = (Some(quota(0.005)), 0.4));
+        assert!(busy[0].contains("end what else runs here") && !busy[0].contains("--cpu"), "{busy:?}");
         let reasons = judge(|facts| {
             facts.quota = Some(quota(0.4));
             (facts.starved, facts.missed, facts.stood_still_s, facts.outstanding) = (0.4, 500, 0.3, 7);
