@@ -122,10 +122,14 @@ impl Exports<'_> {
     ///
     /// One that names all failures.
     pub fn write(self, report: &LoadReport) -> anyhow::Result<()> {
-        let failures = self.0.iter().filter_map(|export| export.write(report).err());
-        let failures: Vec<String> = failures.map(|error| report::format::error(error.as_ref())).collect();
-        anyhow::ensure!(failures.is_empty(), failures.join("; "));
-        Ok(())
+        let mut failures: Vec<_> = self.0.iter().filter_map(|export| export.write(report).err()).collect();
+        // One stays what it is: a reader that has gone ends the program without a word.
+        if failures.len() < 2 {
+            return failures.pop().map_or(Ok(()), Err);
+        }
+        let failures: Vec<String> =
+            failures.iter().map(|error| report::format::error(error.as_ref())).collect();
+        Err(anyhow::anyhow!(failures.join("; ")))
     }
 }
 

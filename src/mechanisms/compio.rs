@@ -42,9 +42,10 @@ pub fn probe() -> Result<Vec<&'static str>, String> {
         let ring = io_uring::IoUring::new(1)?;
         ring.submitter().register_probe(&mut io_uring::Probe::new())?;
         ring.submitter().submit_and_wait(0)?;
-        Runtime::new()
+        Runtime::new().map(drop)
     };
-    tried().map(|_| Vec::new()).map_err(|error| uring::reason(&error))
+    let tried = uring::on_a_thread(tried).and_then(|tried| tried);
+    tried.map(|()| Vec::new()).map_err(|error| uring::reason(&error))
 }
 
 /// Accepts connections until the listener is shut down.

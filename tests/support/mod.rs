@@ -35,13 +35,23 @@ pub fn muxbench() -> Command {
     trials::command(env!("CARGO_BIN_EXE_muxbench"))
 }
 
-/// The generator, a command of another package: built here if it is not, as this test was.
+/// The generator, a command of another package: built here if it is not, as it is with the tests of the whole workspace, which need it too.
 pub fn load_gen() -> PathBuf {
     static LOAD_GEN: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_BIN_EXE_muxbench")).parent().expect("a folder");
         let target = folder.parent().expect("a folder");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--locked", "--quiet", "--package", "load-gen", "--bin", "load-gen"]);
+        // With other features than the README's command has, all that it depends on would be built once more.
+        cargo.args([
+            "test",
+            "--locked",
+            "--quiet",
+            "--workspace",
+            "--all-features",
+            "--test",
+            "big",
+            "--no-run",
+        ]);
         cargo
             .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--target-dir"])
             .arg(target);

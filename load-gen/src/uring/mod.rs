@@ -8,5 +8,5 @@ mod setup;
 
 pub use buffers::{Buffer, GROUP, ProvidedBuffers};
 pub use completion::{Completion, completions};
-pub use probe::{probe_completion, probe_readiness, reason};
+pub use probe::{on_a_thread, probe_completion, probe_readiness, reason};
 pub use setup::{Setup, set_up};

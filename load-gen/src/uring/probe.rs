@@ -43,17 +43,32 @@ pub fn probe_readiness() -> Result<Vec<&'static str>, String> {
     })
 }
 
+/// Returns what `attempt` does with a ring, on a thread that ends with it: the kernel takes a closed ring apart later, and that
+/// interrupts a call of the thread that used it (EINTR).
+///
+/// # Errors
+///
+/// When there is no thread for it.
+pub fn on_a_thread<T: Send>(attempt: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, attempt)?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// Tries `multishot` on a socket that has a byte to read.
 fn probe(
     what: &str,
-    multishot: impl FnOnce(&mut IoUring, Fd) -> io::Result<bool>,
+    multishot: impl FnOnce(&mut IoUring, Fd) -> io::Result<bool> + Send,
 ) -> Result<Vec<&'static str>, String> {
-    let (mut ring, lacking) =
-        set_up(&RingSize::default(), |builder| builder).map_err(|error| reason(&error))?;
-    let tried = readable_socket().and_then(|socket| multishot(&mut ring, Fd(socket.as_raw_fd())));
-    match tried {
-        Ok(true) => Ok((!lacking.is_empty()).then_some(lacking).into_iter().collect()),
-        Ok(false) => Err(format!("this kernel has no {what}")),
+    let tried = on_a_thread(|| {
+        let (mut ring, lacking) = set_up(&RingSize::default(), |builder| builder)?;
+        let socket = readable_socket()?;
+        multishot(&mut ring, Fd(socket.as_raw_fd())).map(|works| (works, lacking))
+    });
+    match tried.and_then(|tried| tried) {
+        Ok((true, lacking)) => Ok((!lacking.is_empty()).then_some(lacking).into_iter().collect()),
+        Ok((false, _)) => Err(format!("this kernel has no {what}")),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             Err(format!("this kernel has no {what}"))
         }
