@@ -10,6 +10,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use report::histogram::{self, Histogram};
@@ -45,18 +46,18 @@ const SLOW_START: Duration = Duration::from_secs(1);
 /// Waits until the kernel stamps what comes in, which a work queue turns on some time after the first socket of the machine has asked for
 /// it (net/core/dev.c, `net_enable_timestamp`): a socket of this thread's sends to itself until a stamp is with what it gets. Where
 /// none comes in a second, or there is no IPv4 loopback, the replies will say so.
-pub fn await_stamps() {
-    let _ = first_stamp();
+pub fn await_stamps(stop: &AtomicBool) {
+    let _ = first_stamp(stop);
 }
 
 /// The first stamp that comes, if one does.
-fn first_stamp() -> io::Result<Option<u64>> {
+fn first_stamp(stop: &AtomicBool) -> io::Result<Option<u64>> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     enable(&socket)?;
     socket.connect(socket.local_addr()?)?;
     socket.set_read_timeout(Some(Duration::from_millis(10)))?;
     let begin = Instant::now();
-    while begin.elapsed() < SLOW_START {
+    while begin.elapsed() < SLOW_START && !stop.load(Relaxed) {
         socket.send(&[0])?;
         match receive(&socket, &mut [0]) {
             Ok((_, None)) => std::thread::yield_now(),
@@ -231,7 +232,7 @@ mod tests {
         enable(&near).expect("Linux has time-stamps");
         let offset = Offset::measure();
         let mut buffer = [0; 64];
-        await_stamps();
+        await_stamps(&AtomicBool::new(false));
         for _ in 0..100 {
             let sent_ns = now_ns();
             far.write_all(b"reply").expect("written");

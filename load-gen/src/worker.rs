@@ -208,7 +208,7 @@ impl<'a, E: Engine> Worker<'a, E> {
             Ok(())
         });
         if shared.options.timestamps == Timestamps::Kernel {
-            timestamps::await_stamps();
+            timestamps::await_stamps(&shared.stop);
         }
         opened
     }

@@ -33,7 +33,7 @@ pub struct WriteError {
 ///
 /// # Errors
 ///
-/// When any step fails; the old content of `path` is then intact.
+/// When any step fails; the old content of `path` is then intact, unless the last, the folder's, is what failed.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     let attempt = || -> io::Result<()> {
         if is_special(path) {
@@ -53,9 +53,15 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), WriteError> {
 ///
 /// # Errors
 ///
-/// What fsync(2) says, but for EINVAL and its like: some file systems cannot sync a folder, and nothing more can be done there.
+/// What open(2) and fsync(2) say, but for EACCES, EINVAL and their like: a folder that may not be read, and those of some file systems,
+/// cannot be synced, and nothing more can be done there.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match rustix::fs::fsync(fs::File::open(folder_of(path))?) {
+    let folder = match fs::File::open(folder_of(path)) {
+        // One that may be written and not read.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+        folder => folder?,
+    };
+    match rustix::fs::fsync(folder) {
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP | Errno::ROFS | Errno::BADF) => Ok(()),
         Err(errno) => Err(errno.into()),
     }

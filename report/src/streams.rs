@@ -64,18 +64,19 @@ pub fn write_all(to: impl AsFd, bytes: &[u8]) -> io::Result<()> {
 /// Writes a line to standard error, prefix and all. See [`note!`](crate::note).
 pub fn write_note(line: fmt::Arguments<'_>) {
     let patience = if IS_STUCK.load(Relaxed) { Duration::ZERO } else { PATIENCE };
-    write_line(line, patience);
+    let written = write_line(line, patience);
+    IS_STUCK.store(written.is_err_and(|error| error.kind() == ErrorKind::TimedOut), Relaxed);
 }
 
 /// Writes a line of progress to standard error if that takes it at once: whoever measures does not wait for a reader.
 pub fn write_progress(line: fmt::Arguments<'_>) {
-    write_line(line, Duration::ZERO);
+    // The next line is another.
+    let _ = write_line(line, Duration::ZERO);
 }
 
-fn write_line(line: fmt::Arguments<'_>, patience: Duration) {
-    let written =
-        write_until(rustix::stdio::stderr(), format!("{line}\n").as_bytes(), Some(Instant::now() + patience));
-    IS_STUCK.store(written.is_err_and(|error| error.kind() == ErrorKind::TimedOut), Relaxed);
+fn write_line(line: fmt::Arguments<'_>, patience: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + patience;
+    write_until(rustix::stdio::stderr(), format!("{line}\n").as_bytes(), Some(deadline))
 }
 
 fn write_until(to: BorrowedFd<'_>, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {

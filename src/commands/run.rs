@@ -144,7 +144,7 @@ impl Run {
         };
         // What was measured decides how the process ends.
         if let Some(trouble) = trouble {
-            note!("muxbench: {trouble:#}");
+            note!("muxbench: {}", report::format::error(trouble.as_ref()));
         }
         Ok(ExitCode::from(code))
     }

@@ -259,6 +259,9 @@ fn listeners_needed(accept: AcceptMode, loops: usize, addresses: usize) -> Resul
     }
 }
 
+/// Descriptors that a server with few loops has open when it starts: standard streams, signals, listeners.
+const OPEN_AT_START: u64 = 32;
+
 /// Connections that several loops have room for together, where they have to share one descriptor table; nothing where
 /// the table of each is the limit.
 ///
@@ -268,7 +271,9 @@ fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
         return None;
     }
     let limit = machine::descriptor_limit().current.unwrap_or(u64::MAX);
-    let taken = table::open_descriptors().len() as u64 + loops as u64 * DESCRIPTORS_A_THREAD;
+    // Without /proc nothing is known to be open but what a server has when it starts.
+    let open = table::open_descriptors().map_or(OPEN_AT_START, |open| open.len() as u64);
+    let taken = open + loops as u64 * DESCRIPTORS_A_THREAD;
     Some(limit.saturating_sub(taken))
 }
 

@@ -22,10 +22,13 @@ mod pressure;
 mod schedules;
 mod stop;
 
+/// Names what is refused, where something is.
+const CONTAINED: &str = "MUXBENCH_TEST_CONTAINED";
+
 fn main() -> std::process::ExitCode {
     let arguments = trials::Arguments::from_args();
     load_gen::machine::raise_descriptor_limit();
-    match std::env::var("MUXBENCH_TEST_CONTAINED").as_deref() {
+    match std::env::var(CONTAINED).as_deref() {
         Err(_) => {}
         Ok("docker") => support::container::enter(&support::container::docker()),
         Ok(call) => support::container::enter(&[support::container::refuse(call, libc::EPERM)]),

@@ -162,6 +162,8 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut settings = 0;
     let mut of_ours = 0;
+    // What that refuses a mechanism is refused by design.
+    let is_contained = std::env::var_os(super::CONTAINED).is_some();
     for mechanism in mechanisms::compiled() {
         for (name, more) in variants(mechanism) {
             for &test in tests.iter().filter(|test| (test.only)(mechanism)) {
@@ -173,7 +175,9 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
                     }
                     on_ours(&test, mechanism, all)
                 });
+                let refused = is_contained.then(|| mechanism.obstacle()).flatten();
                 let lacking = test.needs.iter().find_map(|promise| promise.withheld_by(mechanism));
+                let lacking = lacking.map(str::to_owned).or(refused);
                 if let Some(reason) = lacking {
                     trials.push(trial.with_ignored_flag(true).with_kind(format!("{name} {reason}")));
                 } else {

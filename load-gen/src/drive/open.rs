@@ -47,8 +47,9 @@ impl<E: Engine> Run<'_, E> {
                 return Ok(());
             }
             let before = now;
-            let next_ns =
-                if VARIED { agenda.due.at_ns.min(self.turnover.next_ns()) } else { agenda.due.at_ns };
+            // With all the room taken nothing is sent before a reply has come.
+            let due_ns = if self.exchange.conversations().is_full() { u64::MAX } else { agenda.due.at_ns };
+            let next_ns = if VARIED { due_ns.min(self.turnover.next_ns()) } else { due_ns };
             let has_events = self.wait(next_ns.saturating_sub(now))?;
             while let Some(answered) = self.exchange.handle_next(&mut self.books) {
                 if answered.count > 0 {

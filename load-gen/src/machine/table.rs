@@ -144,7 +144,8 @@ fn close_range(first: RawFd, last: RawFd) {
     // SAFETY: only `leave_others` calls this, on a table that was made for the calling thread alone, before it owns any of them.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     if result != 0 {
-        for fd in open_descriptors().into_iter().filter(|fd| (first..=last).contains(fd)) {
+        let descriptors = open_descriptors().unwrap_or_else(possible_descriptors);
+        for fd in descriptors.into_iter().filter(|fd| (first..=last).contains(fd)) {
             #[allow(unsafe_code)]
             // SAFETY: as above. The one that the list was read from is closed already, and EBADF is no harm.
             unsafe {
@@ -154,15 +155,18 @@ fn close_range(first: RawFd, last: RawFd) {
     }
 }
 
-/// The descriptors of the calling thread's table, or, where /proc is not there to tell, all that there may be.
-pub fn open_descriptors() -> Vec<RawFd> {
+/// The descriptors of the calling thread's table; nothing where /proc is not there to tell.
+pub fn open_descriptors() -> Option<Vec<RawFd>> {
+    let entries = std::fs::read_dir("/proc/thread-self/fd").ok()?;
+    Some(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// All descriptors that there may be, where nobody tells which there are.
+fn possible_descriptors() -> Vec<RawFd> {
     /// Where the limit itself says nothing, as the 2^30 of some container engines, nobody has opened more.
     const MOST: u64 = 1 << 20;
-    let Ok(entries) = std::fs::read_dir("/proc/thread-self/fd") else {
-        let limit = super::descriptor_limit().current.unwrap_or(MOST).min(MOST);
-        return (0..limit as RawFd).collect();
-    };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let limit = super::descriptor_limit().current.unwrap_or(MOST).min(MOST);
+    (0..limit as RawFd).collect()
 }
 
 /// Keeps signal handlers off the calling thread.
@@ -202,7 +206,7 @@ mod tests {
         // SAFETY: numbers are told, and nothing is done with them.
         let thread = unsafe {
             spawn(Builder::new(), Some(keep.into()), move |table, kept| {
-                let open = open_descriptors().into_iter().filter(|&fd| fd > 2).collect();
+                let open = open_descriptors().expect("/proc").into_iter().filter(|&fd| fd > 2).collect();
                 let _ = sender.send((table, kept.as_ref().map(AsRawFd::as_raw_fd), open));
             })
         };

@@ -323,6 +323,8 @@ mod tests {
                 let size = RingSize::new((32, 32), 8);
                 let server = Server::new(&Options { ring: size, ..Options::default() });
                 let Ok(mut ring) = Ring::new(&server) else {
+                    // Some developers' kernels forbid it.
+                    assert!(std::env::var_os("CI").is_none(), "there is no io_uring here");
                     return sender.send(()).expect("awaited");
                 };
                 refuse(errno);
