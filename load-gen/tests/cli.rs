@@ -201,7 +201,11 @@ fn a_full_server_is_named() {
         half_close(&stream);
     });
     let report = json(&run(target, &["--conns", "4", "--active", "1"]));
-    assert_eq!(report["connections"]["errors"]["server_full"], 4, "{report}");
+    // The run ends when the active one is refused. A busy machine may not have come to refuse each idle one by then.
+    let lost = count(&report["connections"]["lost"]);
+    assert!((1..=4).contains(&lost), "{report}");
+    assert_eq!(report["connections"]["errors"], serde_json::json!({ "server_full": lost }), "{report}");
+    assert_eq!(report["errors"], serde_json::json!({ "server_full": 1 }), "{report}");
 }
 
 fn an_idle_connection_that_the_server_closes_makes_the_run_invalid() {
