@@ -10,10 +10,10 @@ use std::sync::Arc;
 use criterion::Criterion;
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::machine;
+use model::schema::{Point, Protocol};
 use muxbench::experiment::environment::Pinning;
 use muxbench::experiment::server::Own;
 use muxbench::mechanisms;
-use report::schema::{Point, Protocol};
 
 use support::{Collector, timed};
 

@@ -8,9 +8,9 @@ use criterion::Criterion;
 use load_gen::clock::now_ns;
 use load_gen::machine;
 use load_gen::schedule::Schedule;
+use model::histogram;
+use model::schema::Arrivals;
 use muxbench::experiment::environment::Pinning;
-use report::histogram;
-use report::schema::Arrivals;
 
 use support::{At, Collector, timed};
 

@@ -9,7 +9,7 @@ use crate::doctor::noise;
 use crate::experiment::journal::{FILE_NAME, Journal};
 use crate::experiment::{environment, scenario};
 use load_gen::machine::capacity::Capacity;
-use report::schema::{Campaign, Cell, CellStatus, Plan, Point, SCHEMA_VERSION};
+use model::schema::{Campaign, Cell, CellStatus, Plan, Point, SCHEMA_VERSION};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

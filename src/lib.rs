@@ -5,7 +5,7 @@
 //! [`reproductions`] measures again what others have published;
 //! [`doctor`] asks whether a machine is fit to measure on; [`semantics`] observes what the kernel reports through each of them.
 
-// A write that fails makes these panic: report::streams has what does not.
+// A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(not(target_os = "linux"))]

@@ -1,6 +1,6 @@
 //! The `muxbench` command.
 
-// A write that fails makes these panic: report::streams has what does not.
+// A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod commands;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
-use report::campaign;
-use report::schema::{Campaign, CellStatus};
+use model::read;
+use model::schema::{Campaign, CellStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, muxbench};
 use trials::test;
@@ -61,7 +61,7 @@ impl Place {
     }
 
     fn campaign(&self) -> Campaign {
-        campaign::read(&self.out().join("campaign.json")).expect("a campaign")
+        read::campaign(&self.out().join("campaign.json")).expect("a campaign")
     }
 
     /// Cells that are in the journal.
@@ -309,7 +309,7 @@ fn a_campaign_varies_all_that_its_scenario_lists_and_repeats_until_its_rule_ends
     assert_eq!(said.contains("one more"), stopped.repeats == 4, "{said}");
     assert_eq!(tasks(&campaign), VARIED_CELLS * stopped.repeats as usize);
     assert!(campaign.cells.iter().any(|cell| cell.mechanism == "epoll-lt again"));
-    let mode = |cell: &&report::schema::Cell| cell.point.accept.as_deref() == Some("exclusive");
+    let mode = |cell: &&model::schema::Cell| cell.point.accept.as_deref() == Some("exclusive");
     assert!(campaign.cells.iter().filter(mode).all(|cell| cell.mechanism.starts_with("epoll-lt")));
     for cell in campaign.cells.iter().filter(|cell| cell.status != CellStatus::Failed) {
         let latency = cell.latency.as_ref().expect("measured");
@@ -318,7 +318,7 @@ fn a_campaign_varies_all_that_its_scenario_lists_and_repeats_until_its_rule_ends
         assert_eq!(settings.workload.churn_per_s, cell.point.churn_per_s.map(f64::from));
         let rate_per_s = f64::from(cell.point.rate_per_s.unwrap_or(1000));
         assert!(
-            matches!(settings.mode, report::schema::LoadMode::Open { rate_per_s: rate, .. } if rate == rate_per_s)
+            matches!(settings.mode, model::schema::LoadMode::Open { rate_per_s: rate, .. } if rate == rate_per_s)
         );
         let setup = cell.setup.as_ref().and_then(|setup| setup.counters).expect("our own server");
         assert_eq!(setup.accepted, u64::from(cell.point.connections));
@@ -341,7 +341,7 @@ fn several_scenarios_are_measured_one_after_the_other_into_folders_of_their_own(
     assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
     assert!(stderr(&output).contains("2 scenarios, about"), "{}", stderr(&output));
     for (name, cells) in [("short", 8), ("second", 4)] {
-        let campaign = campaign::read(&place.out().join(name).join("campaign.json")).expect("a campaign");
+        let campaign = read::campaign(&place.out().join(name).join("campaign.json")).expect("a campaign");
         assert_eq!((campaign.plan.scenario.name.as_str(), tasks(&campaign)), (name, cells));
     }
 }
@@ -365,7 +365,7 @@ fn what_was_not_begun_when_a_run_is_interrupted_can_be_measured_later() {
     let folder = place.out().join("second");
     let output = muxbench().args(["run", "--resume"]).arg(&folder).output().expect("muxbench starts");
     assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
-    assert_eq!(tasks(&campaign::read(&folder.join("campaign.json")).expect("a campaign")), 8);
+    assert_eq!(tasks(&read::campaign(&folder.join("campaign.json")).expect("a campaign")), 8);
 }
 
 #[test]

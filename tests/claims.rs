@@ -90,9 +90,8 @@ fn a_folder_without_results_leaves_the_costs_open_and_decides_the_semantics_live
 fn other_results_make_other_verdicts() {
     let folder = tempfile::tempdir().expect("a folder");
     let reference = Path::new("results/reference");
-    let campaign = report::campaign::read(&reference.join("campaign.json")).expect("committed");
-    let campaign =
-        serde_json::to_string(&report::schema::ResultFile::Campaign(campaign)).expect("serialises");
+    let campaign = model::read::campaign(&reference.join("campaign.json")).expect("committed");
+    let campaign = serde_json::to_string(&model::schema::ResultFile::Campaign(campaign)).expect("serialises");
     let semantics = std::fs::read_to_string(reference.join("semantics.json")).expect("committed");
     for (file, content) in [("campaign.json", campaign), ("semantics.json", semantics)] {
         // poll's figures under epoll's name, and the other way round.

@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use report::campaign;
-use report::schema::{
-    Campaign, Cell, CellStatus, Compared, ComparedVerdict, Comparison, Exclude, ResultFile,
-};
+use model::read;
+use model::schema::{Campaign, Cell, CellStatus, Compared, ComparedVerdict, Comparison, Exclude, ResultFile};
 use support::muxbench;
 
 /// The first points of the reference campaign: as much as the tests need, and soon read.
 static REFERENCE: LazyLock<Campaign> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/results/reference/campaign.json");
-    let mut campaign = campaign::read(Path::new(path)).expect("the reference campaign");
+    let mut campaign = read::campaign(Path::new(path)).expect("the reference campaign");
     campaign.plan.points.truncate(2);
     let points = campaign.plan.points.clone();
     campaign.cells.retain(|cell| points.contains(&cell.point));
@@ -117,7 +115,7 @@ fn a_campaign_ties_with_itself_in_every_figure_that_can_be_compared() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let comparison = comparison(&output);
     assert!(comparison.totals.iter().all(|total| total.better + total.worse == 0), "{:?}", comparison.totals);
-    assert!(comparison.told_apart().is_some_and(|told_apart| told_apart.cases > 10));
+    assert!(report::compare::told_apart(&comparison).is_some_and(|told_apart| told_apart.cases > 10));
     assert!(comparison.warnings.is_empty(), "{:?}", comparison.warnings);
 }
 
@@ -318,7 +316,7 @@ impl Publish<'_> {
         let kinds = fs::read_dir(self.place.path().join("baselines")).expect("kept");
         let kinds: Vec<PathBuf> = kinds.flatten().map(|entry| entry.path()).collect();
         assert_eq!(kinds.len(), 1, "one kind of machine");
-        let kept = campaign::read(&kinds[0].join(baseline)).expect("kept");
+        let kept = read::campaign(&kinds[0].join(baseline)).expect("kept");
         let cpu_s = |campaign: &Campaign| {
             let phases = campaign.cells.iter().filter_map(|cell| cell.capacity.as_ref());
             phases.map(|phase| phase.usage.server.cpu_s).sum::<f64>()
@@ -515,7 +513,7 @@ active = "10"
     );
 
     // Less than what the baseline has is told before anything is measured, and does not pass.
-    let mut sound = campaign::read(&kept).expect("kept");
+    let mut sound = read::campaign(&kept).expect("kept");
     sound.cells.iter_mut().for_each(|cell| cell.status = CellStatus::Valid);
     let text = serde_json::to_string(&ResultFile::Campaign(sound)).expect("serialises");
     fs::write(&kept, &text).expect("written");
@@ -525,7 +523,7 @@ active = "10"
     assert!(stderr(&less).contains(told), "{}", stderr(&less));
 
     // A baseline that nothing can be as good as.
-    let mut best = campaign::read(&kept).expect("kept");
+    let mut best = read::campaign(&kept).expect("kept");
     best.cells.iter_mut().for_each(|cell| slow(cell, 1e-3));
     let text = serde_json::to_string(&ResultFile::Campaign(best)).expect("serialises");
     fs::write(&kept, &text).expect("written");

@@ -10,8 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use report::campaign::read_loads;
-use report::schema::{Latency, LoadReport};
+use model::read::loads;
+use model::schema::{Latency, LoadReport};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{AtTheEnd, load_gen, muxbench, wait_until};
@@ -160,8 +160,8 @@ fn two_hosts_put_one_load_on_a_third_and_the_merge_is_exactly_their_sum() {
     let output = in_namespaces(folder.path(), RUN).output().expect("it starts");
     // On a machine under load the figures may not be valid; that they add up does not depend on it.
     assert!(matches!(output.status.code(), Some(0 | 4)), "{:?}: {}", output.status, stderr(&output));
-    let merged = read_loads(&folder.path().join("all.json")).expect("a result").remove(0);
-    let mut shards = read_loads(&folder.path().join("all.shards.json")).expect("results");
+    let merged = loads(&folder.path().join("all.json")).expect("a result").remove(0);
+    let mut shards = loads(&folder.path().join("all.shards.json")).expect("results");
     shards.sort_by_key(|report| report.shard.map(|shard| shard.index));
     let opened: Vec<_> = shards.iter().map(|report| report.connections.opened).collect();
     assert_eq!(opened, [6, 5]);

@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Output;
 
-use report::schema::{Diagnosis, Health, ResultFile};
+use model::schema::{Diagnosis, Health, ResultFile};
 use trials::test;
 
 fn main() -> std::process::ExitCode {

@@ -116,11 +116,11 @@ fn a_campaign_is_exported_from_its_file_its_folder_or_a_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     // The first point of the reference campaign: as much as is needed, and soon read.
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/results/reference/campaign.json");
-    let mut campaign = report::campaign::read(Path::new(path)).expect("the reference campaign");
+    let mut campaign = model::read::campaign(Path::new(path)).expect("the reference campaign");
     campaign.plan.points.truncate(1);
     let points = campaign.plan.points.clone();
     campaign.cells.retain(|cell| points.contains(&cell.point));
-    let text = serde_json::to_string(&report::schema::ResultFile::Campaign(campaign)).expect("serialises");
+    let text = serde_json::to_string(&model::schema::ResultFile::Campaign(campaign)).expect("serialises");
     fs::create_dir(folder.path().join("reference")).expect("made");
     fs::write(folder.path().join("reference/campaign.json"), text).expect("written");
     let reference = "reference";

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
-use report::campaign;
-use report::schema::{Campaign, Cell, CellStatus};
+use model::read;
+use model::schema::{Campaign, Cell, CellStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, muxbench};
 use trials::test;
@@ -100,7 +100,7 @@ impl Place {
     fn run(&self) -> Campaign {
         let output = self.command().output().expect("muxbench starts");
         assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
-        campaign::read(&self.out().join("campaign.json")).expect("a campaign")
+        read::campaign(&self.out().join("campaign.json")).expect("a campaign")
     }
 
     /// Runs the campaign, whose only cell must fail, and returns why.
@@ -167,10 +167,10 @@ fn the_example_scenario_measures_socat_and_python_like_our_own() {
     let path = place.out().join("campaign.json");
     let file: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).expect("read")).expect("JSON");
-    let schema = serde_json::to_value(report::schema::json_schema()).expect("JSON");
+    let schema = serde_json::to_value(model::schema::json_schema()).expect("JSON");
     assert!(jsonschema::is_valid(&schema, &file));
 
-    let campaign = campaign::read(&path).expect("a campaign");
+    let campaign = read::campaign(&path).expect("a campaign");
     let [socat, python] = &campaign.plan.scenario.servers[..] else { panic!("two servers") };
     assert!(campaign.plan.scenario.mechanisms.is_empty(), "none was asked for");
     assert_eq!((socat.name.as_str(), python.name.as_str()), ("socat", "python-asyncio"));

@@ -8,11 +8,11 @@
 use std::fs;
 use std::path::Path;
 
+use model::read;
+use model::schema::{BenchGroup, Campaign, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
 use report::analysis::Analysis;
-use report::campaign;
 use report::mechanism_costs as costs;
-use report::schema::{BenchGroup, Campaign, Semantics};
 use report::semantics::situation_table;
 
 const PAGE: &str = "docs/MECHANISMS.md";
@@ -26,8 +26,8 @@ fn campaigns() -> Vec<Campaign> {
     let paths = CAMPAIGNS.map(|name| Path::new(RESULTS).join(name));
     paths
         .iter()
-        .filter(|path| campaign::exists(path))
-        .map(|path| campaign::read(path).expect("a campaign"))
+        .filter(|path| read::exists(path))
+        .map(|path| read::campaign(path).expect("a campaign"))
         .collect()
 }
 
@@ -35,7 +35,7 @@ fn benches() -> Vec<BenchGroup> {
     let entries = fs::read_dir(Path::new(RESULTS).join("bench")).expect("committed").flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
-    paths.iter().map(|path| campaign::read_bench(path).expect("a group of benches")).collect()
+    paths.iter().map(|path| read::bench(path).expect("a group of benches")).collect()
 }
 
 /// Where its source is, what it calls and where it ends, and what it cost.
@@ -79,7 +79,7 @@ fn the_page_on_the_mechanisms_says_what_the_registry_and_the_reference_say() {
     let (campaigns, benches) = (campaigns(), benches());
     let analyses: Vec<Analysis<'_>> =
         campaigns.iter().map(|campaign| Analysis::of(campaign).expect("sound histograms")).collect();
-    let semantics = campaign::read_semantics(&Path::new(RESULTS).join("semantics.json")).expect("committed");
+    let semantics = read::semantics(&Path::new(RESULTS).join("semantics.json")).expect("committed");
     let page = fs::read_to_string(PAGE).expect("committed");
     let again = remade(&page, |kind, name| match kind {
         "mechanism" => section(mechanisms::find(name).expect("registered"), &analyses, &benches),

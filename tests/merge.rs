@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use report::campaign::read_loads;
+use model::read::loads;
 use serde_json::Value;
 use support::{Server, load_gen, muxbench};
 
@@ -83,7 +83,7 @@ fn shards_are_merged_from_files_and_from_one_pipe_and_mistakes_are_one_line() {
     let output = merge(folder.path(), "1.json 2.json -o all.json --max-skew 1h");
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("merged from 2 shards"));
-    let merged = read_loads(&folder.path().join("all.json")).expect("a result").remove(0);
+    let merged = loads(&folder.path().join("all.json")).expect("a result").remove(0);
     assert_eq!((merged.connections.opened, merged.shards.len()), (4, 2));
 
     write("both.json", &(one.clone() + &two));

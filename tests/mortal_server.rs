@@ -5,7 +5,7 @@ mod support;
 use std::thread::{self, JoinHandle};
 
 use load_gen::fleet::{Edge, Observer};
-use report::schema::LoadReport;
+use model::schema::LoadReport;
 use support::{Generator, Server};
 
 /// Both loops, as arguments of `load-gen`.

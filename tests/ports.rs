@@ -4,10 +4,10 @@ mod support;
 
 use std::process::Stdio;
 
+use model::read::loads;
+use model::schema::LoadReport;
 use muxbench::mechanisms;
 use muxbench::server::AcceptMode;
-use report::campaign::read_loads;
-use report::schema::LoadReport;
 use support::{Server, load_gen, muxbench, round_trip};
 
 /// A server of four threads at three free ports.
@@ -30,7 +30,7 @@ fn load(targets: &str) -> LoadReport {
     command.args(["--target", targets, "--conns", "12", "-d", "100ms", "--warmup", "0s", "--wait", "sleep"]);
     command.args(["--rate", "1k", "--export", &format!("json={}", path.display())]);
     command.stdin(Stdio::null()).output().expect("load-gen starts");
-    read_loads(&path).expect("a result").remove(0)
+    loads(&path).expect("a result").remove(0)
 }
 
 /// Loops that have a listener each.

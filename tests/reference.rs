@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::read;
 use report::analysis::Analysis;
-use report::campaign;
 
 use support::muxbench;
 
@@ -88,7 +88,7 @@ fn the_readme_has_the_table_and_the_finding_of_the_reference_campaign() {
         assert!(table.lines().any(|line| line == *row), "stale, see .ci/reference: {row}");
     }
     let scenario =
-        campaign::read(Path::new("results/reference/campaign.json")).expect("committed").plan.scenario;
+        read::campaign(Path::new("results/reference/campaign.json")).expect("committed").plan.scenario;
     // A head of two lines, and of each sweep its largest point with every mechanism.
     assert_eq!(rows.len(), 2 + scenario.sweeps.len() * scenario.mechanisms.len(), "see .ci/reference");
     let page = read("results/reference/report.md");
@@ -99,7 +99,7 @@ fn the_readme_has_the_table_and_the_finding_of_the_reference_campaign() {
 /// `UPDATE_PAGES=1` writes it again.
 #[test]
 fn the_readme_answers_from_the_reference_campaign() {
-    let campaign = campaign::read(Path::new("results/reference/campaign.json")).expect("committed");
+    let campaign = read::campaign(Path::new("results/reference/campaign.json")).expect("committed");
     let analysis = Analysis::of(&campaign).expect("sound histograms");
     let answer = analysis.answer().expect("mechanisms to compare");
     let readme = read("README.md");

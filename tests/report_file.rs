@@ -31,7 +31,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 /// A run of the generator: the first one of the reference campaign.
 fn run() -> Value {
-    let campaign = report::campaign::read(Path::new("results/reference/campaign.json")).expect("committed");
+    let campaign = model::read::campaign(Path::new("results/reference/campaign.json")).expect("committed");
     let campaign = serde_json::to_value(campaign).expect("serialises");
     let cells = campaign["cells"].as_array().expect("a list");
     let cell = cells.iter().find(|cell| cell["status"] == "valid").expect("a valid cell");

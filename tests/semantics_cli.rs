@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use model::schema::ResultFile;
 use muxbench::semantics::{claims, situations};
-use report::schema::ResultFile;
 use serde_json::Value;
 
 fn semantics(arguments: &[&str]) -> Command {

@@ -26,7 +26,7 @@ use std::thread::{self, JoinHandle};
 
 use load_gen::clock::{now_ns, sleep_until};
 use load_gen::fleet::{Edge, Observer};
-use report::schema::LoadReport;
+use model::schema::LoadReport;
 use rustix::process::Signal;
 use support::{Generator, Server, run_ahead_of_others, starved_ns};
 

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use report::campaign;
+use model::read;
 use rustix::process::Signal;
 use support::muxbench;
 
@@ -115,7 +115,7 @@ fn survives(redirect: &str, names: &[&str]) {
     for name in names {
         let out = folder.path().join("out");
         let results = if names.len() > 1 { out.join(name) } else { out };
-        let campaign = campaign::read(&results.join("campaign.json")).expect("a campaign");
+        let campaign = read::campaign(&results.join("campaign.json")).expect("a campaign");
         assert!(campaign.complete && campaign.cells.len() >= 2, "{redirect}");
         for page in ["report.md", "report.html"] {
             assert!(results.join(page).is_file(), "{redirect}: {page} of {name}");
@@ -157,5 +157,5 @@ fn a_campaign_survives_a_reader_of_its_notes_that_goes_away() {
         .arg(folder.path().join("out"));
     let status = command.stdout(Stdio::null()).stderr(broken()).status().expect("muxbench starts");
     assert!(matches!(status.code(), Some(0 | 4)), "{status}");
-    assert!(campaign::read(&folder.path().join("out/campaign.json")).expect("a campaign").complete);
+    assert!(read::campaign(&folder.path().join("out/campaign.json")).expect("a campaign").complete);
 }

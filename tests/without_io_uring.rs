@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use load_gen::fleet::{Fleet, FleetOptions, Load};
+use model::schema::{EngineKind, LoadMode, WaitPolicy};
 use muxbench::mechanisms::{self, Mechanism};
-use report::schema::{EngineKind, LoadMode, WaitPolicy};
 use support::{Server, container, muxbench, round_trip};
 
 /// Mechanisms that cannot do without.

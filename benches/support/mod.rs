@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
 use load_gen::clock::now_ns;
+use model::histogram::{self, Histogram};
+use model::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use muxbench::experiment::environment::{self, Pinning};
-use report::histogram::{self, Histogram};
-use report::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use report::statistics;
 
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -155,9 +155,7 @@ impl Collector {
         let written = std::fs::create_dir_all("results/bench")
             .map_err(|error| error.to_string())
             .and_then(|()| serde_json::to_vec(&file).map_err(|error| error.to_string()))
-            .and_then(|text| {
-                report::files::write_atomically(&path, &text).map_err(|error| error.to_string())
-            });
+            .and_then(|text| model::files::write_atomically(&path, &text).map_err(|error| error.to_string()));
         match written {
             Ok(()) => eprintln!("{}: written {}", self.group, path.display()),
             Err(error) => panic!("{}: {error}", self.group),

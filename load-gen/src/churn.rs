@@ -279,7 +279,7 @@ mod tests {
     use crate::schedule::{Purpose, random_for};
     use crate::source::Sources;
     use crate::target::Target;
-    use report::schema::Arrivals;
+    use model::schema::Arrivals;
     use rustix::net::{AddressFamily, SocketType};
     use std::net::{TcpListener, TcpStream};
     use std::os::linux::net::SocketAddrExt;

@@ -5,11 +5,11 @@ mod consistency;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use report::schema::{
+use model::schema::{
     Arrivals, Dialogue, EngineKind, LoadMode, Objective, Pause, Protocol, Shard, Size, Timestamps,
     WaitPolicy, Workload,
 };
-use report::streams::{self, PrintError};
+use model::streams::{self, PrintError};
 
 use crate::curve::{self, OfferedRate};
 use crate::export::{Export, Exports};

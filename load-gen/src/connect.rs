@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use report::histogram::Histogram;
+use model::histogram::Histogram;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -66,7 +66,7 @@ impl<'a> Connector<'a> {
             pending: Vec::new(),
             failed: Faults::default(),
             failed_at: BTreeMap::new(),
-            durations: report::histogram::empty(),
+            durations: model::histogram::empty(),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use model::schema::{LoadCurve, LoadMode, LoadReport, Objective};
 use report::format::nominal_rate;
-use report::schema::{LoadCurve, LoadMode, LoadReport, Objective};
 
 use crate::fleet::{Fleet, Load, Observer, RunError};
 use crate::search::{self, Search, TooFewSamples};

@@ -1,6 +1,6 @@
 //! Requests and replies by template, for servers that do not echo: all of a run's bytes, written out beforehand.
 
-use report::schema::{Dialogue, Size};
+use model::schema::{Dialogue, Size};
 
 use crate::payload::LONGEST_SLICE;
 use crate::sizes::{self, Sizes};

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use model::files;
+use model::schema::LoadReport;
+use model::streams;
 use report::export::{self, Format, Measure};
-use report::files;
-use report::schema::LoadReport;
-use report::streams;
 
 const KINDS: &str = "hgrm, hlog, csv, prometheus, openmetrics or json";
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use report::histogram::Histogram;
-use report::schema::{Connections, EngineKind, LoadMode, LoadReport};
+use model::histogram::Histogram;
+use model::schema::{Connections, EngineKind, LoadMode, LoadReport};
 
 pub use self::options::{FleetOptions, Load, OpenError};
 pub use crate::observer::{Edge, Observer, Progress, Recent};
@@ -123,7 +123,7 @@ impl Fleet {
             workers: Vec::with_capacity(placement.tables as usize),
             answers,
             connections: Connections::default(),
-            connect: report::histogram::empty(),
+            connect: model::histogram::empty(),
             pending: 0,
             past: Progress::default(),
             failure: None,

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use hostile::{Bound, Counting, check, check_text};
-use report::schema::{Dialogue, Size};
+use model::schema::{Dialogue, Size};
 
 use crate::machine::{capacity, group, listen_queue, slab, usage};
 use crate::target::Target;

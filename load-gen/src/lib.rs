@@ -3,9 +3,9 @@
 //! A [`fleet::Fleet`] holds the connections: worker threads, each with a descriptor table of its own, open
 //! them and keep them. A window of load, [`fleet::Load`], is closed loop (a reply triggers the next request)
 //! or open loop (a seeded schedule says when each request is due, whatever has become of the earlier ones).
-//! What comes back is a [`report::schema::LoadReport`], which says itself whether it may be used.
+//! What comes back is a [`model::schema::LoadReport`], which says itself whether it may be used.
 
-// A write that fails makes these panic: report::streams has what does not.
+// A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(not(target_os = "linux"))]

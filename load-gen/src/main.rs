@@ -1,6 +1,6 @@
 //! The `load-gen` command.
 
-// A write that fails makes these panic: report::streams has what does not.
+// A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -19,9 +19,9 @@ use load_gen::signals::{self, INTERRUPTED, Interruption};
 use load_gen::start_at::{StartAt, StartError};
 use load_gen::target::Target;
 use load_gen::view::{Paint, View};
-use report::note;
-use report::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
-use report::streams::{self, PrintError};
+use model::note;
+use model::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
+use model::streams::{self, PrintError};
 
 /// The command line is wrong.
 const USAGE: u8 = 2;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use report::histogram::{self, Histogram};
+use model::histogram::{self, Histogram};
 
 use crate::clock::now_ns;
 use crate::fault::{Fault, Faults};

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use report::histogram::Histogram;
+use model::histogram::Histogram;
 use rustix::io::Errno;
 
 use crate::clock::now_ns;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
-use report::format::{ABSENT, bytes, duration_ns};
-use report::schema::{
+use model::schema::{
     Churn, Connections, Latency, LoadMode, LoadReport, LoadSettings, Pause, Protocol, SelfCheck, Size,
     TargetReport,
 };
+use report::format::{ABSENT, bytes, duration_ns};
 
 use crate::shard::share;
 use crate::view::{Paint, Style};
@@ -36,8 +36,8 @@ pub fn human(report: &LoadReport, paint: Paint) -> String {
         report.window_s,
         settings.warmup_s,
         match settings.wait {
-            report::schema::WaitPolicy::Spin => "spin",
-            report::schema::WaitPolicy::Sleep => "sleep",
+            model::schema::WaitPolicy::Spin => "spin",
+            model::schema::WaitPolicy::Sleep => "sleep",
         }
     );
     text += &table(report).to_string();

@@ -5,9 +5,9 @@
 //! the stream. A reply that is missing, doubled, reordered or another connection's differs at once.
 //! Where a template says what is sent and answered, there is such a stream for either direction.
 
+use model::schema::{Dialogue, Protocol};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use report::schema::{Dialogue, Protocol};
 
 use crate::dialogue::Script;
 use crate::fault::Fault;

@@ -1,10 +1,10 @@
 //! When requests fall due in open loop, and on which connection.
 
+use model::schema::Arrivals;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp, Poisson};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use report::schema::Arrivals;
 
 /// The name of the random generator, as results state it.
 pub const GENERATOR: &str = "xoshiro256++";

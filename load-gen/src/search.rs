@@ -1,6 +1,6 @@
 //! The search for the highest rate at which the server still meets an objective: which rate to try next.
 
-use report::schema::{LoadReport, Objective, RateSearch, SearchEnd};
+use model::schema::{LoadReport, Objective, RateSearch, SearchEnd};
 
 /// How close the highest rate that is met and the lowest that is not have to come.
 const CLOSE_ENOUGH: f64 = 1.05;
@@ -46,15 +46,14 @@ pub fn judge(report: &LoadReport, objective: &Objective) -> Result<Trial, TooFew
     if missed_any {
         return Ok(Trial::Missed);
     }
-    let over = |latency: Option<&report::schema::Latency>| {
+    let over = |latency: Option<&model::schema::Latency>| {
         let histogram = latency.and_then(|latency| latency.histogram().ok());
-        let histogram = histogram.unwrap_or_else(report::histogram::empty);
-        report::histogram::quantile_ns(&histogram, objective.quantile)
+        let histogram = histogram.unwrap_or_else(model::histogram::empty);
+        model::histogram::quantile_ns(&histogram, objective.quantile)
             .map(|value| value > objective.limit_ns)
             .ok_or_else(|| TooFewSamples {
                 samples: histogram.len(),
-                needed: (report::histogram::SAMPLES_BEYOND as f64 / (1.0 - objective.quantile)).round()
-                    as u64,
+                needed: (model::histogram::SAMPLES_BEYOND as f64 / (1.0 - objective.quantile)).round() as u64,
                 percentile: percentile(objective.quantile),
             })
     };
@@ -87,7 +86,7 @@ pub fn lowest_rate(window_s: f64, quantile: f64) -> f64 {
 }
 
 fn too_few(samples: u64, quantile: f64) -> TooFewSamples {
-    let needed = (report::histogram::SAMPLES_BEYOND as f64 / (1.0 - quantile)).round() as u64;
+    let needed = (model::histogram::SAMPLES_BEYOND as f64 / (1.0 - quantile)).round() as u64;
     TooFewSamples { samples, needed, percentile: percentile(quantile) }
 }
 

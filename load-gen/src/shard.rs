@@ -3,7 +3,7 @@
 //! Connection `i` of the run belongs to shard `i mod count`, so that each has its share of the active and of the idle ones, and
 //! of each share the remainder goes to the first shards: 10 connections over 3 shards are 4, 3 and 3.
 
-use report::schema::Shard;
+use model::schema::Shard;
 
 use crate::fleet::FleetOptions;
 
@@ -183,8 +183,8 @@ fn of_an_array(variable: &impl Fn(&str) -> Option<String>) -> Result<(Shard, Str
 mod tests {
     use super::*;
     use crate::ring_size::RingSize;
+    use model::schema::{Protocol, Size, Timestamps, Workload};
     use proptest::prelude::*;
-    use report::schema::{Protocol, Size, Timestamps, Workload};
     use std::time::Duration;
 
     fn options(conns: u32, active: u32) -> FleetOptions {

@@ -1,6 +1,6 @@
 //! How a load is divided among the workers.
 
-use report::schema::LoadMode;
+use model::schema::LoadMode;
 
 use crate::drive::Order;
 use crate::fleet::{FleetOptions, Load};

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use report::streams;
+use model::streams;
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::{flag, low_level};
 

@@ -1,9 +1,9 @@
 //! How many bytes each request has.
 
+use model::schema::Size;
 use rand::distr::{Distribution, Uniform};
 use rand_distr::Exp;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use report::schema::Size;
 
 use crate::schedule::{self, Purpose};
 use crate::units::{self, LARGEST_SIZE};

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use report::histogram::{self, Histogram};
+use model::histogram::{self, Histogram};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 

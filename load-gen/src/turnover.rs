@@ -5,8 +5,8 @@
 
 use std::os::fd::OwnedFd;
 
-use report::histogram::{self, Histogram};
-use report::schema::Churn;
+use model::histogram::{self, Histogram};
+use model::schema::Churn;
 use rustix::io::Errno;
 
 use crate::churn::{Churning, Connected, Place};

@@ -1,8 +1,8 @@
 //! When a run's figures may not be used: the generator accuses itself.
 
+use model::histogram::Histogram;
+use model::schema::{Check, CpuQuota};
 use report::format::thousands;
-use report::histogram::Histogram;
-use report::schema::{Check, CpuQuota};
 
 use crate::fault::Faults;
 
@@ -230,7 +230,7 @@ mod tests {
     use crate::fault::Fault;
 
     fn all_of(value_ns: u64) -> Histogram {
-        let mut histogram = report::histogram::empty();
+        let mut histogram = model::histogram::empty();
         histogram.record_n(value_ns, 10_000).expect("in range");
         histogram
     }
@@ -332,7 +332,7 @@ mod tests {
     fn without_active_connections_no_request_is_no_fault() {
         let idle = |facts: &mut Facts| {
             (facts.any_active, facts.scheduled) = (false, 0);
-            (facts.response, facts.service) = (report::histogram::empty(), report::histogram::empty());
+            (facts.response, facts.service) = (model::histogram::empty(), model::histogram::empty());
         };
         assert_eq!(judge(idle), Vec::<String>::new());
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::streams;
 use report::format::{ABSENT, duration_ns, nominal_rate, rate, thousands};
-use report::streams;
 
 use crate::curve::CurveObserver;
 use crate::fleet::{Edge, Observer, Progress, Recent};

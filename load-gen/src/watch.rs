@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use report::schema::{CpuQuota, SystemUsage, WaitPolicy};
+use model::schema::{CpuQuota, SystemUsage, WaitPolicy};
 
 use crate::clock::now_ns;
 use crate::fleet::{Edge, Observer};

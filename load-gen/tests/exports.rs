@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::thread;
 
+use model::histogram::{self, HIGHEST_NS, Histogram};
+use model::schema::{Churn, Interval, Latency, LoadReport, ResultFile};
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp, LogNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use readers::read;
 use report::export::{self, Format, Measure};
-use report::histogram::{self, HIGHEST_NS, Histogram};
-use report::schema::{Churn, Interval, Latency, LoadReport, ResultFile};
 use serde_json::Value;
 use trials::test;
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use report::histogram;
+use model::histogram;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

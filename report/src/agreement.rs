@@ -1,11 +1,9 @@
 //! A mechanism against itself: how often a campaign, or several, see a difference where there is none.
 
-use std::fmt;
-
 use crate::cells::{self, Figure};
 use crate::format;
-use crate::schema::{Campaign, FalseDifferences, Point};
 use crate::statistics::{Proportion, Ratio, Verdict};
+use model::schema::{Campaign, FalseDifferences, Point};
 
 /// The figures that are compared.
 const FIGURES: [Figure; 4] =
@@ -91,47 +89,42 @@ pub fn over(campaigns: &[&Campaign]) -> Option<FalseDifferences> {
     })
 }
 
-impl FalseDifferences {
-    /// The share of comparisons that called equal things different, 0 to 1.
-    pub fn share(&self) -> f64 {
-        self.different as f64 / self.comparisons as f64
-    }
+/// The share of comparisons that called equal things different, 0 to 1.
+pub fn share(found: &FalseDifferences) -> f64 {
+    found.different as f64 / found.comparisons as f64
+}
 
-    /// Whether the share is known, and at most 8 %.
-    pub fn is_acceptable(&self) -> bool {
-        self.comparisons >= ENOUGH && self.share() <= ACCEPTABLE
-    }
+/// Whether the share is known, and at most 8 %.
+pub fn is_acceptable(found: &FalseDifferences) -> bool {
+    found.comparisons >= ENOUGH && share(found) <= ACCEPTABLE
+}
 
-    /// What the figures say, with advice where it is bad.
-    fn judgement(&self) -> &'static str {
-        if self.low > NOMINAL {
-            "more than chance: do not trust small differences, repeat on a quieter machine"
-        } else if self.comparisons < ENOUGH {
-            "fewer than 100 comparisons say little"
-        } else if self.high <= ACCEPTABLE {
-            "at most 8%, by the whole interval"
-        } else if self.is_acceptable() {
-            "at most 8%, though the interval reaches beyond"
-        } else {
-            "more than 8%, though it may be chance: more repeats tell"
-        }
+/// What the figures say, with advice where it is bad.
+fn judgement(found: &FalseDifferences) -> &'static str {
+    if found.low > NOMINAL {
+        "more than chance: do not trust small differences, repeat on a quieter machine"
+    } else if found.comparisons < ENOUGH {
+        "fewer than 100 comparisons say little"
+    } else if found.high <= ACCEPTABLE {
+        "at most 8%, by the whole interval"
+    } else if is_acceptable(found) {
+        "at most 8%, though the interval reaches beyond"
+    } else {
+        "more than 8%, though it may be chance: more repeats tell"
     }
 }
 
-impl fmt::Display for FalseDifferences {
-    /// One line, without an end.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [share, low, high] = [self.share(), self.low, self.high].map(|share| 100.0 * share);
-        write!(
-            formatter,
-            "A/A over {}: a mechanism measured twice is told apart from itself in {} of {}, {share:.1}% (exact 95% interval \
-             {low:.1}–{high:.1}%; 5% are due to chance): {}",
-            format::plural(self.campaigns as usize, "campaign"),
-            self.different,
-            format::plural(self.comparisons as usize, "comparison"),
-            self.judgement(),
-        )
-    }
+/// The share in one line, without an end.
+pub fn line(found: &FalseDifferences) -> String {
+    let [share, low, high] = [share(found), found.low, found.high].map(|share| 100.0 * share);
+    format!(
+        "A/A over {}: a mechanism measured twice is told apart from itself in {} of {}, {share:.1}% (exact 95% interval \
+         {low:.1}–{high:.1}%; 5% are due to chance): {}",
+        format::plural(found.campaigns as usize, "campaign"),
+        found.different,
+        format::plural(found.comparisons as usize, "comparison"),
+        judgement(found),
+    )
 }
 
 #[cfg(test)]
@@ -193,12 +186,12 @@ mod tests {
         assert_eq!((few.campaigns, few.comparisons), (1, 40));
         assert_eq!(few.different, of_one.hits as u64);
         assert!(few.low <= of_one.low && of_one.high <= few.high, "{few:?} is not wider than {of_one:?}");
-        assert!(!few.is_acceptable() && few.to_string().ends_with("fewer than 100 comparisons say little"));
+        assert!(!is_acceptable(&few) && line(&few).ends_with("fewer than 100 comparisons say little"));
         let many = over(&[&sound; 10]).expect("pairs");
         assert_eq!((many.campaigns, many.comparisons, many.different), (10, 400, 10 * few.different));
         assert!(many.high - many.low < few.high - few.low);
-        assert_eq!(many.is_acceptable(), many.share() <= 0.08);
-        assert!(many.to_string().starts_with("A/A over 10 campaigns: "), "{many}");
+        assert_eq!(is_acceptable(&many), share(&many) <= 0.08);
+        assert!(line(&many).starts_with("A/A over 10 campaigns: "), "{many:?}");
         assert_eq!(over(&[&without]), None);
         assert_eq!(over(&[]), None);
     }
@@ -209,7 +202,7 @@ mod tests {
             let Proportion { low, high, .. } = Proportion::exact(different, comparisons).expect("cases");
             let (different, comparisons) = (different as u64, comparisons as u64);
             let rate = FalseDifferences { campaigns: 2, comparisons, different, low, high };
-            (rate.is_acceptable(), rate.to_string())
+            (is_acceptable(&rate), line(&rate))
         };
         let cases = [
             (3, 400, true, "at most 8%, by the whole interval"),

@@ -11,9 +11,9 @@ mod precision;
 use rayon::prelude::*;
 
 use crate::cells::{self, Figure, summary};
-use crate::histogram::{self, DecodeError, Histogram};
-use crate::schema::{Campaign, Cell, CellStatus, Point, Sweep};
 use crate::statistics::{Ratio, Summary, Verdict};
+use model::histogram::{self, DecodeError, Histogram};
+use model::schema::{Campaign, Cell, CellStatus, Point, Sweep};
 
 pub use self::finding::finding_at;
 #[cfg(feature = "plots")]
@@ -156,7 +156,7 @@ impl<'a> Analysis<'a> {
     ///
     /// # Errors
     ///
-    /// When a histogram in it is damaged, which a campaign from [`crate::campaign::read`] has none of.
+    /// When a histogram in it is damaged, which a campaign from [`model::read::read`] has none of.
     pub fn of(campaign: &'a Campaign) -> Result<Self, DecodeError> {
         let contenders = contenders(campaign);
         let analysed: Result<_, _> = points(campaign)

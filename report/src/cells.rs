@@ -1,7 +1,7 @@
 //! The cells of a campaign that count, the figures in them, and ratios of two of them.
 
-use crate::schema::{Campaign, Cell, CellStatus, Phase, Point};
 use crate::statistics::{Ratio, Summary};
+use model::schema::{Campaign, Cell, CellStatus, Phase, Point};
 
 /// A figure that every cell has, or may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Figure {
     }
 }
 
-fn calls(phase: &Phase) -> Option<crate::schema::CallCounters> {
+fn calls(phase: &Phase) -> Option<model::schema::CallCounters> {
     phase.usage.counters?.calls
 }
 

@@ -6,7 +6,7 @@ pub mod explanation;
 pub mod page;
 pub mod pooled;
 
-use crate::schema::{ClaimResult, ClaimVerdict, Evidence, Finding};
+use model::schema::{ClaimResult, ClaimVerdict, Evidence, Finding};
 
 /// What `evidence` says of the claim it was gathered for, and why where that is not plain confirmation.
 ///

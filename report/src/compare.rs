@@ -13,11 +13,11 @@ use self::conditions::Conditions;
 use self::pairs::Pairs;
 use crate::agreement::Agreement;
 use crate::format;
-use crate::schema::{
+use crate::statistics::{Proportion, median};
+use model::schema::{
     Campaign, Compared, ComparedCampaign, ComparedTotal, ComparedVerdict, Comparison, MainFigure, Missing,
     Point, SCHEMA_VERSION, Share,
 };
-use crate::statistics::{Proportion, median};
 
 /// How to compare.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,37 +90,10 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
     })
 }
 
-impl Comparison {
-    /// How many figures are worse by more than was allowed.
-    pub fn failed(&self) -> usize {
-        self.comparisons.iter().filter(|compared| compared.fails).count()
-    }
-
-    /// The contenders that BASE has figures of and of which not a single one came to a verdict: nothing can be said of them.
-    pub fn undecided(&self) -> Vec<&str> {
-        let decided = |name: &str| {
-            let mut of_it = self.comparisons.iter().filter(|compared| compared.contender == name);
-            of_it.any(|compared| compared.verdict != ComparedVerdict::NotComparable)
-        };
-        let mut names: Vec<&str> = Vec::new();
-        for Compared { contender, .. } in self.comparisons.iter().filter(|compared| compared.base.is_some()) {
-            if !names.contains(&contender.as_str()) && !decided(contender) {
-                names.push(contender);
-            }
-        }
-        names
-    }
-
-    /// The number of figures that came to a verdict.
-    pub fn compared(&self) -> u64 {
-        self.totals.iter().map(|total| total.compared).sum()
-    }
-
-    /// Among how many comparisons with a verdict the two were told apart; `None` without any.
-    pub fn told_apart(&self) -> Option<Proportion> {
-        let different: u64 = self.totals.iter().map(|total| total.better + total.worse).sum();
-        Proportion::of(different as usize, self.compared() as usize)
-    }
+/// Among how many comparisons with a verdict the two were told apart; `None` without any.
+pub fn told_apart(comparison: &Comparison) -> Option<Proportion> {
+    let different: u64 = comparison.totals.iter().map(|total| total.better + total.worse).sum();
+    Proportion::of(different as usize, comparison.compared() as usize)
 }
 
 /// The lines about all that `base` has measured and `new` does not set out to measure: known before `new` has measured anything.
@@ -134,7 +107,7 @@ pub fn not_planned(base: &Campaign, new: &Campaign) -> Vec<String> {
 /// A point in a line: `10k × 10 (idle-scaling)`.
 pub(crate) fn place(point: &Point) -> String {
     let [connections, active] = [point.connections, point.active].map(|count| format::count(count.into()));
-    let further = [vec![point.sweep.clone()], point.particulars()].concat().join(", ");
+    let further = [vec![point.sweep.clone()], format::particulars(point)].concat().join(", ");
     format!("{connections} × {active} ({further})")
 }
 

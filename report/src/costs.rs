@@ -6,8 +6,8 @@ use crate::cells;
 use crate::format;
 use crate::line;
 use crate::markdown::escaped;
-use crate::schema::{Campaign, Cell, Phase, Point, Slab, Usage};
 use crate::statistics::median;
+use model::schema::{Campaign, Cell, Phase, Point, Slab, Usage};
 
 /// Caches that are named, of those that take most.
 const CACHES: usize = 6;
@@ -205,8 +205,8 @@ fn whole(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{SlabCache, Switches};
     use crate::testing;
+    use model::schema::{SlabCache, Switches};
 
     /// A campaign whose every figure is known.
     fn campaign() -> Campaign {

@@ -7,8 +7,8 @@
 use crate::cells::Figure;
 use crate::format;
 use crate::line::{Course, Line};
-use crate::schema::{Campaign, Point};
 use crate::statistics::{Summary, Verdict};
+use model::schema::{Campaign, Point};
 
 /// What crossings are about: the figure by which winners are named.
 const FIGURE: Figure = Figure::ResponseP50;

@@ -1,6 +1,6 @@
 //! What `muxbench doctor` prints.
 
-use crate::schema::{Diagnosis, Health, Symptom};
+use model::schema::{Diagnosis, Health, Symptom};
 
 /// The answers, each with why it matters, and what changes it where something should.
 pub fn render(diagnosis: &Diagnosis) -> String {
@@ -46,7 +46,7 @@ pub fn complaints(diagnosis: &Diagnosis) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::SCHEMA_VERSION;
+    use model::schema::SCHEMA_VERSION;
 
     fn symptom(name: &str) -> Symptom {
         Symptom {

@@ -1,5 +1,7 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
+use model::schema::{Exclude, Point};
+
 use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio, Verdict};
 
 /// What stands where there is no figure.
@@ -115,6 +117,37 @@ pub fn share(share: f64) -> String {
 /// A number of things: `1 repeat`, `5 repeats`.
 pub fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// What tells a point from others besides connections, in words: `4 threads`, `shared`, `1,024 B`. Empty where there is nothing.
+pub fn particulars(point: &Point) -> Vec<String> {
+    let counted =
+        |value: Option<u32>, unit: &str| value.map(|value| format!("{}{unit}", thousands(value.into())));
+    let threads = (point.threads > 1).then(|| format!("{} threads", point.threads));
+    let all = [
+        threads,
+        point.accept.clone(),
+        counted(point.size_bytes, " B"),
+        counted(point.rate_per_s, " requests/s"),
+        counted(point.churn_per_s, " replaced/s"),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// An exclusion in words: `select above 1,024 connections: its bitmaps end there`.
+pub fn exclude(exclude: &Exclude) -> String {
+    let Exclude { mechanism, reason, sweep, above_connections, accept } = exclude;
+    let mut text = mechanism.clone();
+    if let Some(sweep) = sweep {
+        text += &format!(" in {sweep}");
+    }
+    if let Some(most) = above_connections {
+        text += &format!(" above {} connections", thousands((*most).into()));
+    }
+    if let Some(accept) = accept {
+        text += &format!(" with --accept {accept}");
+    }
+    text + &format!(": {}", reason.replace('\n', " "))
 }
 
 /// Several names as a phrase: `a`, `a and b`, `a, b and c`.
@@ -259,6 +292,23 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(share(value), text);
         }
+    }
+
+    #[test]
+    fn a_plain_point_has_no_particulars() {
+        let plain = Point::new("idle-scaling", 100, 10);
+        let full = Point {
+            threads: 4,
+            accept: Some("shared".into()),
+            size_bytes: Some(1024),
+            rate_per_s: Some(2000),
+            churn_per_s: Some(100),
+            ..plain.clone()
+        };
+        assert!(plain.is_plain() && particulars(&plain).is_empty());
+        assert!(!full.is_plain());
+        let particulars = particulars(&full).join(", ");
+        assert_eq!(particulars, "4 threads, shared, 1,024 B, 2,000 requests/s, 100 replaced/s");
     }
 
     #[test]

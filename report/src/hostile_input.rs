@@ -4,9 +4,9 @@ use std::fs;
 
 use hostile::{Bound, Counting, check, check_text};
 
-use crate::histogram::{self, HIGHEST_NS};
-use crate::schema::{LoadReport, ResultFile};
-use crate::{campaign, testing};
+use crate::testing;
+use model::histogram::{self, HIGHEST_NS};
+use model::schema::{LoadReport, ResultFile};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -77,7 +77,7 @@ fn a_result_file_is_read_whatever_it_is() {
     let bound = Bound { bytes: HISTOGRAM, per_byte: 256 };
     check(&[campaign.as_bytes(), load.as_bytes()], bound, &|bytes| {
         fs::write(&path, bytes).expect("written");
-        campaign::read_measured(&path).is_ok()
+        model::read::measured(&path).is_ok()
     });
 }
 
@@ -93,6 +93,6 @@ fn a_packed_result_is_read_whatever_it_is() {
     let bound = Bound { bytes: HISTOGRAM, per_byte: 1_032 * 64 };
     check(&[&packed], bound, &|bytes| {
         fs::write(folder.path().join("result.json.gz"), bytes).expect("written");
-        campaign::read_measured(&path).is_ok()
+        model::read::measured(&path).is_ok()
     });
 }

@@ -4,12 +4,12 @@
 //! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
 //! file gives the same bytes every time.
 
-// A write that fails makes these panic: report::streams has what does not.
+// A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod agreement;
 pub mod analysis;
-pub mod campaign;
+
 pub mod cells;
 pub mod claims;
 pub mod compare;
@@ -18,9 +18,9 @@ pub mod crossover;
 pub mod diagnosis;
 pub mod export;
 mod figure;
-pub mod files;
+
 pub mod format;
-pub mod histogram;
+
 #[cfg(test)]
 mod hostile_input;
 pub mod line;
@@ -33,12 +33,15 @@ pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
 pub mod ranking;
+#[cfg(test)]
+mod reading;
 pub mod reproductions;
-pub mod schema;
+#[cfg(test)]
+mod schema;
 pub mod semantics;
 pub mod statistics;
 pub mod stop;
-pub mod streams;
+
 pub mod table;
 #[cfg(test)]
 mod testing;

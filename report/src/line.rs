@@ -2,8 +2,8 @@
 
 use crate::cells::{self, Figure};
 use crate::format;
-use crate::schema::{Campaign, Cell, Point};
 use crate::statistics::{Ratio, Summary};
+use model::schema::{Campaign, Cell, Point};
 
 /// Along a line: the number that varies, and a figure.
 pub type Course = Vec<(f64, f64)>;
@@ -113,7 +113,8 @@ pub fn place(point: &Point) -> String {
     } else {
         format!("{} active", format::thousands(point.active.into()))
     };
-    let further: String = point.particulars().iter().map(|particular| format!(", {particular}")).collect();
+    let further: String =
+        format::particulars(point).iter().map(|particular| format!(", {particular}")).collect();
     format!("{} connections, {active}{further}", format::thousands(point.connections.into()))
 }
 
@@ -127,8 +128,7 @@ fn per_myriad(point: &Point) -> u32 {
 pub fn plain_points(campaign: &Campaign) -> impl Iterator<Item = &Point> {
     let is_first = |point: &&Point| {
         let same = |other: &&Point| {
-            (other.connections, other.active) == (point.connections, point.active)
-                && other.particulars().is_empty()
+            (other.connections, other.active) == (point.connections, point.active) && other.is_plain()
         };
         campaign.plan.points.iter().find(same) == Some(point)
     };

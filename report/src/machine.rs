@@ -1,7 +1,7 @@
 //! Where a campaign was measured, as facts with names.
 
-use crate::schema::{Campaign, Diagnosis};
 use crate::{diagnosis, format};
+use model::schema::{Campaign, Diagnosis};
 
 /// What could explain a figure, each with what it is called: the machine, the kernel, its settings, the seed.
 pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {

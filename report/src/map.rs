@@ -7,8 +7,8 @@ use crate::analysis::{Analysis, PointAnalysis, Row, Standing};
 use crate::format;
 use crate::line;
 use crate::markdown::escaped;
-use crate::schema::Point;
 use crate::statistics::Ratio;
+use model::schema::Point;
 
 /// What the marks in a map mean, for below it.
 pub const MARKS: &str = "Tie: the interval of the ratio to the best covers 1. ?: the best so far, over too few valid repeats to say so.";
@@ -265,7 +265,7 @@ mod tests {
             p50_ns: 30_000.0 * (1.0 + f64::from(repeat % 3) / 50.0),
             ..Shape::default()
         });
-        let text = |campaign: &crate::schema::Campaign| {
+        let text = |campaign: &model::schema::Campaign| {
             let map = Map::of(&Analysis::of(campaign).expect("sound")).expect("two dimensions");
             map.rows[0].1[0].as_ref().expect("measured").text()
         };

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::analysis::{Analysis, PointAnalysis, Row};
 use crate::map::{MARKS, Map};
-use crate::schema::{ExternalServer, Point};
 use crate::statistics::Summary;
 use crate::{costs, format, machine, table};
+use model::schema::{ExternalServer, Point};
 
 /// The whole page: the finding, the figures, a table a point, the cells that do not count, the machine,
 /// and the command that repeats the run.
@@ -98,7 +98,8 @@ pub fn summary(analysis: &Analysis<'_>) -> String {
 fn heading(point: &Point) -> String {
     let [connections, active] =
         [point.connections, point.active].map(|count| format::thousands(count.into()));
-    let further: String = point.particulars().iter().map(|particular| format!(", {particular}")).collect();
+    let further: String =
+        format::particulars(point).iter().map(|particular| format!(", {particular}")).collect();
     format!("## {}: {connections} connections, {active} active{further}", point.sweep)
 }
 
@@ -175,8 +176,8 @@ fn environment(analysis: &Analysis<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Campaign, CellStatus};
     use crate::testing::{self, Shape};
+    use model::schema::{Campaign, CellStatus};
 
     fn page(campaign: &Campaign) -> String {
         page_of(&Analysis::of(campaign).expect("sound histograms"))

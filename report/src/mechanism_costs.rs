@@ -3,9 +3,9 @@
 use crate::analysis::{Analysis, PointAnalysis, Row};
 use crate::cells::{self, Figure};
 use crate::claims::base::Base;
-use crate::schema::{BenchGroup, Campaign, Sweep};
 use crate::statistics::Summary;
 use crate::{format, line, table};
+use model::schema::{BenchGroup, Campaign, Sweep};
 
 /// A point with what a mechanism did there.
 type At<'a> = (&'a PointAnalysis, &'a Row);
@@ -107,8 +107,8 @@ fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::CellStatus;
     use crate::testing;
+    use model::schema::CellStatus;
 
     #[test]
     fn the_points_that_tell_most_stand_side_by_side() {

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 pub use self::refusal::Refusal;
-use crate::histogram;
-use crate::schema::{
+use model::histogram;
+use model::schema::{
     Churn, Connections, Interval, Latency, LoadReport, LoadSettings, MergedShard, Shard, TargetReport,
 };
 

@@ -16,7 +16,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, HtmlEscape, UndefinedBehavior};
 
 use crate::analysis::Analysis;
-use crate::schema::{BenchGroup, Claims, LoadReport, Reproductions};
+use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
 
 use self::view::Page;
 

@@ -3,8 +3,8 @@
 use crate::analysis::Metric;
 use crate::cells;
 use crate::format;
-use crate::schema::{Campaign, Point};
 use crate::statistics::Summary;
+use model::schema::{Campaign, Point};
 
 /// A contender in the order.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,8 +134,8 @@ pub fn sentences(campaign: &Campaign) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::CellStatus;
     use crate::testing::{self, Shape, point};
+    use model::schema::CellStatus;
 
     /// "b" takes 2 and 8 times as long as "a" at two points, "c" is the best at neither and lacks none.
     fn campaign() -> Campaign {

@@ -4,7 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use crate::format::{ABSENT, thousands, three_digits};
-use crate::schema::{ReproducedFigure, Reproduction, Reproductions};
+use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
 /// The columns of every table.
 const HEADER: [&str; 6] = ["mechanism", "watched", "published", "ours", "95 % interval", "published / ours"];
@@ -155,8 +155,8 @@ pub(crate) fn growths(table: &Reproduction) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::schema::SCHEMA_VERSION;
     use crate::testing;
+    use model::schema::SCHEMA_VERSION;
 
     fn figure(mechanism: &str, watched: u32, published: Option<f64>, median: f64) -> ReproducedFigure {
         ReproducedFigure {

@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::markdown::escaped;
-use crate::schema::{ClaimResult, Evidence, Finding, Semantics, SituationReport, WaitPhase};
+use model::schema::{ClaimResult, Evidence, Finding, Semantics, SituationReport, WaitPhase};
 
 /// Columns of a terminal that every table fits into.
 const WIDTH: u16 = 118;
@@ -129,7 +129,7 @@ fn provenance(semantics: &Semantics) -> String {
 
 /// Each mechanism: how it was used, or why not.
 fn observers(semantics: &Semantics) -> Vec<String> {
-    let observer = |observer: &crate::schema::Observer| match &observer.unavailable {
+    let observer = |observer: &model::schema::Observer| match &observer.unavailable {
         Some(why) => format!("{}: n/a, {why}", observer.name),
         None => format!("{}: {}", observer.name, observer.about),
     };
@@ -140,7 +140,7 @@ fn observers(semantics: &Semantics) -> Vec<String> {
 fn rows(semantics: &Semantics, situation: &SituationReport) -> Vec<(String, Vec<String>)> {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     for mechanism in &semantics.mechanisms {
-        let answer = |phase: &crate::schema::PhaseReport| {
+        let answer = |phase: &model::schema::PhaseReport| {
             phase.answers.get(&mechanism.name).map_or_else(|| "-".to_owned(), ToString::to_string)
         };
         let answers: Vec<String> = situation.phases.iter().map(answer).collect();
@@ -173,7 +173,7 @@ fn table(semantics: &Semantics, situation: &SituationReport) -> String {
 
 /// What was done before the waits: `partial read: 1 byte of it is read; …`.
 fn actions(situation: &SituationReport) -> String {
-    let action = |phase: &crate::schema::PhaseReport| {
+    let action = |phase: &model::schema::PhaseReport| {
         let action = phase.action.as_deref().filter(|action| *action != "nothing");
         let told = action.filter(|_| phase.phase != WaitPhase::ArmedAgain);
         told.map(|action| format!("{}: {action}", phase.phase.words()))
@@ -184,7 +184,7 @@ fn actions(situation: &SituationReport) -> String {
 
 /// What a line of `because` is.
 fn because(claim: &ClaimResult) -> &'static str {
-    use crate::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
+    use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
     match claim.verdict {
         Confirmed | ConfirmedWithConditions => "condition",
         Refuted => "refuted by",
@@ -218,7 +218,7 @@ fn mark(finding: Finding) -> &'static str {
 
 /// How many claims have which verdict, and which.
 pub(crate) fn tally(claims: &[ClaimResult]) -> Vec<String> {
-    use crate::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
+    use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
     let told = [Confirmed, ConfirmedWithConditions, Refuted, NotMeasurableHere, Open].map(|verdict| {
         let with_it = claims.iter().filter(|claim| claim.verdict == verdict);
         let ids: Vec<&str> = with_it.map(|claim| claim.id.as_str()).collect();

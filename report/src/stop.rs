@@ -2,7 +2,7 @@
 
 use crate::analysis::{self, Widest};
 use crate::format;
-use crate::schema::{Campaign, Stopped};
+use model::schema::{Campaign, Stopped};
 
 /// Why no repeat follows after `made` whole ones; nothing when another does.
 ///
@@ -71,7 +71,7 @@ impl Decision {
 fn place(widest: &Widest) -> String {
     let Widest { contender, point, .. } = widest;
     let mut place = format!("{contender} at {} connections, {} active", point.connections, point.active);
-    for particular in point.particulars() {
+    for particular in format::particulars(point) {
         place += &format!(", {particular}");
     }
     place
@@ -80,8 +80,8 @@ fn place(widest: &Widest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Stop;
     use crate::testing::{self, Shape, point};
+    use model::schema::Stop;
 
     /// `poll` twice as slow as `epoll-lt`, from repeat to repeat by another `spread` of it, over `repeats` repeats.
     fn campaign(repeats: u32, spread: f64) -> Campaign {
@@ -145,7 +145,7 @@ mod tests {
     fn cells_that_do_not_count_are_repeated_until_the_bound() {
         let invalid = |repeats| {
             let mut campaign = campaign(repeats, 0.0);
-            campaign.cells.iter_mut().for_each(|cell| cell.status = crate::schema::CellStatus::Invalid);
+            campaign.cells.iter_mut().for_each(|cell| cell.status = model::schema::CellStatus::Invalid);
             campaign
         };
         assert_eq!(decide(&invalid(3), 3), None);

@@ -11,9 +11,9 @@ use crate::crossover;
 use crate::format;
 use crate::map::{MARKS, Map};
 use crate::ranking;
-use crate::schema::{Campaign, Cell, CellStatus, Point};
 use crate::statistics::REPEATS_FOR_INTERVAL;
 use crate::warnings;
+use model::schema::{Campaign, Cell, CellStatus, Point};
 
 /// The table, and below it what a reader must know: cells that do not count, how the figures came
 /// about, and the machine. Ends with a newline.
@@ -79,7 +79,7 @@ fn table(analysis: &Analysis<'_>) -> Table {
 
 fn heading(at: &PointAnalysis) -> String {
     let mut lines = vec![place(&at.point), at.point.sweep.clone()];
-    lines.extend(at.point.particulars());
+    lines.extend(format::particulars(&at.point));
     lines.join("\n")
 }
 
@@ -178,7 +178,12 @@ fn decisions(campaign: &Campaign) -> impl Iterator<Item = String> {
     let stopped = campaign.stopped.as_ref().map(|stopped| {
         format!("stopped after {}: {}", format::plural(stopped.repeats as usize, "repeat"), stopped.because)
     });
-    let left_out = campaign.plan.scenario.excludes.iter().map(|exclude| format!("left out: {exclude}"));
+    let left_out = campaign
+        .plan
+        .scenario
+        .excludes
+        .iter()
+        .map(|exclude| format!("left out: {}", format::exclude(exclude)));
     stopped.into_iter().chain(left_out)
 }
 
@@ -227,7 +232,7 @@ fn problem(cell: &Cell, reason: &str, all: &[Cell]) -> String {
         "{word}: {} at {} ({}), repeat {}, attempt {}: {}{}",
         cell.mechanism,
         place(&cell.point),
-        [vec![cell.point.sweep.clone()], cell.point.particulars()].concat().join(", "),
+        [vec![cell.point.sweep.clone()], format::particulars(&cell.point)].concat().join(", "),
         cell.repeat + 1,
         cell.attempt + 1,
         // A reason with a line break in it would no longer be one line.

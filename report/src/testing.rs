@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 pub use self::semantics::semantics;
 use crate::analysis::Analysis;
-use crate::histogram::{self, Histogram};
-use crate::schema::{
+use model::histogram::{self, Histogram};
+use model::schema::{
     Arrivals, BenchGroup, BenchPoint, CallCounters, Campaign, Cell, CellStatus, Connections, EngineKind,
     Environment, ExternalServer, Latency, Limits, Load, LoadMode, LoadReport, LoadSettings, Phase, Plan,
     Point, ProcessUsage, Protocol, SCHEMA_VERSION, Scenario, ServerCounters, Sweep, SystemUsage, Timestamps,

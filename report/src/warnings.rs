@@ -3,8 +3,8 @@
 use crate::cells::{self, Figure};
 use crate::format;
 use crate::line;
-use crate::schema::{Campaign, CellStatus};
 use crate::statistics::{median, spearman};
+use model::schema::{Campaign, CellStatus};
 
 /// A drift is told if chance gives one like it in fewer than one campaign of a hundred,
 const DRIFT_P: f64 = 0.01;

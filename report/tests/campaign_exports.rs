@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use model::histogram::Histogram;
+use model::read;
+use model::schema::{Campaign, Cell, CellStatus};
 use readers::read;
-use report::campaign;
 use report::export::campaign::{Exported, Format, render};
-use report::histogram::Histogram;
-use report::schema::{Campaign, Cell, CellStatus};
 use serde_json::{Value, json};
 use trials::{Need, test};
 
@@ -28,7 +28,7 @@ fn root() -> PathBuf {
 /// The first points of the reference campaign: the readers take their time.
 fn reference() -> Campaign {
     let path = root().join("results/reference/campaign.json");
-    let mut campaign = campaign::read(&path).expect("the reference campaign");
+    let mut campaign = read::campaign(&path).expect("the reference campaign");
     campaign.plan.points.truncate(2);
     let points = campaign.plan.points.clone();
     campaign.cells.retain(|cell| points.contains(&cell.point));
@@ -215,9 +215,9 @@ fn distributions_are_those_of_hdr_histogram_js_byte_for_byte() {
     let cells = valid(&campaign);
     let first = cells[0];
     let same = |cell: &&&Cell| (&cell.mechanism, &cell.point) == (&first.mechanism, &first.point);
-    let mut merged = report::histogram::empty();
+    let mut merged = model::histogram::empty();
     cells.iter().filter(same).for_each(|cell| merged += response(cell));
-    let theirs = read("hgrm.js", &[], &(report::histogram::encode(&merged) + "\n"));
+    let theirs = read("hgrm.js", &[], &(model::histogram::encode(&merged) + "\n"));
     let folder = exported(&campaign, Format::Hgrm);
     let ours = |path: PathBuf| fs::read_to_string(path).expect("written");
     let files: Vec<String> =

@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use report::schema::ResultFile;
+use model::schema::ResultFile;
 use serde_json::Value;
 
 fn root() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use report::schema::ResultFile;
+use model::schema::ResultFile;
 
 #[test]
 fn the_page_of_reproductions_is_that_of_the_reference_result() {

@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use report::campaign;
+use model::note;
+use model::read;
+use model::schema::Campaign;
 use report::compare::{Options, not_planned, page};
-use report::note;
-use report::schema::Campaign;
 
 use super::compare::{self, Gate, Rules};
 use super::{INVALID, UsageError};
@@ -56,7 +56,7 @@ impl Baselines {
             };
         };
         let path = find(name, &campaign.plan.scenario.name)?;
-        let base = campaign::read(&path)?;
+        let base = read::campaign(&path)?;
         // Without cells there is no verdict, but every reason to refuse one.
         compare::of_files((&path, &base), (Path::new("-"), campaign), &self.options())?;
         for line in not_planned(&base, campaign) {
@@ -71,7 +71,7 @@ impl Baselines {
         let (mut text, mut gate) = (String::new(), Gate::Passed);
         if let Some(name) = &self.baseline {
             let path = find(name, &campaign.plan.scenario.name)?;
-            let base = campaign::read(&path)?;
+            let base = read::campaign(&path)?;
             let comparison = compare::of_files((&path, &base), (file, campaign), &self.options())?;
             (text, gate) = (page::text(&comparison), Gate::of(&comparison));
         }
@@ -135,10 +135,10 @@ pub fn find(name: &str, scenario: &str) -> anyhow::Result<PathBuf> {
 fn save(name: &str, campaign: &Campaign, file: &Path) -> anyhow::Result<()> {
     let path = file_of(Path::new(FOLDER), name, &campaign.plan.scenario.name);
     if let Some(folder) = path.parent() {
-        report::files::make_folder(folder)?;
+        model::files::make_folder(folder)?;
     }
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    report::files::write_atomically(&path, &text)?;
+    model::files::write_atomically(&path, &text)?;
     note!("muxbench: kept as baseline '{name}': {}", path.display());
     Ok(())
 }

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use muxbench::semantics::{self, Selection};
-use report::claims::base::Base;
-use report::claims::{cost, page};
-use report::schema::{
+use model::schema::{
     BenchGroup, Campaign, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION,
     Semantics,
 };
-use report::{agreement, campaign, note};
+use model::{note, read};
+use muxbench::semantics::{self, Selection};
+use report::agreement;
+use report::claims::base::Base;
+use report::claims::{cost, page};
 
 use super::{UsageError, print};
 
@@ -90,7 +91,7 @@ pub fn json_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         } else if path.is_dir() {
             files.extend(json_files(&path)?);
         } else {
-            files.extend(campaign::result_name(&path));
+            files.extend(read::result_name(&path));
         }
     }
     Ok(files)
@@ -104,16 +105,16 @@ impl Found {
 
     /// Takes the result in a file; one that is no result, or of no use here, is passed over.
     pub fn take(&mut self, path: &Path) -> anyhow::Result<()> {
-        let source = match campaign::kind(path)?.as_deref() {
+        let source = match read::kind(path)?.as_deref() {
             Some("campaign") => {
-                let campaign = campaign::read(path)?;
+                let campaign = read::campaign(path)?;
                 let source = of_campaign(&campaign);
                 self.campaigns.push(campaign);
                 self.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
                 source
             }
             Some("bench") => {
-                let bench = campaign::read_bench(path)?;
+                let bench = read::bench(path)?;
                 let source = format!(
                     "cargo bench, {}, of {}, {}",
                     bench.group,
@@ -124,20 +125,20 @@ impl Found {
                 source
             }
             Some("load") => {
-                let loads = campaign::read_loads(path)?;
+                let loads = read::loads(path)?;
                 let most = loads.iter().map(|load| load.connections.opened).max().unwrap_or_default();
                 self.loads.extend(loads);
                 format!("load-gen, {} connections", report::format::thousands(most))
             }
             Some("semantics") => {
-                let semantics = campaign::read_semantics(path)?;
+                let semantics = read::semantics(path)?;
                 let source = of_semantics(&semantics);
                 self.semantics = Some(semantics);
                 source
             }
             Some("reproductions") => {
                 // No claim rests on them.
-                self.reproductions = Some(campaign::read_reproductions(path)?);
+                self.reproductions = Some(read::reproductions(path)?);
                 return Ok(());
             }
             _ => return Ok(()),
@@ -195,6 +196,6 @@ fn of_semantics(semantics: &Semantics) -> String {
     format!("muxbench semantics of {started}, {system} {kernel} on {architecture}")
 }
 
-fn machine(environment: &report::schema::Environment) -> String {
+fn machine(environment: &model::schema::Environment) -> String {
     format!("{}, {} processors, Linux {}", environment.processor, environment.processors, environment.kernel)
 }

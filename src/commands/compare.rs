@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use model::read;
+use model::schema::{Campaign, Comparison, ResultFile};
 use muxbench::experiment::run::FILE_NAME;
-use report::campaign;
 use report::compare::{self, Options, Source, page};
-use report::schema::{Campaign, Comparison, ResultFile};
 
 use super::{GATE, INVALID, UsageError, baseline, print};
 
@@ -58,7 +58,7 @@ impl Compare {
     /// Compares and prints.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let (base, new) = self.files()?;
-        let [before, after] = [campaign::read(&base)?, campaign::read(&new)?];
+        let [before, after] = [read::campaign(&base)?, read::campaign(&new)?];
         let options = Options {
             across_machines: self.across_machines,
             relative_to: self.rules.relative_to.clone(),
@@ -82,7 +82,7 @@ impl Compare {
             ([base, new], None) => Ok((file(base), file(new))),
             ([new], Some(name)) => {
                 let new = file(new);
-                let scenario = campaign::read(&new)?.plan.scenario.name;
+                let scenario = read::campaign(&new)?.plan.scenario.name;
                 Ok((baseline::find(name, &scenario)?, new))
             }
             ([_], None) => Err(usage("compare takes BASE and NEW, or --baseline NAME and NEW")),

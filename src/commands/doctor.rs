@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use load_gen::units;
+use model::schema::ResultFile;
 use muxbench::doctor;
-use report::schema::ResultFile;
 
 use super::{FAILURE, print};
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use load_gen::export::format_named;
-use report::campaign::{self, Measured, ReadError};
+use model::files::{make_folder, write_atomically};
+use model::note;
+use model::read::{self, Measured, ReadError};
+use model::schema::{Campaign, LoadReport};
 use report::export::campaign::{Exported, Format as CampaignFormat};
 use report::export::{self, ExportError, Format};
-use report::files::{make_folder, write_atomically};
-use report::note;
-use report::schema::{Campaign, LoadReport};
 
 use super::{UsageError, compare, is_stream, print, readable};
 
@@ -77,7 +77,7 @@ impl Export {
     /// Writes it.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let file = compare::file(readable(&self.file));
-        let read = campaign::read_measured(&file).map_err(|error| match error {
+        let read = read::measured(&file).map_err(|error| match error {
             ReadError::OtherKind { .. } => UsageError(format!(
                 "{error}; export takes a campaign, or what load-gen --json or merge wrote"
             ))

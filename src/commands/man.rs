@@ -16,9 +16,9 @@ pub struct Man {
 impl Man {
     /// Writes them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        report::files::make_folder(&self.folder)?;
+        model::files::make_folder(&self.folder)?;
         for (name, page) in load_gen::generate::manual_pages(super::Arguments::command()) {
-            report::files::write_atomically(&self.folder.join(name), &page)?;
+            model::files::write_atomically(&self.folder.join(name), &page)?;
         }
         Ok(ExitCode::SUCCESS)
     }

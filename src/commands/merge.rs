@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use load_gen::view::{Colour, Paint};
-use report::campaign;
+use model::read;
+use model::schema::ResultFile;
 use report::merge::Source;
-use report::schema::ResultFile;
 
 use super::{INVALID, is_stream, print, readable};
 
@@ -43,7 +43,7 @@ impl Merge {
         if is_stream(&self.output) {
             print(&text)?;
         } else {
-            report::files::write_atomically(&self.output, text.as_bytes())?;
+            model::files::write_atomically(&self.output, text.as_bytes())?;
             print(&table)?;
         }
         Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
@@ -53,7 +53,7 @@ impl Merge {
 /// The results in `file`, each with a name of its own.
 fn read(file: &Path) -> anyhow::Result<Vec<Source>> {
     let path = readable(file);
-    let reports = campaign::read_loads(path)?;
+    let reports = read::loads(path)?;
     let several = reports.len() > 1;
     let name = |at: usize| match several {
         true => format!("{} (result {})", path.display(), at + 1),

@@ -20,8 +20,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ::report::note;
-use ::report::streams::{self, PrintError};
+use ::model::note;
+use ::model::streams::{self, PrintError};
 use clap::Parser;
 use clap::error::ErrorKind;
 use load_gen::signals::{self, INTERRUPTED};

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 #[cfg(feature = "plots")]
 use anyhow::Context;
+use model::note;
+use model::read;
+use model::schema::{BenchGroup, Campaign};
 use muxbench::experiment::run::FILE_NAME;
 use report::analysis::Analysis;
-use report::campaign;
-use report::note;
 use report::page::{self, Figure, Part, Sources};
-use report::schema::{BenchGroup, Campaign};
 
 use super::claims::{Found, json_files, of_campaign};
 
@@ -56,7 +56,7 @@ impl Report {
             return file::draw(&self.folder, self.plots);
         }
         if self.table {
-            let campaign = campaign::read(&self.folder.join(FILE_NAME))?;
+            let campaign = read::campaign(&self.folder.join(FILE_NAME))?;
             super::print(report::markdown::summary(&Analysis::of(&campaign)?))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -80,15 +80,15 @@ impl Report {
     fn gather(&self) -> anyhow::Result<Found> {
         let own = self.folder.join(FILE_NAME);
         let mut found = Found::default();
-        if campaign::exists(&own) {
-            found.campaigns.push(campaign::read(&own)?);
+        if read::exists(&own) {
+            found.campaigns.push(read::campaign(&own)?);
             found.folders.push(self.folder.clone());
             found.sources.extend(found.campaigns.first().map(of_campaign));
         }
         let files = if self.folder.is_dir() { json_files(&self.folder)? } else { Vec::new() };
         files.iter().filter(|path| **path != own).for_each(|path| take(&mut found, path));
         if found.campaigns.is_empty() {
-            found.campaigns.push(campaign::read(&own)?);
+            found.campaigns.push(read::campaign(&own)?);
         }
         if found.benches.is_empty() {
             self.take_benches(&mut found);
@@ -136,7 +136,7 @@ impl Report {
             claims: &found.verdicts(campaigns),
         })?;
         let path = self.folder.join("report.html");
-        report::files::write_atomically(&path, html.as_bytes())?;
+        model::files::write_atomically(&path, html.as_bytes())?;
         note!("muxbench: page {}", path.display());
         printed
     }
@@ -154,7 +154,7 @@ impl Report {
         let names: Vec<String> = paths.iter().map(|path| relative(path, folder)).collect();
         let page = folder.join("report.md");
         let text = report::markdown::render(analysis, &names) + &report::markdown::further(further);
-        report::files::write_atomically(&page, text.as_bytes())?;
+        model::files::write_atomically(&page, text.as_bytes())?;
         note!("muxbench: result {}", folder.join(FILE_NAME).display());
         note!("muxbench: page {}", page.display());
         let and_png = if self.no_png { "" } else { " (and .png)" };

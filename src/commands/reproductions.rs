@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::note;
+use model::schema::ResultFile;
 use muxbench::reproductions;
-use report::note;
-use report::schema::ResultFile;
 
 use super::{UsageError, print};
 
@@ -19,7 +19,7 @@ pub const FILE_NAME: &str = "reproductions.json";
 pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     let names = reproductions::select(names).map_err(UsageError)?;
     let folder = out.map_or_else(|| PathBuf::from("results").join(reproductions::NAME), Path::to_path_buf);
-    report::files::make_folder(&folder).context("choose another folder with --out")?;
+    model::files::make_folder(&folder).context("choose another folder with --out")?;
     if cfg!(debug_assertions) {
         note!("muxbench: this is a debug build: its figures say little; use cargo run --release");
     }
@@ -38,10 +38,10 @@ pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> a
     });
     bar.finish_and_clear();
     let page = folder.join("reproductions.md");
-    report::files::write_atomically(&page, report::reproductions::page(&measured).as_bytes())?;
+    model::files::write_atomically(&page, report::reproductions::page(&measured).as_bytes())?;
     let table = report::reproductions::render(&measured);
     let text = serde_json::to_string_pretty(&ResultFile::Reproductions(measured))? + "\n";
-    report::files::write_atomically(&folder.join(FILE_NAME), text.as_bytes())?;
+    model::files::write_atomically(&folder.join(FILE_NAME), text.as_bytes())?;
     print(if json { &text } else { &table })?;
     note!("muxbench: result {}", folder.join(FILE_NAME).display());
     note!("muxbench: page {}", page.display());

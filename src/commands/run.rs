@@ -12,6 +12,8 @@ use anyhow::Context;
 use load_gen::machine::capacity::Capacity;
 use load_gen::signals::{INTERRUPTED, Interruption};
 use load_gen::{machine, units};
+use model::note;
+use model::schema::{Campaign, Diagnosis, Environment, Plan, ResultFile, SCHEMA_VERSION};
 use muxbench::doctor;
 use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::expectation::Expectation;
@@ -19,8 +21,6 @@ use muxbench::experiment::journal::Journal;
 use muxbench::experiment::run;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
 use muxbench::reproductions::NAME as REPRODUCTIONS;
-use report::note;
-use report::schema::{Campaign, Diagnosis, Environment, Plan, ResultFile, SCHEMA_VERSION};
 
 use self::progress::Watcher;
 use super::baseline::Baselines;
@@ -331,7 +331,7 @@ impl Run {
 /// Makes the folders and journals of campaigns.
 fn begin(planned: Vec<(PathBuf, Campaign)>) -> anyhow::Result<Vec<Work>> {
     let begin = |(folder, campaign): (PathBuf, Campaign)| {
-        report::files::make_folder(&folder).context("choose another folder with --out")?;
+        model::files::make_folder(&folder).context("choose another folder with --out")?;
         let journal = Journal::begin(&folder, &campaign)?;
         Ok(Work { folder, campaign, journal })
     };

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use model::note;
+use model::schema::ResultFile;
 use muxbench::semantics::{self, Observation, Selection};
-use report::note;
-use report::schema::ResultFile;
 
 use super::{FAILURE, UsageError, print};
 

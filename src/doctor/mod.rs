@@ -13,7 +13,7 @@ mod sandbox;
 use std::time::{Duration, SystemTime};
 
 use load_gen::machine::capacity::Capacity;
-use report::schema::{Diagnosis, Health, SCHEMA_VERSION, Symptom};
+use model::schema::{Diagnosis, Health, SCHEMA_VERSION, Symptom};
 
 use crate::experiment::environment::Pinning;
 use facts::Facts;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use load_gen::clock::now_ns;
 use load_gen::machine::{self, usage};
-use report::histogram::{self, Histogram};
-use report::schema::{BusyProcess, Noise};
+use model::histogram::{self, Histogram};
+use model::schema::{BusyProcess, Noise};
 use report::statistics::Ratio;
 
 use crate::experiment::environment::Pinning;

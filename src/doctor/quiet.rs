@@ -1,7 +1,7 @@
 //! Is the machine quiet enough, and does it run programs as a measurement wants it?
 
+use model::schema::{Health, Noise, Symptom};
 use report::format::{duration_ns, plural};
-use report::schema::{Health, Noise, Symptom};
 
 use super::facts::Facts;
 use super::pass;
@@ -222,7 +222,7 @@ fn worse(answer: Symptom, value: f64, much: f64, too_much: f64, remedy: &str) ->
 mod tests {
     use super::*;
     use load_gen::machine::quota::Quota;
-    use report::schema::BusyProcess;
+    use model::schema::BusyProcess;
 
     fn good() -> Facts {
         Facts {

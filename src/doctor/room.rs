@@ -3,8 +3,8 @@
 use load_gen::machine::capacity::Capacity;
 use load_gen::preflight::{DESCRIPTORS_RESERVED, Finding, Plan, QUESTIONS};
 use load_gen::target::Target;
+use model::schema::{Health, Symptom};
 use report::format::{bytes, plural, thousands};
-use report::schema::{Health, Symptom};
 
 use super::pass;
 

@@ -4,8 +4,8 @@
 use std::num::NonZeroU64;
 
 use load_gen::{machine, nap};
+use model::schema::{Health, Symptom};
 use report::format::and;
-use report::schema::{Health, Symptom};
 
 use super::pass;
 use crate::mechanisms::{self, Mechanism};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use load_gen::fleet::{Edge, Fleet, FleetOptions, Load, Observer};
 use load_gen::machine::{slab, usage};
-use report::schema::{
+use model::schema::{
     Arrivals, Cell, CellStatus, Connections, LoadMode, Phase, ProcessUsage, Scenario, ServerCounters, Size,
     Slab, SystemUsage, Usage, WaitPolicy, Workload,
 };

@@ -5,7 +5,7 @@ use std::fs;
 
 use load_gen::machine::quota::Quota;
 use load_gen::machine::{self, usage};
-use report::schema::{Environment, Limits};
+use model::schema::{Environment, Limits};
 
 /// Kernel settings that bear on the figures.
 const SYSCTLS: [&str; 12] = [

@@ -1,6 +1,6 @@
 //! How long a campaign is expected to take.
 
-use report::schema::{Plan, Point, Timing};
+use model::schema::{Plan, Point, Timing};
 
 use super::plan;
 
@@ -61,7 +61,7 @@ impl Expectation {
 mod tests {
     use super::*;
     use crate::experiment::scenario;
-    use report::schema::Stop;
+    use model::schema::Stop;
 
     #[test]
     fn a_campaign_takes_what_its_cells_take_as_often_as_they_are_repeated() {

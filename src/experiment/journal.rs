@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use report::schema::{Campaign, Cell};
+use model::schema::{Campaign, Cell};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -74,7 +74,7 @@ impl Journal {
         let begun = journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() });
         // The file is there after a power cut only if its name is.
         let begun = begun.and_then(|()| {
-            report::files::sync_folder_of(&journal.path)
+            model::files::sync_folder_of(&journal.path)
                 .map_err(|source| JournalError::Write { path: journal.path.clone(), source })
         });
         if begun.is_err() {
@@ -167,7 +167,7 @@ fn parse(bytes: &[u8]) -> Result<(Campaign, u64), String> {
 mod tests {
     use super::*;
     use crate::experiment::{environment, scenario};
-    use report::schema::{CellStatus, Plan, Point, SCHEMA_VERSION};
+    use model::schema::{CellStatus, Plan, Point, SCHEMA_VERSION};
 
     fn campaign() -> Campaign {
         let point = Point::new("idle-scaling", 10, 10);

@@ -1,8 +1,8 @@
 //! The order in which cells are measured.
 
 use load_gen::schedule;
+use model::schema::{Plan, Point};
 use rand::seq::SliceRandom;
-use report::schema::{Plan, Point};
 
 /// One measurement to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn cells_a_repeat(plan: &Plan) -> usize {
 mod tests {
     use super::*;
     use crate::experiment::scenario;
-    use report::schema::{Exclude, ExternalServer};
+    use model::schema::{Exclude, ExternalServer};
     use std::collections::HashSet;
 
     fn plan(seed: u64) -> Plan {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use report::schema::{Campaign, Cell, CellStatus, ResultFile};
+use model::schema::{Campaign, Cell, CellStatus, ResultFile};
 use report::stop;
 
 use super::cell::{self, Setting};
@@ -34,7 +34,7 @@ pub enum CampaignError {
     Journal(#[from] JournalError),
     /// The final file failed; the journal holds every cell.
     #[error("{0}; the journal beside it holds every finished cell: free some space and use --resume")]
-    Write(#[from] report::files::WriteError),
+    Write(#[from] model::files::WriteError),
 }
 
 /// Told about each cell as it ends.
@@ -153,7 +153,7 @@ pub fn finished(campaign: &Campaign) -> HashSet<TaskKey> {
 }
 
 /// A contender, a point and a repeat.
-type TaskKey = (Box<str>, report::schema::Point, u32);
+type TaskKey = (Box<str>, model::schema::Point, u32);
 
 /// The same of a task.
 fn key(task: &Task) -> TaskKey {
@@ -166,11 +166,11 @@ fn task_of(cell: &Cell) -> TaskKey {
 }
 
 /// Writes the campaign's file.
-fn write(campaign: &Campaign, folder: &Path) -> Result<(), report::files::WriteError> {
+fn write(campaign: &Campaign, folder: &Path) -> Result<(), model::files::WriteError> {
     let file = ResultFile::Campaign(campaign.clone());
     let mut text = serde_json::to_vec(&file).expect("results have string keys only");
     text.push(b'\n');
-    report::files::write_atomically(&folder.join(FILE_NAME), &text)
+    model::files::write_atomically(&folder.join(FILE_NAME), &text)
 }
 
 /// Points of a campaign at which some contender has no valid cell at all: `contender at N connections`.
@@ -188,7 +188,9 @@ pub fn gaps(campaign: &Campaign) -> Vec<String> {
             if is_planned && !valid.contains(&(contender, point)) {
                 let mut gap =
                     format!("{contender} at {} connections, {} active", point.connections, point.active);
-                point.particulars().iter().for_each(|particular| gap += &format!(", {particular}"));
+                report::format::particulars(point)
+                    .iter()
+                    .for_each(|particular| gap += &format!(", {particular}"));
                 gaps.push(gap);
             }
         }

@@ -9,7 +9,7 @@ mod text;
 
 use std::path::Path;
 
-use report::schema::{ExternalServer, Scenario};
+use model::schema::{ExternalServer, Scenario};
 
 pub use self::overrides::{Overrides, Prepared};
 use self::text::Text;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use report::schema::{Point, ProcessUsage, ServerCounters, program_of};
+use model::schema::{Point, ProcessUsage, ServerCounters, program_of};
 
 use self::external::External;
 pub use self::own::Own;

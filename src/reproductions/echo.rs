@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use load_gen::fleet::{Fleet, FleetOptions, Load};
-use report::schema::{LoadMode, Point, Protocol, Size, WaitPolicy};
+use model::schema::{LoadMode, Point, Protocol, Size, WaitPolicy};
 
 use crate::experiment::environment::Pinning;
 use crate::experiment::server::Own;

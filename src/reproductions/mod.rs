@@ -14,8 +14,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use load_gen::{machine, schedule};
+use model::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use rand::seq::SliceRandom;
-use report::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use report::statistics;
 
 use crate::experiment::environment::{self, Pinning};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use report::schema::{Answer, Observer, PhaseReport, SituationReport, WaitPhase};
+use model::schema::{Answer, Observer, PhaseReport, SituationReport, WaitPhase};
 use rustix::io::Errno;
 
 use super::ObserveError;

@@ -12,7 +12,7 @@ pub mod watchers;
 
 use std::io;
 
-use report::schema::{SCHEMA_VERSION, Semantics};
+use model::schema::{SCHEMA_VERSION, Semantics};
 
 use claims::Claim;
 use situations::Situation;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use report::schema::{CallCounters, ServerCounters};
+use model::schema::{CallCounters, ServerCounters};
 
 /// A count with one writer, read by other threads.
 #[derive(Debug, Default)]

@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use load_gen::ring_size::RingSize;
-use report::schema::ServerCounters;
+use model::schema::ServerCounters;
 
 pub use admission::REFUSAL;
 pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};

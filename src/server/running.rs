@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use load_gen::machine;
 use load_gen::machine::table::{self, DESCRIPTORS_A_THREAD, Table};
-use report::schema::ServerCounters;
+use model::schema::ServerCounters;
 use rustix::io::Errno;
 
 use super::socket::listen_in_turn;

@@ -163,7 +163,7 @@ fn a_connection_that_sent_before_it_was_accepted_is_answered(subject: &Subject) 
 }
 
 /// What `count` round trips on one connection cost.
-fn cost_of_round_trips(subject: &Subject, count: u64) -> report::schema::CallCounters {
+fn cost_of_round_trips(subject: &Subject, count: u64) -> model::schema::CallCounters {
     let mut client = subject.connect();
     client.round_trip(1);
     subject.await_rest();

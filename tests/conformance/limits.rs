@@ -102,7 +102,7 @@ fn a_server_out_of_descriptors_refuses_politely_rests_and_recovers(subject: &Sub
     let connections = 250;
     let mut clients: Vec<_> = (0..connections).map(|_| subject.connect()).collect();
     let server = subject.control();
-    let answered = |stats: &report::schema::ServerCounters| stats.accepted + stats.refused == connections;
+    let answered = |stats: &model::schema::ServerCounters| stats.accepted + stats.refused == connections;
     let stats = server.await_stats("all have an answer", answered);
     let most = u64::from(DESCRIPTORS * subject.threads);
     assert!((16..most).contains(&stats.accepted), "{stats:?}");

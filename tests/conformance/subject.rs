@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 
+use model::schema::ServerCounters;
 use muxbench::mechanisms::Mechanism;
 use muxbench::server::{AcceptMode, Options, Reply};
-use report::schema::ServerCounters;
 
 use crate::client::Client;
 use crate::support::{Foreign, Process, Server, connect};

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
+use model::read;
+use model::schema::{CellStatus, Diagnosis, Health, ResultFile};
 use muxbench::mechanisms;
-use report::campaign;
-use report::schema::{CellStatus, Diagnosis, Health, ResultFile};
 use rustix::process::Signal;
 use seccompiler::BpfProgram;
 use trials::test;
@@ -152,7 +152,7 @@ fn under_the_profile_a_campaign_runs_and_the_doctor_tells_what_is_shared() {
     container::inside(&container::docker(), || {
         let output = place.run("campaign").output().expect("it starts");
         // A busy machine may have left no cell valid, which the exit code says.
-        let finished = campaign::read(&place.path().join("campaign/campaign.json"));
+        let finished = read::campaign(&place.path().join("campaign/campaign.json"));
         let finished = finished.unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
         assert!(!finished.cells.is_empty());
         assert!(!finished.cells.iter().any(|cell| cell.status == CellStatus::Failed), "{:?}", finished.cells);
@@ -249,7 +249,7 @@ fn try_without(
         // A busy machine may leave no cell valid.
         (calls::Command::Run, End::Well) => {
             let file = place.path().join(out).join("campaign.json");
-            let cells = campaign::read(&file).map(|campaign| campaign.cells);
+            let cells = read::campaign(&file).map(|campaign| campaign.cells);
             matches!(code, Some(0 | 4))
                 && cells.is_ok_and(|cells| cells.iter().all(|cell| cell.status != CellStatus::Failed))
         }

@@ -1,7 +1,7 @@
 //! The verdict of each claim, with what it rests on, as man pages and kernel source have it.
 
-use report::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, Refuted};
-use report::schema::{ClaimVerdict, Finding};
+use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, Refuted};
+use model::schema::{ClaimVerdict, Finding};
 
 use crate::expectation::{claim, kernel, ring_is_there};
 use trials::test;

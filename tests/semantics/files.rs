@@ -1,6 +1,6 @@
 //! Files that are not streams, and descriptors that are closed: fs/select.c, fs/eventpoll.c.
 
-use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
+use model::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::expect;
 use trials::test;

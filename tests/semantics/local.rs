@@ -1,6 +1,6 @@
 //! Unix sockets, pipes and FIFOs: `unix_poll` (net/unix/af_unix.c), `pipe_poll` (fs/pipe.c).
 
-use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
+use model::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_full, expect_readable, kernel, ready, told};
 use trials::test;

@@ -10,7 +10,7 @@ mod local;
 mod objects;
 mod tcp;
 
-use report::schema::WaitPhase;
+use model::schema::WaitPhase;
 
 use crate::expectation::{descriptors_before_and_after, expect, observed, ring_is_there};
 use trials::test;

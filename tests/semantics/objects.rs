@@ -1,6 +1,6 @@
 //! Terminals, and descriptors that stand for an object of the kernel.
 
-use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
+use model::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_readable, kernel, ready, told};
 use trials::test;

@@ -1,7 +1,7 @@
 //! TCP over loopback. What is reported at any one moment is `tcp_poll` (net/ipv4/tcp.c); what is an event is
 //! who calls the socket's wait queue, and with which mask (net/core/sock.c, net/core/stream.c).
 
-use report::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
+use model::schema::WaitPhase::{ArmedAgain, Drained, FirstWait, MoreArrived, PartialRead, SecondWait};
 
 use crate::expectation::{NONE, event, expect, expect_full, ready, told};
 use trials::test;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use load_gen::cli::Cli;
 use load_gen::fleet::{Fleet, Observer};
-use report::schema::LoadReport;
+use model::schema::LoadReport;
 
 /// Open connections to a server.
 pub struct Generator {

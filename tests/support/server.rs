@@ -7,7 +7,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use report::schema::ServerCounters;
+use model::schema::ServerCounters;
 
 use super::{PATIENCE, Process, connect, muxbench, wait_until};
 

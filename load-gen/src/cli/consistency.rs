@@ -2,8 +2,8 @@
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use model::schema::Objective;
 use report::export::Measure;
-use report::schema::Objective;
 
 use super::{Cli, EngineArg, Plan, TimestampsArg};
 use crate::curve::{self, OfferedRate};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use report::schema::Protocol;
+use model::schema::Protocol;
 
 use super::*;
 use crate::measure::Window;

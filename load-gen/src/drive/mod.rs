@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use report::histogram;
-use report::schema::{Arrivals, LoadMode, Pause, Timestamps, WaitPolicy};
+use model::histogram;
+use model::schema::{Arrivals, LoadMode, Pause, Timestamps, WaitPolicy};
 use rustix::io::Errno;
 
 use crate::churn::Churning;

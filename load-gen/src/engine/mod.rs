@@ -8,7 +8,7 @@ mod uring;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use report::schema::EngineKind;
+use model::schema::EngineKind;
 use rustix::io::Errno;
 
 use crate::conversations::Conversations;

@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use model::schema::{Protocol, Size};
 use proptest::prelude::*;
-use report::schema::{Protocol, Size};
 
 use super::*;
 use crate::clock::now_ns;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use report::schema::{EngineKind, LoadMode, Protocol, Size, Timestamps, WaitPolicy, Workload};
+use model::schema::{EngineKind, LoadMode, Protocol, Size, Timestamps, WaitPolicy, Workload};
 
 use crate::placement::LimitTooLow;
 use crate::ring_size::RingSize;

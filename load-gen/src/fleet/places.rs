@@ -1,6 +1,6 @@
 //! How the connections to each place of the target fared.
 
-use report::schema::TargetReport;
+use model::schema::TargetReport;
 
 use crate::fault::Faults;
 use crate::opening::Opened;

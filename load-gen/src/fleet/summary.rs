@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use report::schema::{Latency, LoadMode, LoadReport, LoadSettings, Size};
+use model::schema::{Latency, LoadMode, LoadReport, LoadSettings, Size};
 
 use super::{Fleet, Load};
 use crate::fault::Faults;

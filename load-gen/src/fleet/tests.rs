@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 use std::thread;
 
-use report::schema::WaitPolicy;
+use model::schema::WaitPolicy;
 
 use super::*;
 use crate::machine::table::Table;
@@ -52,7 +52,7 @@ fn what_is_answered_after_a_failure_is_no_answer_to_what_is_asked_next() {
         workers,
         answers,
         connections: Connections::default(),
-        connect: report::histogram::empty(),
+        connect: model::histogram::empty(),
         pending: 1,
         past: Progress::default(),
         failure: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use report::schema::{Slab, SlabCache};
+use model::schema::{Slab, SlabCache};
 
 use super::capacity;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use report::schema::{ProcessUsage, Switches, SystemUsage};
+use model::schema::{ProcessUsage, Switches, SystemUsage};
 
 /// Threads beyond which a process's switches are not counted: each account is a file, some ten microseconds.
 const THREADS_AT_MOST: u64 = 256;

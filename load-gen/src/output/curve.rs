@@ -2,9 +2,9 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, Table};
+use model::schema::{LoadCurve, LoadMode, LoadReport, RateSearch, SearchEnd};
 use report::export::Measure;
 use report::format::{ABSENT, duration_ns, nominal_rate, rate};
-use report::schema::{LoadCurve, LoadMode, LoadReport, RateSearch, SearchEnd};
 
 use super::{number, value};
 use crate::search::percentile;

@@ -4,7 +4,7 @@
 //! the time of a few system calls, which at 100,000 requests a second is as much as a gap; so they are looked at
 //! over spans of gaps that are long beside what a request may be late, and may be off by a tenth of such a span.
 
-use report::schema::{Arrivals, Check};
+use model::schema::{Arrivals, Check};
 
 use super::sample::{Arrival, PARTS, STRETCH, Sample};
 use super::statistics::{self, Tested};

@@ -10,7 +10,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-use report::schema::{Arrivals, Check, LoadMode, SelfCheck};
+use model::schema::{Arrivals, Check, LoadMode, SelfCheck};
 
 use crate::measure::Recorder;
 use crate::validity::{self, Facts};

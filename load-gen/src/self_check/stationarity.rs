@@ -5,7 +5,7 @@
 //! that significance alone would accuse a harmless drift: the last quarter must besides differ from the first by a
 //! half. A stall of a fifth of the window leaves the trend alone: that is in the percentiles, where it belongs.
 
-use report::schema::Check;
+use model::schema::Check;
 
 use super::sample::PARTS;
 use super::statistics::{self, Tested};

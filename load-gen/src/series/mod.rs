@@ -12,8 +12,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use report::histogram::{self, Histogram};
-use report::schema::{Interval, Latency};
+use model::histogram::{self, Histogram};
+use model::schema::{Interval, Latency};
 
 use crate::measure::Window;
 use cut::Cut;

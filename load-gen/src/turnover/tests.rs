@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use report::schema::{Arrivals, Protocol, Size};
+use model::schema::{Arrivals, Protocol, Size};
 
 use super::*;
 use crate::clock::now_ns;

@@ -2,8 +2,8 @@
 
 use super::{Metric, Standing, standings};
 use crate::cells;
-use crate::schema::{Campaign, Point};
 use crate::statistics::Ratio;
+use model::schema::{Campaign, Point};
 
 /// The main ratio that is known least well.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +60,8 @@ fn ratio_of(standing: &Standing) -> Option<&Ratio> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Exclude;
     use crate::testing::{self, Shape, point};
+    use model::schema::Exclude;
 
     /// `poll` is twice as slow as `epoll-lt`, and from repeat to repeat by another `spread` of it.
     fn campaign(repeats: u32, spread: f64) -> Campaign {

@@ -2,10 +2,10 @@
 
 use crate::format;
 use crate::line::{self, Line};
-use crate::schema::{
+use crate::statistics::{Ratio, Summary, Verdict};
+use model::schema::{
     BenchGroup, BenchPoint, Campaign, ClaimFigure, Evidence, Finding, LoadReport, Point, Semantics,
 };
-use crate::statistics::{Ratio, Summary, Verdict};
 
 /// Results, of whatever there is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -159,11 +159,11 @@ impl Seen {
 pub struct Case {
     /// The evidence, in the order in which it is printed.
     pub evidence: Vec<Evidence>,
-    /// See [`ClaimResult::figure`](crate::schema::ClaimResult::figure).
+    /// See [`ClaimResult::figure`](model::schema::ClaimResult::figure).
     pub figure: Option<ClaimFigure>,
-    /// See [`ClaimResult::cells`](crate::schema::ClaimResult::cells).
+    /// See [`ClaimResult::cells`](model::schema::ClaimResult::cells).
     pub cells: Vec<String>,
-    /// See [`ClaimResult::needs`](crate::schema::ClaimResult::needs).
+    /// See [`ClaimResult::needs`](model::schema::ClaimResult::needs).
     pub needs: Vec<String>,
     /// The scenarios, and the groups of micro-benchmarks, that were used.
     scenarios: Vec<String>,

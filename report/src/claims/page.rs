@@ -1,5 +1,6 @@
 //! The claims with their verdicts, for a terminal and as docs/CLAIMS.md.
 
+use crate::agreement;
 use std::fmt::Write as _;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -8,8 +9,8 @@ use comfy_table::{ContentArrangement, Table};
 use super::{cost, explanation};
 use crate::format;
 use crate::markdown::escaped;
-use crate::schema::{ClaimFigure, ClaimResult, Claims};
 use crate::semantics::sentence;
+use model::schema::{ClaimFigure, ClaimResult, Claims};
 
 /// Columns of a terminal that the table fits into.
 const WIDTH: u16 = 118;
@@ -37,7 +38,7 @@ confirm it, refute it, and leave it open.";
 pub fn render(claims: &Claims) -> String {
     let mut out = String::new();
     claims.sources.iter().for_each(|source| line(&mut out, &format!("from {source}")));
-    claims.false_differences.iter().for_each(|rate| line(&mut out, &rate.to_string()));
+    claims.false_differences.iter().for_each(|rate| line(&mut out, &agreement::line(rate)));
     let mut table = Table::new();
     table
         .load_style(UTF8_FULL_CONDENSED)
@@ -70,7 +71,7 @@ pub fn page(claims: &Claims) -> String {
     let mut out = format!("# The claims\n\n{INTRODUCTION}\n");
     line(&mut out, "\nIt was made from:\n");
     claims.sources.iter().for_each(|source| line(&mut out, &format!("- {}", escaped(source))));
-    claims.false_differences.iter().for_each(|rate| line(&mut out, &format!("\n{rate}.")));
+    claims.false_differences.iter().for_each(|rate| line(&mut out, &format!("\n{}.", agreement::line(rate))));
     for (heading, text, claims) in
         [("Cost and scale", COST, &of_cost), ("Semantics", SEMANTICS, &of_semantics)]
     {
@@ -135,8 +136,8 @@ fn line(out: &mut String, text: &str) {
 mod tests {
     use super::*;
     use crate::claims::base::Base;
-    use crate::schema::{ClaimVerdict, FalseDifferences, ResultFile, SCHEMA_VERSION};
     use crate::testing;
+    use model::schema::{ClaimVerdict, FalseDifferences, ResultFile, SCHEMA_VERSION};
 
     fn claims() -> Claims {
         let (campaigns, benches) = ([testing::realistic()], [testing::bench()]);

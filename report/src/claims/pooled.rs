@@ -3,8 +3,8 @@
 use super::base::{Case, Seen, Weight};
 use crate::cells::{self, Figure};
 use crate::format;
-use crate::schema::{Campaign, Cell, Point};
 use crate::statistics::Ratio;
+use model::schema::{Campaign, Cell, Point};
 
 /// What is compared, where, and by which figure.
 #[derive(Debug, Clone, Copy)]

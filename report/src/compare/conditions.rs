@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use crate::format;
-use crate::schema::{Campaign, Environment};
+use model::schema::{Campaign, Environment};
 
 /// What was found.
 #[derive(Debug, Default, PartialEq)]

@@ -2,8 +2,9 @@
 
 use super::pairs::{Pairs, Side};
 use super::place;
+use crate::figure;
 use crate::format;
-use crate::schema::{Campaign, Cell, CellStatus, MainFigure, Missing, Point};
+use model::schema::{Campaign, Cell, CellStatus, MainFigure, Missing, Point};
 
 /// Contenders of which so many lines are printed before all of one contender become one line.
 const LINES_OF_ONE: usize = 4;
@@ -91,7 +92,7 @@ fn line(group: &[&Missing]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let figure = figure.map(|figure| format!(", {}", figure.words())).unwrap_or_default();
+    let figure = figure.map(|figure| format!(", {}", figure::words(figure))).unwrap_or_default();
     format!("missing in NEW: {contender}{figure}, at {}{further}: {reason}", places.join(", "))
 }
 

@@ -1,15 +1,17 @@
 //! A comparison in words: as a table on a terminal, and as Markdown for a pull request or the summary of a CI job.
 
+use super::told_apart;
+use crate::figure;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
 use super::{missing, place};
 use crate::format;
 use crate::markdown::escaped;
-use crate::schema::{
+use crate::statistics::{Interval, Ratio, Summary, Verdict};
+use model::schema::{
     Compared, ComparedCampaign, ComparedRatio, ComparedTotal, ComparedVerdict, Comparison, MainFigure, Share,
 };
-use crate::statistics::{Interval, Ratio, Summary, Verdict};
 
 /// Ratios of one figure from which on a common shift of all is told.
 const RATIOS_FOR_SHIFT: usize = 8;
@@ -113,7 +115,7 @@ fn cell(compared: &Compared) -> String {
 
 /// One row of Markdown about a figure that was told apart.
 fn difference(compared: &Compared) -> String {
-    let side = |side: Option<crate::schema::ComparedSide>| {
+    let side = |side: Option<model::schema::ComparedSide>| {
         side.map_or_else(|| format::ABSENT.to_owned(), |side| value(side.median, compared.figure))
     };
     let ratio =
@@ -123,7 +125,7 @@ fn difference(compared: &Compared) -> String {
         "| {} | {} | {} | {} | {} | {ratio} | {verdict} |",
         escaped(&compared.contender),
         escaped(&place(&compared.point)),
-        compared.figure.words(),
+        figure::words(compared.figure),
         side(compared.base),
         side(compared.new),
     )
@@ -169,7 +171,7 @@ fn total(total: &ComparedTotal) -> String {
     let ratio = median_ratio.map(|ratio| format!("; the median ratio is {ratio:.2}×")).unwrap_or_default();
     format!(
         "{}: {worse} worse, {better} better, {ties}, {not_comparable} not comparable{ratio}",
-        figure.words()
+        figure::words(*figure)
     )
 }
 
@@ -198,7 +200,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
 
 /// How many of the comparisons chance alone would call a difference.
 fn chance(comparison: &Comparison) -> Option<String> {
-    let told_apart = comparison.told_apart()?;
+    let told_apart = told_apart(comparison)?;
     let [share, low, high] = [told_apart.share(), told_apart.low, told_apart.high].map(format::percent);
     Some(format!(
         "told apart in {} of {}, {share} (95% interval {low}–{high}); of two campaigns of the same thing chance alone \
@@ -241,7 +243,7 @@ fn shift(comparison: &Comparison, figure: MainFigure) -> Option<String> {
         format!(
             "{}: {most} of {} ratios are {side} 1, {median:.2}× in the median: rather the machine changed than each of them; \
              --relative-to NAME compares with a contender of the same campaign",
-            figure.words(),
+            figure::words(figure),
             ratios.len()
         )
     })
@@ -260,7 +262,11 @@ fn obstacles(comparison: &Comparison) -> Vec<String> {
     reasons
         .into_iter()
         .map(|(figure, reason, count)| {
-            format!("not comparable: {} at {}: {reason}", figure.words(), format::plural(count, "place"))
+            format!(
+                "not comparable: {} at {}: {reason}",
+                figure::words(figure),
+                format::plural(count, "place")
+            )
         })
         .collect()
 }

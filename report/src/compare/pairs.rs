@@ -1,14 +1,15 @@
 //! What two campaigns have both measured, and what each figure of it says.
 
+use crate::figure;
 use std::collections::BTreeSet;
 
 use super::{Options, place};
 use crate::cells;
 use crate::format;
-use crate::schema::{
+use crate::statistics::{REPEATS_FOR_INTERVAL, Ratio, Verdict};
+use model::schema::{
     Campaign, Cell, Compared, ComparedRatio, ComparedSide, ComparedVerdict, MainFigure, Missing, Point,
 };
-use crate::statistics::{REPEATS_FOR_INTERVAL, Ratio, Verdict};
 
 /// What two campaigns have in common.
 pub(super) struct Pairs<'a> {
@@ -163,11 +164,11 @@ impl<'a> Side<'a> {
 
     /// Returns true if any of them has the figure.
     pub(super) fn has(&self, figure: MainFigure) -> bool {
-        self.cells.iter().any(|cell| figure.figure().of(cell).is_some())
+        self.cells.iter().any(|cell| figure::figure(figure).of(cell).is_some())
     }
 
     fn summary(&self, figure: MainFigure) -> Option<ComparedSide> {
-        let summary = figure.summary(&self.cells)?;
+        let summary = figure::summary(figure, &self.cells)?;
         let is_bound = |cell: &&Cell| cell.capacity.as_ref().is_some_and(|phase| !phase.is_capacity);
         let lower_bound = figure == MainFigure::Capacity && self.cells.iter().any(is_bound);
         Some(ComparedSide { median: summary.median, repeats: summary.repeats as u32, lower_bound })
@@ -175,7 +176,7 @@ impl<'a> Side<'a> {
 
     /// One value a repeat, divided by that of `yardstick` in the same repeat where there is one.
     fn values(&self, figure: MainFigure, yardstick: Option<&str>) -> Vec<f64> {
-        let figure = figure.figure();
+        let figure = figure::figure(figure);
         let Some(yardstick) = yardstick else {
             return self.cells.iter().filter_map(|cell| figure.of(cell)).collect();
         };

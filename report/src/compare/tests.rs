@@ -1,6 +1,6 @@
 use super::*;
-use crate::schema::{CellStatus, ResultFile};
 use crate::testing::{self, Shape, point};
+use model::schema::{CellStatus, ResultFile};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -41,7 +41,7 @@ fn two_campaigns_of_the_same_thing_tie_nearly_everywhere() {
             compared(&campaign(2 * seed, 6, "", 1.0), &campaign(2 * seed + 1, 6, "", 1.0), &gate(0.1))
                 .expect("comparable");
         assert_eq!(comparison.failed(), 0, "{comparison:?}");
-        let told_apart = comparison.told_apart().expect("verdicts");
+        let told_apart = told_apart(&comparison).expect("verdicts");
         (different, cases) = (different + told_apart.hits, cases + told_apart.cases);
     }
     // p50, p99 and the rest of 3 contenders at 2 points.
@@ -173,10 +173,10 @@ fn missing(base: &Campaign, new: &Campaign) -> (Vec<Told>, Vec<String>) {
 fn leave_out(campaign: &mut Campaign, contender: &str, reason: Option<&str>) {
     campaign.plan.scenario.mechanisms.retain(|name| name != contender);
     campaign.cells.retain(|cell| cell.mechanism != contender);
-    campaign.plan.scenario.excludes.extend(reason.map(|reason| crate::schema::Exclude {
+    campaign.plan.scenario.excludes.extend(reason.map(|reason| model::schema::Exclude {
         mechanism: contender.to_owned(),
         reason: reason.to_owned(),
-        ..crate::schema::Exclude::default()
+        ..model::schema::Exclude::default()
     }));
 }
 
@@ -198,11 +198,11 @@ fn whatever_was_left_out_of_the_new_campaign_is_missing_with_the_reason_in_one_l
         assert!(turned.is_empty(), "measuring more is no fault: {turned:?}");
     }
     let mut new = campaign(2, 6, "", 1.0);
-    new.plan.scenario.excludes.push(crate::schema::Exclude {
+    new.plan.scenario.excludes.push(model::schema::Exclude {
         mechanism: "poll".to_owned(),
         reason: "takes too long".to_owned(),
         above_connections: Some(1_000),
-        ..crate::schema::Exclude::default()
+        ..model::schema::Exclude::default()
     });
     let (_, lines) = missing(&base, &new);
     assert_eq!(lines, ["missing in NEW: poll, at 10k × 10 (idle-scaling): left out: takes too long"]);
@@ -363,7 +363,7 @@ fn the_words_say_how_many_differences_chance_gives_and_what_is_worse() {
 fn a_comparison_is_a_result_that_the_schema_knows() {
     let comparison =
         compared(&campaign(1, 6, "", 1.0), &campaign(2, 3, "", 1.0), &gate(0.1)).expect("comparable");
-    let schema = serde_json::to_value(crate::schema::json_schema()).expect("a schema is JSON");
+    let schema = serde_json::to_value(model::schema::json_schema()).expect("a schema is JSON");
     let instance =
         serde_json::to_value(ResultFile::Comparison(comparison.clone())).expect("a result is JSON");
     assert!(jsonschema::is_valid(&schema, &instance));

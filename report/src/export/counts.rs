@@ -1,6 +1,6 @@
 //! What a run has counted, as more than one format lists it.
 
-use crate::schema::{Churn, LoadReport};
+use model::schema::{Churn, LoadReport};
 
 /// One count of a run.
 pub struct Count {

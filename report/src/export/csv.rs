@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Measure;
 use super::counts::{self, Count};
 use super::spreadsheet;
-use crate::schema::{Interval, Latency, LoadReport};
+use model::schema::{Interval, Latency, LoadReport};
 
 /// One row. The columns are documented in docs/METHODOLOGY.md.
 #[derive(Serialize)]

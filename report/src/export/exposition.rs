@@ -8,7 +8,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::histogram::Histogram;
+use model::histogram::Histogram;
 
 /// Which of the two formats an exposition is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

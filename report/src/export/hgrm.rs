@@ -1,7 +1,7 @@
 //! The percentile distribution of HdrHistogram, which its plotters read: byte for byte what hdr-histogram-js writes as
 //! `outputPercentileDistribution(5, 1000)`, in microseconds.
 
-use crate::histogram::{Histogram, SIGNIFICANT_DIGITS};
+use model::histogram::{Histogram, SIGNIFICANT_DIGITS};
 
 /// Rows from one half of the way to 100 % to the next half of what remains.
 const TICKS_PER_HALF_DISTANCE: f64 = 5.0;
@@ -112,7 +112,7 @@ fn rounded(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::histogram;
+    use model::histogram;
 
     #[test]
     fn halves_are_rounded_upwards_in_decimal() {

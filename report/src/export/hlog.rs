@@ -5,8 +5,8 @@
 use std::time::UNIX_EPOCH;
 
 use super::Measure;
-use crate::histogram::DecodeError;
-use crate::schema::{Latency, LoadReport};
+use model::histogram::DecodeError;
+use model::schema::{Latency, LoadReport};
 
 /// Values in nanoseconds; the column Interval_Max is in milliseconds by convention.
 const NS_PER_UNIT_OF_MAX: f64 = 1e6;

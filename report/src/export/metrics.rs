@@ -9,8 +9,8 @@
 use super::Measure;
 use super::counts::{self, Count};
 use super::exposition::{Dialect, Exposition, Kind, seconds};
-use crate::histogram::DecodeError;
-use crate::schema::{Latency, LoadMode, LoadReport};
+use model::histogram::DecodeError;
+use model::schema::{Latency, LoadMode, LoadReport};
 
 /// Writes the exposition of `report`, with `labels` on every sample beside the target.
 pub fn render(report: &LoadReport, dialect: Dialect, labels: &[(&str, &str)]) -> Result<String, DecodeError> {

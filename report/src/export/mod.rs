@@ -11,8 +11,8 @@ mod metrics;
 mod spreadsheet;
 
 use self::exposition::Dialect;
-use crate::histogram::DecodeError;
-use crate::schema::{Latency, LoadReport, ResultFile};
+use model::histogram::DecodeError;
+use model::schema::{Latency, LoadReport, ResultFile};
 
 /// One of the durations whose distribution a [`LoadReport`] has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use super::*;
-use crate::histogram;
-use crate::schema::{Churn, Interval};
 use crate::testing;
+use model::histogram;
+use model::schema::{Churn, Interval};
 
 /// An open-loop report of 20,000 requests.
 fn report() -> LoadReport {

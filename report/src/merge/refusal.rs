@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::schema::Shard;
+use model::schema::Shard;
 
 /// Why results cannot be merged. Each is one line that names the results concerned.
 #[derive(Debug, thiserror::Error, PartialEq)]

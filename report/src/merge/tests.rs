@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Arrivals, CpuQuota, LoadMode};
 use crate::testing;
+use model::schema::{Arrivals, CpuQuota, LoadMode};
 
 const BOUND: Duration = Duration::from_millis(100);
 
@@ -277,11 +277,11 @@ fn damage_is_found_and_named_rather_than_added() {
 #[test]
 fn a_merged_result_is_a_result_and_reads_back() {
     let merged = merge(three(), BOUND).expect("the shards of one run");
-    let text = serde_json::to_string(&crate::schema::ResultFile::Load(merged.clone())).expect("serialises");
+    let text = serde_json::to_string(&model::schema::ResultFile::Load(merged.clone())).expect("serialises");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("whole.json");
     std::fs::write(&path, text.repeat(2)).expect("written");
-    assert_eq!(crate::campaign::read_loads(&path).expect("read"), [merged.clone(), merged]);
+    assert_eq!(model::read::loads(&path).expect("read"), [merged.clone(), merged]);
 }
 
 #[test]

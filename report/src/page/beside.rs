@@ -7,7 +7,7 @@ use super::figure::{self, Inlined};
 use super::table::{Cell, Column, Table, columns};
 use crate::format;
 use crate::reproductions;
-use crate::schema::{BenchGroup, BenchPoint, Latency, LoadMode, LoadReport, Reproduction, Reproductions};
+use model::schema::{BenchGroup, BenchPoint, Latency, LoadMode, LoadReport, Reproduction, Reproductions};
 
 /// Micro-benchmarks.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -111,7 +111,7 @@ fn chosen<'a>(analysis: &'a Analysis<'_>) -> Vec<&'a PointAnalysis> {
     let plain = line::plain_points(analysis.campaign);
     let mut points: Vec<&PointAnalysis> = plain
         .filter_map(|point| analysis.points.iter().find(|at| at.point == *point))
-        .filter(|at| at.point.particulars().is_empty())
+        .filter(|at| at.point.is_plain())
         .filter(compared)
         .collect();
     if points.is_empty() {

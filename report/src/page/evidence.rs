@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::table::{Cell, Table, columns, id};
 use crate::claims::{explanation, page};
-use crate::schema::{ClaimResult, ClaimVerdict, Claims};
 use crate::semantics;
+use model::schema::{ClaimResult, ClaimVerdict, Claims};
 
 /// All claims.
 #[derive(Debug, Clone, PartialEq, Serialize)]

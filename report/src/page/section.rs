@@ -8,9 +8,9 @@ use super::figure::{self, Inlined};
 use super::table::{Cell, Table, columns, id};
 use crate::analysis::{Analysis, Measured, PointAnalysis, Row, Standing};
 use crate::map::{MARKS, Map};
-use crate::schema::{Campaign, Environment};
 use crate::statistics::Summary;
 use crate::{format, machine, markdown, table};
+use model::schema::{Campaign, Environment};
 
 /// A campaign.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -106,7 +106,7 @@ fn measured(campaign: &Campaign, home: &Environment) -> String {
 
 /// Every contender at every point.
 fn points(analysis: &Analysis<'_>) -> Table {
-    let further = analysis.points.iter().any(|at| !at.point.particulars().is_empty());
+    let further = analysis.points.iter().any(|at| !at.point.is_plain());
     let place: &[&str] = if further {
         &["sweep", "#connections", "#active", "further"]
     } else {
@@ -143,7 +143,7 @@ fn point_row(at: &PointAnalysis, row: &Row, further: bool) -> Vec<Cell> {
         Cell::figure(value.map_or_else(|| format::ABSENT.to_owned(), format::three_digits), value)
     };
     let mut cells = vec![Cell::text(&at.point.sweep), count(at.point.connections), count(at.point.active)];
-    cells.extend(further.then(|| Cell::text(at.point.particulars().join(", "))));
+    cells.extend(further.then(|| Cell::text(format::particulars(&at.point).join(", "))));
     cells.extend([
         Cell::text(&row.mechanism),
         time(&row.p50),

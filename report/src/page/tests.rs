@@ -2,8 +2,8 @@ use super::*;
 use crate::agreement;
 use crate::claims::base::Base;
 use crate::claims::cost;
-use crate::schema::{Campaign, CellStatus, SCHEMA_VERSION};
 use crate::testing;
+use model::schema::{Campaign, CellStatus, SCHEMA_VERSION};
 
 /// What a campaign and the made-up semantics say of the claims.
 fn claims(campaigns: &[Campaign]) -> Claims {

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Part;
 use super::section::Section;
 use super::table::{Cell, Table, columns};
-use crate::agreement::Agreement;
+use crate::agreement::{self, Agreement};
 use crate::analysis::Analysis;
-use crate::schema::{CellStatus, Claims, Health, Symptom};
 use crate::{format, machine};
+use model::schema::{CellStatus, Claims, Health, Symptom};
 
 /// What a sceptic asks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +32,7 @@ impl Validity {
         let diagnosis = first.and_then(|campaign| campaign.diagnosis.as_ref());
         let rows = parts.iter().zip(sections).map(|(part, section)| counts(part.analysis, section));
         Self {
-            agreement: claims.false_differences.map(|rate| rate.to_string()),
+            agreement: claims.false_differences.as_ref().map(agreement::line),
             counts: Table {
                 caption: "The cells of each campaign, and how often it told a contender from itself"
                     .to_owned(),

@@ -10,8 +10,8 @@ use super::table::{Cell, Table, columns};
 use super::validity::Validity;
 use super::{Part, Sources, section};
 use crate::analysis::Analysis;
-use crate::schema::Environment;
 use crate::{format, machine};
+use model::schema::Environment;
 
 /// The page.
 #[derive(Debug, Clone, PartialEq, Serialize)]

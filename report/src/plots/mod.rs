@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::analysis::Analysis;
-use crate::files::{self, WriteError};
-use crate::histogram::DecodeError;
-use crate::schema::{BenchGroup, LoadReport, Reproductions};
+use model::files::{self, WriteError};
+use model::histogram::DecodeError;
+use model::schema::{BenchGroup, LoadReport, Reproductions};
 
 use self::chart::Figure;
 

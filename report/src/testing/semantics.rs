@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::claims::decided;
-use crate::schema::{
+use model::schema::{
     Answer, Event, Evidence, Finding, Observer, PhaseReport, SCHEMA_VERSION, Semantics, SituationReport,
     WaitPhase,
 };

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use report::campaign;
-use report::note;
+use model::note;
+use model::read;
 use report::plots::{self, Drawing};
 
 /// Draws `file` into `plots`, or else into a folder with its name beside it.
@@ -26,9 +26,9 @@ pub fn draw(file: &Path, plots: Option<PathBuf>) -> anyhow::Result<ExitCode> {
 }
 
 fn drawings(file: &Path) -> anyhow::Result<Vec<Drawing>> {
-    match campaign::kind(file)?.as_deref() {
+    match read::kind(file)?.as_deref() {
         // Several runs in one file are no single JSON value.
-        Some("load") | None => match &campaign::read_loads(file)?[..] {
+        Some("load") | None => match &read::loads(file)?[..] {
             [load] => Ok(plots::draw_load(load)?),
             several => bail!(
                 "{}: has {} runs: merge them first (muxbench merge), or draw each by itself",
@@ -36,7 +36,7 @@ fn drawings(file: &Path) -> anyhow::Result<Vec<Drawing>> {
                 several.len()
             ),
         },
-        Some("reproductions") => Ok(plots::draw_reproductions(&campaign::read_reproductions(file)?)),
+        Some("reproductions") => Ok(plots::draw_reproductions(&read::reproductions(file)?)),
         Some("campaign") => bail!("{}: give the folder of the campaign, not its file", file.display()),
         _ => bail!(
             "{}: neither a campaign's folder nor a result of load-gen --json or muxbench run reproductions",

@@ -3,9 +3,9 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use load_gen::machine::capacity::Capacity;
+use model::schema::Plan;
 use muxbench::experiment::expectation::Expectation;
 use muxbench::experiment::scenario::{self, Overrides, ScenarioError};
-use report::schema::Plan;
 
 use super::apart::{self, Apart};
 use super::progress::minutes;

@@ -5,11 +5,11 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::note;
+use model::schema::{Campaign, Cell, CellStatus, Timing};
 use muxbench::experiment::expectation::{self, Expectation};
 use muxbench::experiment::run::Audience;
 use report::format;
-use report::note;
-use report::schema::{Campaign, Cell, CellStatus, Timing};
 
 /// What a campaign is expected to take, in words: `324 cells, about 11 min`.
 pub fn expected(expected: &Expectation) -> String {
@@ -135,7 +135,7 @@ fn describe(cell: &Cell) -> String {
         format::count(cell.point.connections.into()),
         format::count(cell.point.active.into())
     );
-    for particular in cell.point.particulars() {
+    for particular in format::particulars(&cell.point) {
         line += &format!(", {particular}");
     }
     let p50 = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref()?.p50_ns);

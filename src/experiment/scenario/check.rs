@@ -1,7 +1,7 @@
 //! What is wrong with a scenario, points and room for them aside.
 
 use load_gen::units::LARGEST_SIZE;
-use report::schema::{Protocol, Scenario};
+use model::schema::{Protocol, Scenario};
 
 use super::text::Mistake;
 use crate::mechanisms;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use report::schema::{ExternalServer, Protocol, Scenario};
+use model::schema::{ExternalServer, Protocol, Scenario};
 use rustix::fs::{Access, access};
 
 use super::text::Mistake;

@@ -1,7 +1,7 @@
 //! What the command line makes of a scenario, and whether the outcome can be run.
 
 use load_gen::machine::capacity::Capacity;
-use report::schema::{Exclude, Point, Scenario, Sweep};
+use model::schema::{Exclude, Point, Scenario, Sweep};
 
 use super::text::Mistake;
 use super::{Draft, ScenarioError, check, external, points, room};
@@ -76,7 +76,8 @@ impl Overrides {
         if !lines.is_empty() {
             return Err(ScenarioError(lines));
         }
-        let left_out = scenario.excludes.iter().map(|exclude| format!("left out: {exclude}"));
+        let left_out =
+            scenario.excludes.iter().map(|exclude| format!("left out: {}", report::format::exclude(exclude)));
         let notes = left_out.chain(missing.doubtful).collect();
         Ok(Prepared { scenario, points, notes })
     }
@@ -182,7 +183,7 @@ fn drop_empty(scenario: &Scenario, points: &mut Vec<Point>, form: &str) -> Optio
     points.retain(is_measured);
     let nothing_left = points.is_empty() && planned > 0 && scenario.contenders().next().is_some();
     nothing_left.then(|| {
-        let lines: Vec<String> = scenario.excludes.iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = scenario.excludes.iter().map(report::format::exclude).collect();
         Mistake::new(format!("{form}sweep"), format!("everything is left out: {}", lines.join("; ")))
     })
 }

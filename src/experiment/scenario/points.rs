@@ -1,7 +1,7 @@
 //! The points of a scenario: the product of what its sweeps list.
 
 use load_gen::units::{self, Active};
-use report::schema::{Point, Sweep};
+use model::schema::{Point, Sweep};
 
 use super::text::Mistake;
 use crate::server::AcceptMode;

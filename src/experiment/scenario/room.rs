@@ -6,8 +6,8 @@ use load_gen::machine::capacity::Capacity;
 use load_gen::placement::DESCRIPTORS_RESERVED;
 use load_gen::preflight::{self, Plan};
 use load_gen::target::Target;
+use model::schema::{Point, Scenario};
 use report::format;
-use report::schema::{Point, Scenario};
 
 use super::text::Mistake;
 use crate::mechanisms::{self, Mechanism, Serve};
@@ -114,7 +114,7 @@ fn advice(most: u64, point: &Point, names: &[&str], machine: &Capacity) -> Strin
 mod tests {
     use super::*;
     use crate::experiment::scenario::{DEFAULT, load};
-    use report::schema::Exclude;
+    use model::schema::Exclude;
 
     fn scenario() -> Scenario {
         let mut scenario = load(DEFAULT).expect("embedded");

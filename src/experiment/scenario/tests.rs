@@ -156,7 +156,7 @@ fn mechanisms_and_servers_are_chosen_by_name() {
 ))]
 mod of_a_default_build {
     use super::*;
-    use report::schema::Point;
+    use model::schema::Point;
 
     fn only(names: &[&str]) -> Overrides {
         Overrides {

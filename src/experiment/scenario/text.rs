@@ -1,6 +1,6 @@
 //! The text of a scenario: reading it, and finding the line of a key.
 
-use report::schema::Scenario;
+use model::schema::Scenario;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 

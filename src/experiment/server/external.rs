@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use load_gen::machine;
 use load_gen::machine::group::ProcessGroup;
 use load_gen::machine::sockets::ServerSockets;
-use report::schema::{ExternalServer, ProcessUsage};
+use model::schema::{ExternalServer, ProcessUsage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::last_line::LastLine;

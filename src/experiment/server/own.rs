@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use load_gen::machine;
 use load_gen::machine::usage;
-use report::schema::{Point, ProcessUsage, Protocol, ServerCounters};
+use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
 
 use super::last_line::LastLine;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use report::schema::Answer;
+use model::schema::Answer;
 
 use super::{Claim, Part, Seen, bounding, context, essential, scene};
 use crate::semantics::system::{epoll, epoll_add, outcome, result};

@@ -17,7 +17,7 @@ mod waits;
 
 use std::io;
 
-use report::schema::{ClaimResult, Evidence, Finding};
+use model::schema::{ClaimResult, Evidence, Finding};
 
 use super::situations::{self, Scene};
 use super::system::outcome;
@@ -227,7 +227,7 @@ fn in_turn(outcomes: &[impl AsRef<str>]) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use report::schema::ClaimVerdict;
+    use model::schema::ClaimVerdict;
 
     /// The outcomes that are claimed.
     fn as_claimed(claim: &Claim) -> Vec<Seen> {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use report::schema::{Answer, Event};
+use model::schema::{Answer, Event};
 use rustix::io::Errno;
 use rustix::process::Resource;
 

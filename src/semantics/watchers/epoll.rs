@@ -2,7 +2,7 @@
 
 use std::os::fd::{OwnedFd, RawFd};
 
-use report::schema::Answer;
+use model::schema::Answer;
 use rustix::io::Errno;
 
 use super::{Watcher, of_epoll, refused};

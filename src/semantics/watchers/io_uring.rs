@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 
 use io_uring::{IoUring, opcode, types};
-use report::schema::Answer;
+use model::schema::Answer;
 use rustix::io::Errno;
 
 use super::{EVERYTHING, Watcher, of_poll, refused};

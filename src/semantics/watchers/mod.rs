@@ -9,7 +9,7 @@ mod select;
 
 use std::os::fd::RawFd;
 
-use report::schema::{Answer, Event};
+use model::schema::{Answer, Event};
 use rustix::io::Errno;
 
 use super::system::errno_name;

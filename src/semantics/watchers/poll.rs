@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use report::schema::Answer;
+use model::schema::Answer;
 
 use super::{EVERYTHING, Watcher, of_poll, refused};
 use crate::semantics::system;

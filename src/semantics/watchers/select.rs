@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use report::schema::{Answer, Event};
+use model::schema::{Answer, Event};
 
 use super::{Watcher, refused};
 use crate::semantics::system::{self, FdSet};

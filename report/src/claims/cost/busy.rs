@@ -7,8 +7,8 @@ use crate::claims::base::{Base, Case, SMALL, Seen, Weight, figure_of};
 use crate::claims::pooled::{Pool, Pooled};
 use crate::format;
 use crate::line::{self, Line};
-use crate::schema::{Campaign, Point};
 use crate::statistics::{Proportion, Ratio, Verdict};
+use model::schema::{Campaign, Point};
 
 use Weight::{Bounding, Essential};
 

@@ -6,8 +6,8 @@ use crate::cells::Figure;
 use crate::claims::base::{Base, Case, Seen, Weight, figure_of};
 use crate::format;
 use crate::line::{self, Line};
-use crate::schema::BenchPoint;
 use crate::statistics::{Interval, Summary};
+use model::schema::BenchPoint;
 
 use Weight::{Bounding, Essential};
 

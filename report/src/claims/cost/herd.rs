@@ -5,8 +5,8 @@ use crate::cells::{self, Figure};
 use crate::claims::base::{Base, Case, Seen, Weight, figure_of};
 use crate::format;
 use crate::line;
-use crate::schema::{Campaign, Point};
 use crate::statistics::Ratio;
+use model::schema::{Campaign, Point};
 
 use Weight::{Bounding, Context, Essential};
 

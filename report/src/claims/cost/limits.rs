@@ -5,8 +5,8 @@ use super::{BENCH_WAIT, CostClaim};
 use crate::claims::base::{Base, Case, Seen, Weight, figure_of};
 use crate::format;
 use crate::line;
-use crate::schema::{BenchPoint, Campaign, Cell, CellStatus, ClaimFigure, Point};
 use crate::statistics::Summary;
+use model::schema::{BenchPoint, Campaign, Cell, CellStatus, ClaimFigure, Point};
 
 use Weight::{Bounding, Context, Essential};
 

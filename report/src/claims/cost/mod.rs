@@ -13,7 +13,7 @@ pub use limits::LIMITED;
 
 use super::base::{Base, Case};
 use super::decided;
-use crate::schema::{ClaimResult, ClaimVerdict};
+use model::schema::{ClaimResult, ClaimVerdict};
 
 /// The command that measures what most of these claims rest on.
 const RUN: &str = "muxbench run many-idle-few-active";

@@ -6,8 +6,8 @@ use crate::cells::Figure;
 use crate::claims::base::{Base, Case, Comparison, Seen, Weight, figure_of};
 use crate::format;
 use crate::line::{self, Line};
-use crate::schema::Point;
 use crate::statistics::{Ratio, Verdict};
+use model::schema::Point;
 
 use Weight::{Bounding, Context, Essential};
 

@@ -6,8 +6,8 @@ use crate::cells::Figure;
 use crate::claims::base::{Base, Case, Seen, Weight, figure_of};
 use crate::claims::pooled::Pool;
 use crate::format;
-use crate::schema::{BenchPoint, Campaign, Point};
 use crate::statistics::{Interval, Ratio, Summary, Verdict};
+use model::schema::{BenchPoint, Campaign, Point};
 
 use Weight::{Bounding, Essential};
 
@@ -53,7 +53,7 @@ pub(super) const POLL_FASTER: CostClaim = CostClaim {
 /// The points with many connections of which few are active, ten percent or fewer, so that the wait is what costs; of one thread.
 fn points<'a>(base: &Base<'a>) -> Vec<(&'a Campaign, &'a Point)> {
     let is_such = |point: &Point| {
-        point.connections >= MANY && point.active <= point.connections / 10 && point.particulars().is_empty()
+        point.connections >= MANY && point.active <= point.connections / 10 && point.is_plain()
     };
     base.points().filter(|(_, point)| is_such(point)).collect()
 }

@@ -1,12 +1,12 @@
 //! Each claim on results that must confirm it, on results that must refute it, and on none.
 
 use super::*;
-use crate::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
-use crate::schema::{
+use crate::testing::{self, Shape};
+use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
+use model::schema::{
     BenchGroup, BenchPoint, CallCounters, Campaign, Evidence, Finding, LoadReport, Point, Semantics,
     Switches, Usage,
 };
-use crate::testing::{self, Shape};
 
 /// Results of one kind or another.
 #[derive(Default)]

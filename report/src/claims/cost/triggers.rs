@@ -6,8 +6,8 @@ use crate::claims::base::{Base, Case, Comparison, Seen, Weight, figure_of};
 use crate::claims::pooled::Pool;
 use crate::format;
 use crate::line;
-use crate::schema::{Campaign, Point};
 use crate::statistics::{Ratio, Verdict};
+use model::schema::{Campaign, Point};
 
 use Weight::{Bounding, Context, Essential};
 
@@ -100,6 +100,6 @@ fn busiest<'a>(base: &Base<'a>, ring: &str) -> Option<(&'a Campaign, &'a Point)>
         let ratio = cells::ratio(&alone.cells(point, ring), &alone.cells(point, LT), Figure::Syscalls);
         ratio.is_some_and(|ratio| ratio.verdict != Verdict::NotEnoughRepeats)
     };
-    let plain = base.points().filter(|(_, point)| point.particulars().is_empty());
+    let plain = base.points().filter(|(_, point)| point.is_plain());
     plain.filter(|(campaign, point)| both(campaign, point)).max_by_key(|(_, point)| point.active)
 }

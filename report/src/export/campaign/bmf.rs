@@ -4,13 +4,14 @@
 //! Bencher's own measures carry the units and the direction: `latency` is in nanoseconds and better when smaller, `throughput` in
 //! operations a second and better when greater. So each figure is a benchmark of its own, with one of these two.
 
+use crate::figure;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::json;
 use super::series;
-use crate::schema::{Campaign, MainFigure};
+use model::schema::{Campaign, MainFigure};
 
 /// One measure. The names of the keys are the format's.
 #[derive(Serialize)]
@@ -27,7 +28,7 @@ pub fn render(campaign: &Campaign) -> String {
     let mut benchmarks: BTreeMap<String, BTreeMap<&str, Metric>> = BTreeMap::new();
     for series in series::all(campaign) {
         for figure in MainFigure::ALL {
-            let Some(summary) = figure.summary(&series.cells) else { continue };
+            let Some(summary) = figure::summary(figure, &series.cells) else { continue };
             let measure = if figure.is_better_when_greater() { "throughput" } else { "latency" };
             let metric = Metric {
                 value: summary.median,

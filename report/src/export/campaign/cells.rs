@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::spreadsheet::text;
 use crate::cells::Figure;
-use crate::schema::{Campaign, Cell, CellStatus};
+use model::schema::{Campaign, Cell, CellStatus};
 
 /// One row. The columns are documented in docs/METHODOLOGY.md; a figure that a cell does not have is empty.
 #[derive(Serialize)]

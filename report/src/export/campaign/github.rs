@@ -1,13 +1,14 @@
 //! What [github-action-benchmark](https://github.com/benchmark-action/github-action-benchmark) reads as `customSmallerIsBetter` and
 //! `customBiggerIsBetter`: an array of figures a file, told from run to run by their names.
 
+use crate::figure;
 use serde::Serialize;
 
 use super::json;
 use super::series::{self, Series};
 use crate::format;
-use crate::schema::{Campaign, Cell, MainFigure};
 use crate::statistics::Interval;
+use model::schema::{Campaign, Cell, MainFigure};
 
 /// The file of times.
 const SMALLER: &str = "smaller-is-better.json";
@@ -44,7 +45,7 @@ pub fn render(campaign: &Campaign) -> [(String, String); 2] {
 
 impl Figure {
     fn of(series: &Series<'_>, figure: MainFigure, conditions: &str) -> Option<Self> {
-        let summary = figure.summary(&series.cells)?;
+        let summary = figure::summary(figure, &series.cells)?;
         // Whole nanoseconds as microseconds, and whole echoes.
         let (unit, scale) = if figure.is_better_when_greater() { ("echoes/s", 1.0) } else { ("us", 1e3) };
         let scaled = |value: f64| value.round() / scale;

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use super::super::{hgrm, hlog};
 use super::series;
-use crate::histogram::DecodeError;
-use crate::schema::{Campaign, Cell, Latency, LoadReport};
+use model::histogram::DecodeError;
+use model::schema::{Campaign, Cell, Latency, LoadReport};
 
 /// The interval log: a line a valid cell, at the time at which it was measured.
 pub fn render(campaign: &Campaign) -> Result<String, DecodeError> {

@@ -2,9 +2,10 @@
 
 use super::super::exposition::{Dialect, Exposition, Kind, seconds};
 use super::series::{self, Series};
-use crate::histogram::DecodeError;
-use crate::schema::{Campaign, Cell, CellStatus, MainFigure};
+use crate::figure;
 use crate::statistics::Summary;
+use model::histogram::DecodeError;
+use model::schema::{Campaign, Cell, CellStatus, MainFigure};
 
 /// Writes the exposition of `campaign`.
 pub fn render(campaign: &Campaign, dialect: Dialect) -> Result<String, DecodeError> {
@@ -102,7 +103,7 @@ fn figures(exposition: &mut Exposition, all: &[(Labels, Series<'_>)], figure: Ma
         &format!("{help} Median of the repeats, and its 95% interval."),
     );
     for (labels, series) in all {
-        let Some(Summary { median, interval, .. }) = figure.summary(&series.cells) else { continue };
+        let Some(Summary { median, interval, .. }) = figure::summary(figure, &series.cells) else { continue };
         exposition.sample(name, &labels.with("of", "median"), value(median));
         if let Some(interval) = interval {
             exposition.sample(name, &labels.with("of", "low"), value(interval.low));

@@ -9,8 +9,8 @@ mod metrics;
 mod series;
 
 use super::exposition::Dialect;
-use crate::histogram::DecodeError;
-use crate::schema::Campaign;
+use model::histogram::DecodeError;
+use model::schema::Campaign;
 
 /// A format that other tools read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use super::super::file_name;
 use crate::cells;
-use crate::histogram::{self, DecodeError, Histogram};
-use crate::schema::{Campaign, Cell, Point};
+use model::histogram::{self, DecodeError, Histogram};
+use model::schema::{Campaign, Cell, Point};
 
 /// One contender at one point.
 pub struct Series<'a> {

@@ -3,8 +3,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::*;
-use crate::schema::CellStatus;
 use crate::testing;
+use model::schema::CellStatus;
 
 fn one(campaign: &Campaign, format: Format) -> String {
     match render(campaign, format).expect("sound histograms") {

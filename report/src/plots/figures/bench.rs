@@ -9,8 +9,8 @@ use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::dots::Dots;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
 use crate::plots::style::{self, Styles};
-use crate::schema::{BenchGroup, BenchPoint};
 use crate::statistics::{Interval, Ratio, Summary, Verdict};
+use model::schema::{BenchGroup, BenchPoint};
 
 const HEADING: &str = "wall time of a call";
 

@@ -4,7 +4,7 @@ use super::measure::number;
 use crate::analysis::{Analysis, PointAnalysis};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use crate::schema::{Load, Point, Sweep};
+use model::schema::{Load, Point, Sweep};
 
 /// More of what else varies than this are not all drawn.
 const MOST_FACETS: usize = 4;
@@ -120,7 +120,7 @@ impl Dimension {
             true => "all active".to_owned(),
             false => format!("{} active", format::thousands(point.active.into())),
         };
-        let particulars = self.rest(point).particulars();
+        let particulars = format::particulars(&self.rest(point));
         let first = match self {
             Self::Connections => vec![active],
             Self::Share => vec![connections],
@@ -164,7 +164,8 @@ impl Dimension {
         }
         let is_share = sweep.active.iter().any(|active| active.trim_end().ends_with('%'));
         let per_myriad = (share(point) * 1e4).round() as u32;
-        let particulars = || rest.particulars().iter().map(|text| format!(", {text}")).collect::<String>();
+        let particulars =
+            || format::particulars(&rest).iter().map(|text| format!(", {text}")).collect::<String>();
         match (is_share, sweep.active.len()) {
             // Whatever it came to, it is the sweep's only one.
             (true, 1) => {

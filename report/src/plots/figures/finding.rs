@@ -5,8 +5,8 @@ use super::measure::Measure;
 use crate::analysis::{self, Analysis, PointAnalysis};
 use crate::cells;
 use crate::line;
-use crate::schema::{Campaign, Cell, Point};
 use crate::statistics::{REPEATS_FOR_INTERVAL, Ratio, Verdict};
+use model::schema::{Campaign, Cell, Point};
 
 /// The finding by the first of `measures` that contenders can be compared by: at the furthest point of the last facet at which
 /// two of them have an interval, or else at which two of them have anything.

@@ -2,13 +2,13 @@
 
 use super::spectrum;
 use crate::format;
-use crate::histogram::{self, DecodeError, Histogram};
 use crate::line;
 use crate::plots::axis::{Axis, Scale, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::heat::{Column, Course, Heat};
 use crate::plots::style::Styles;
-use crate::schema::{LoadMode, LoadReport, Point};
+use model::histogram::{self, DecodeError, Histogram};
+use model::schema::{LoadMode, LoadReport, Point};
 
 /// Columns beyond which intervals are put together.
 const COLUMNS_AT_MOST: usize = 120;

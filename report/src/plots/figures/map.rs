@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_title_says_who_is_shown_to_be_slower_and_nobody_is_with_too_few_repeats() {
-        let title = |campaign: &crate::schema::Campaign| {
+        let title = |campaign: &model::schema::Campaign| {
             crossover_map(&Analysis::of(campaign).expect("sound")).expect("a map").title
         };
         let mut campaign = grid(0.02);

@@ -3,10 +3,10 @@
 use crate::analysis::{Metric, Row};
 use crate::cells::{self, Figure};
 use crate::format;
-use crate::histogram;
 use crate::plots::axis::Unit;
-use crate::schema::{Cell, Usage};
 use crate::statistics::Summary;
+use model::histogram;
+use model::schema::{Cell, Usage};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

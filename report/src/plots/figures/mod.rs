@@ -23,9 +23,9 @@ use super::lines::{Lines, Mark, Series};
 use super::style::Styles;
 use crate::analysis::Analysis;
 use crate::format;
-use crate::schema::Environment;
 use crate::statistics::REPEATS_FOR_INTERVAL;
 use crate::warnings;
+use model::schema::Environment;
 
 /// A figure of a campaign, unless there is nothing in it. `notes` are told after how to read it.
 fn figure(

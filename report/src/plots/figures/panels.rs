@@ -10,8 +10,8 @@ use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{self, Body, Panel};
 use crate::plots::dots::Dots;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
-use crate::schema::{Cell, CellStatus};
 use crate::statistics::median;
+use model::schema::{Cell, CellStatus};
 
 /// The first connection beyond what glibc's `fd_set` holds.
 pub const FD_SETSIZE: f64 = 1024.0;

@@ -9,7 +9,7 @@ use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::dots::Dots;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
 use crate::plots::style::Styles;
-use crate::schema::{ReproducedFigure, Reproduction, Reproductions};
+use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
 /// A figure for each table: ours and what was published, on one scale.
 pub fn reproductions(all: &Reproductions) -> Vec<Figure> {

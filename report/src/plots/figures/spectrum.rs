@@ -5,10 +5,10 @@ use super::measure::Measure;
 use super::panels::{self, label};
 use crate::analysis::{Analysis, PointAnalysis};
 use crate::format;
-use crate::histogram::{Histogram, SAMPLES_BEYOND};
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+use model::histogram::{Histogram, SAMPLES_BEYOND};
 
 /// Of the largest point of the idle sweep, all contenders.
 pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {

@@ -6,7 +6,7 @@ use super::{figure, file_name, finding, panels};
 use crate::analysis::Analysis;
 use crate::format;
 use crate::plots::chart::Figure;
-use crate::schema::Sweep;
+use model::schema::Sweep;
 
 /// Connections from which on what one costs stands out from what a process costs anyway.
 const MANY: f64 = 1_000.0;

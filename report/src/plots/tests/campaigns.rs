@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use crate::schema::{
+use crate::testing::{self, Shape};
+use model::schema::{
     CallCounters, Campaign, Cell, CellStatus, Connections, Interval, Latency, LoadReport, Point,
     ProcessUsage, ServerCounters, Slab, Sweep, Switches, Usage,
 };
-use crate::testing::{self, Shape};
 
 pub const ALL: [&str; 12] = [
     "threads",
@@ -87,7 +87,7 @@ pub fn wide_grid() -> Campaign {
     let sweep = &mut campaign.plan.scenario.sweeps[0];
     sweep.connections.dedup();
     sweep.active =
-        crate::schema::ActiveList::Several(["1%", "5%", "20%", "50%", "100%"].map(str::to_owned).into());
+        model::schema::ActiveList::Several(["1%", "5%", "20%", "50%", "100%"].map(str::to_owned).into());
     campaign
 }
 
@@ -212,7 +212,7 @@ pub fn shares() -> Campaign {
     });
     let sweep = &mut campaign.plan.scenario.sweeps[0];
     sweep.connections = vec!["100".into(), "10k".into()];
-    sweep.active = crate::schema::ActiveList::Several(["1%", "10%", "100%"].map(str::to_owned).into());
+    sweep.active = model::schema::ActiveList::Several(["1%", "10%", "100%"].map(str::to_owned).into());
     campaign
 }
 

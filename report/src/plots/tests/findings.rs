@@ -3,8 +3,8 @@
 use super::campaigns;
 use super::drawings;
 use crate::plots::Drawing;
-use crate::schema::{Campaign, CellStatus, Switches};
 use crate::testing;
+use model::schema::{Campaign, CellStatus, Switches};
 
 fn drawing(campaign: &Campaign, name: &str) -> Drawing {
     let all = drawings(campaign);

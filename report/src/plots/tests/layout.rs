@@ -9,8 +9,8 @@ use crate::analysis::Analysis;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure};
 use crate::plots::{Drawing, draw, draw_load, draw_reproductions, figures, svg};
-use crate::schema::{ReproducedFigure, Reproduction, Reproductions};
 use crate::testing;
+use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
 /// A drawing of each kind of figure, with the name of what it is of.
 fn every_drawing() -> &'static [(String, Drawing)] {
@@ -36,7 +36,7 @@ fn draw_all() -> Vec<(String, Drawing)> {
     all
 }
 
-fn bench_of_one_size() -> crate::schema::BenchGroup {
+fn bench_of_one_size() -> model::schema::BenchGroup {
     let mut group = testing::bench();
     group.group = "wakeup".into();
     group.points.retain(|point| point.watched == 100);

@@ -4,8 +4,8 @@ mod layout;
 
 use super::*;
 use crate::plots::chart::Body;
-use crate::schema::{Campaign, CellStatus};
 use crate::testing::{self, Shape, point};
+use model::schema::{Campaign, CellStatus};
 
 fn drawings(campaign: &Campaign) -> Vec<Drawing> {
     let analysis = Analysis::of(campaign).expect("sound histograms");

@@ -8,7 +8,6 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Point, Protocol};
-use crate::format;
 
 /// An experiment as written in `scenarios/NAME.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,24 +112,6 @@ impl Exclude {
         self.sweep.as_ref().is_none_or(|sweep| *sweep == point.sweep)
             && self.above_connections.is_none_or(|most| point.connections > most)
             && self.accept.as_ref().is_none_or(|accept| Some(accept) == point.accept.as_ref())
-    }
-}
-
-/// `select above 1,024 connections: its bitmaps end there`.
-impl fmt::Display for Exclude {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mechanism, reason, sweep, above_connections, accept } = self;
-        f.write_str(mechanism)?;
-        if let Some(sweep) = sweep {
-            write!(f, " in {sweep}")?;
-        }
-        if let Some(most) = above_connections {
-            write!(f, " above {} connections", format::thousands((*most).into()))?;
-        }
-        if let Some(accept) = accept {
-            write!(f, " with --accept {accept}")?;
-        }
-        write!(f, ": {}", reason.replace('\n', " "))
     }
 }
 
@@ -299,42 +280,6 @@ impl<'de> Deserialize<'de> for ActiveList {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn scenario(excludes: Vec<Exclude>) -> Scenario {
-        let mut scenario = crate::testing::realistic_of(&["poll", "select"]).plan.scenario;
-        scenario.control = Some("poll".into());
-        scenario.excludes = excludes;
-        scenario
-    }
-
-    #[test]
-    fn the_control_is_measured_and_is_no_contender() {
-        let scenario = scenario(Vec::new());
-        assert_eq!(scenario.contenders().collect::<Vec<_>>(), ["poll", "select"]);
-        assert_eq!(scenario.measured().collect::<Vec<_>>(), ["poll", "select", "poll again"]);
-        assert_eq!(program_of("poll again"), "poll");
-        assert_eq!(program_of("poll"), "poll");
-    }
-
-    #[test]
-    fn an_exclusion_covers_the_points_that_all_of_it_holds_for() {
-        let shared = Point { accept: Some("shared".into()), ..Point::new("herd", 100, 10) };
-        let base = Exclude { mechanism: "poll".into(), reason: "because".into(), ..Exclude::default() };
-        for (exclude, covered) in [
-            (base.clone(), true),
-            (Exclude { sweep: Some("herd".into()), ..base.clone() }, true),
-            (Exclude { sweep: Some("other".into()), ..base.clone() }, false),
-            (Exclude { above_connections: Some(99), ..base.clone() }, true),
-            (Exclude { above_connections: Some(100), ..base.clone() }, false),
-            (Exclude { accept: Some("shared".into()), above_connections: Some(99), ..base.clone() }, true),
-            (Exclude { accept: Some("exclusive".into()), ..base.clone() }, false),
-        ] {
-            let scenario = scenario(vec![exclude.clone()]);
-            assert_eq!(scenario.exclusion("poll", &shared).is_some(), covered, "{exclude:?}");
-            assert_eq!(scenario.exclusion("poll again", &shared).is_some(), covered, "{exclude:?}");
-            assert_eq!(scenario.exclusion("select", &shared), None);
-        }
-    }
 
     #[test]
     fn one_active_count_is_written_without_brackets() {

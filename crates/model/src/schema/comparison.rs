@@ -175,3 +175,55 @@ pub enum ComparedVerdict {
     /// There is no interval, or what was measured does not bear a comparison.
     NotComparable,
 }
+
+impl Comparison {
+    /// How many figures are worse by more than was allowed.
+    pub fn failed(&self) -> usize {
+        self.comparisons.iter().filter(|compared| compared.fails).count()
+    }
+
+    /// The contenders that BASE has figures of and of which not a single one came to a verdict: nothing can be said of them.
+    pub fn undecided(&self) -> Vec<&str> {
+        let decided = |name: &str| {
+            let mut of_it = self.comparisons.iter().filter(|compared| compared.contender == name);
+            of_it.any(|compared| compared.verdict != ComparedVerdict::NotComparable)
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for Compared { contender, .. } in self.comparisons.iter().filter(|compared| compared.base.is_some()) {
+            if !names.contains(&contender.as_str()) && !decided(contender) {
+                names.push(contender);
+            }
+        }
+        names
+    }
+
+    /// The number of figures that came to a verdict.
+    pub fn compared(&self) -> u64 {
+        self.totals.iter().map(|total| total.compared).sum()
+    }
+}
+
+impl MainFigure {
+    /// All of them, in the order of tables.
+    pub const ALL: [Self; 4] = [Self::ResponseP50, Self::ResponseP99, Self::Capacity, Self::ServerCpu];
+
+    /// The end of a series' name: `epoll-et/10000c/10a/p99`.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::ResponseP50 => "p50",
+            Self::ResponseP99 => "p99",
+            Self::Capacity => "capacity",
+            Self::ServerCpu => "cpu",
+        }
+    }
+
+    /// Whether more of it is better; the others are times.
+    pub fn is_better_when_greater(self) -> bool {
+        self == Self::Capacity
+    }
+
+    /// Whether it is measured in open loop, and so depends on the rate that was offered.
+    pub fn depends_on_rate(self) -> bool {
+        matches!(self, Self::ResponseP50 | Self::ResponseP99)
+    }
+}

@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::format;
-
 /// Where a cell was measured. What is absent is as the scenario's load says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
@@ -33,6 +31,11 @@ pub struct Point {
 }
 
 impl Point {
+    /// Whether only connections tell it from others of its sweep.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::new(self.sweep.clone(), self.connections, self.active)
+    }
+
     /// A point with nothing but a number of connections, `active` of them active.
     pub fn new(sweep: impl Into<String>, connections: u32, active: u32) -> Self {
         Self {
@@ -45,23 +48,6 @@ impl Point {
             rate_per_s: None,
             churn_per_s: None,
         }
-    }
-
-    /// What tells it from other points besides connections, in words: `4 threads`, `shared`, `1,024 B`. Empty where
-    /// there is nothing.
-    pub fn particulars(&self) -> Vec<String> {
-        let counted = |value: Option<u32>, unit: &str| {
-            value.map(|value| format!("{}{unit}", format::thousands(value.into())))
-        };
-        let threads = (self.threads > 1).then(|| format!("{} threads", self.threads));
-        let all = [
-            threads,
-            self.accept.clone(),
-            counted(self.size_bytes, " B"),
-            counted(self.rate_per_s, " requests/s"),
-            counted(self.churn_per_s, " replaced/s"),
-        ];
-        all.into_iter().flatten().collect()
     }
 }
 
@@ -91,11 +77,6 @@ mod tests {
             churn_per_s: Some(100),
             ..plain.clone()
         };
-        assert!(plain.particulars().is_empty());
-        assert_eq!(
-            full.particulars().join(", "),
-            "4 threads, shared, 1,024 B, 2,000 requests/s, 100 replaced/s"
-        );
         for point in [plain, full] {
             let text = serde_json::to_string(&point).expect("serialises");
             assert_eq!(serde_json::from_str::<Point>(&text).expect("reads"), point);

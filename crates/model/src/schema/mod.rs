@@ -79,6 +79,3 @@ pub enum ResultFile {
 pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(ResultFile)
 }
-
-#[cfg(test)]
-mod tests;
