@@ -352,6 +352,7 @@ fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
             excludes: Vec::new(),
             control: None,
             repeats,
+            rounds: None,
             stop: None,
             load: Load { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
             timing: Timing { warmup_s: 0.2, capacity_s: 1.0, latency_s: 1.0 },

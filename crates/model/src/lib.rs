@@ -5,6 +5,7 @@
 // A write that fails makes these panic: [`streams`] has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod campaign;
 pub mod files;
 pub mod histogram;
 pub mod read;

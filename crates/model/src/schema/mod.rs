@@ -14,7 +14,7 @@ mod load;
 mod point;
 mod reproduction;
 mod scenario;
-mod seed;
+pub(crate) mod seed;
 mod self_check;
 mod semantics;
 mod usage;
@@ -37,7 +37,7 @@ pub use load::{
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
 pub use scenario::{
-    ActiveList, Exclude, ExternalServer, Load, Quick, Scenario, Stop, Sweep, Timing, program_of,
+    ActiveList, Exclude, ExternalServer, Load, Quick, Rounds, Scenario, Stop, Sweep, Timing, program_of,
 };
 pub use self_check::{Check, SelfCheck};
 pub use semantics::{Answer, Event, Observer, Phase as WaitPhase, PhaseReport, Semantics, SituationReport};
@@ -71,6 +71,8 @@ pub enum ResultFile {
     Reproductions(Reproductions),
     /// The claims with their verdicts: `muxbench claims --json`.
     Claims(Claims),
+    /// A campaign of rounds.
+    Rounds(crate::campaign::Campaign),
     /// Two campaigns, compared: `muxbench compare --json`.
     Comparison(Comparison),
 }

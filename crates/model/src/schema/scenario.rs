@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Repeat until the figures are as sure as this.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stop: Option<Stop>,
+    /// How candidates are measured in rounds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rounds: Option<Rounds>,
     /// The load that every cell is put under, unless its point says otherwise.
     pub load: Load,
     /// How long the phases of a cell last.
@@ -125,6 +128,24 @@ pub struct Stop {
     pub ratio_half_width: f64,
     /// Repeats after which there are no more, however wide the intervals.
     pub repeats_at_most: u32,
+}
+
+/// How candidates are measured: all at once, in rounds of short slices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// The candidate that all others are compared with, and that is measured a second time as its own twin.
+    pub reference: String,
+    /// How often servers and connections are started anew.
+    pub starts: u32,
+    /// Time of each point, over all its starts, in seconds.
+    pub point_s: f64,
+    /// Shortest window of a slice, in seconds. It grows where the active connections need longer.
+    pub slice_s: f64,
+    /// Requests per second of the light rate, which every candidate sustains.
+    pub light_per_s: f64,
+    /// The busy rate, as a share of the reference's throughput, 0 to 1.
+    pub busy_share: f64,
 }
 
 /// A server of other making: a command that echoes what it reads, in any language.

@@ -1,0 +1,225 @@
+//! A campaign of rounds: all candidates of a point are alive at once, and each round gives each of them one slice of the same load, in
+//! random order. Ratios are formed within a round, against a fixed reference.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{Connections, Diagnosis, Environment, Point, Scenario, ServerCounters, Slab, Switches};
+
+/// Everything that one `muxbench run` measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Campaign {
+    /// See [`SCHEMA_VERSION`](crate::schema::SCHEMA_VERSION).
+    pub schema_version: u32,
+    /// Version of muxbench that measured.
+    pub muxbench_version: String,
+    /// When the run began, RFC 3339, UTC.
+    pub started: String,
+    /// The command that repeats the run exactly.
+    pub command: String,
+    /// How sure the figures were to be.
+    pub length: Length,
+    /// Whether every planned start was measured; false after an interruption.
+    pub complete: bool,
+    /// The machine.
+    pub environment: Environment,
+    /// The doctor's verdict on it before the first start; absent where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub diagnosis: Option<Diagnosis>,
+    /// What was planned.
+    pub plan: Plan,
+    /// Every start of a group of candidates, in the order of time.
+    pub starts: Vec<Start>,
+    /// Every round, in the order of time, dropped ones included.
+    pub rounds: Vec<Round>,
+}
+
+/// How sure the figures of a run are to be, and so how long it may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// A first look.
+    Quick,
+    /// What a run is without further options.
+    #[default]
+    Default,
+    /// A third of the default's intervals, in six times its time.
+    Thorough,
+}
+
+/// What a campaign sets out to measure: the scenario, and what the command line made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The scenario with every override applied.
+    pub scenario: Scenario,
+    /// The candidate that all others are compared with.
+    pub reference: String,
+    /// Where candidates are measured.
+    pub points: Vec<PlannedPoint>,
+    /// The seed of every order and every schedule.
+    #[serde(with = "crate::schema::seed")]
+    #[schemars(with = "crate::schema::seed::Seed")]
+    pub seed: u64,
+}
+
+/// A point, and who is measured there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedPoint {
+    /// The point.
+    pub point: Point,
+    /// The candidates that are alive at the same time; more than one group where they do not all fit. The reference and its twin
+    /// are in each.
+    pub groups: Vec<Vec<String>>,
+}
+
+/// One start of a group of candidates: servers and connections are new, and live until its last round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Start {
+    /// Index into the plan's points.
+    pub point: u32,
+    /// Index into the point's groups.
+    pub group: u32,
+    /// Number of the start, from 0.
+    pub start: u32,
+    /// When it began, in seconds since the campaign began.
+    pub began_s: f64,
+    /// Each candidate's set-up and end.
+    pub candidates: Vec<Started>,
+}
+
+/// One candidate of a start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Started {
+    /// The candidate's name; that of the reference's twin is `NAME again`.
+    pub candidate: String,
+    /// Why it could not be measured, or not to the end; absent where it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<String>,
+    /// How its connections fared; absent when its server did not start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connections: Option<Connections>,
+    /// Resident memory of the server with all connections open, less that before the first, in bytes; of an external server, the
+    /// sum over the processes of its group.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_rss_growth_bytes: Option<u64>,
+    /// The kernel's memory before its first connection and with all of its connections open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slab: Option<Slab>,
+    /// What the server used from before the first connection until it had accepted all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub setup: Option<ServerCost>,
+    /// What the server used from before the first connection was closed, by a reset, until it had closed all of them at its end;
+    /// absent for an external server, which does not tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub teardown: Option<ServerCost>,
+}
+
+/// What a server used between two instants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerCost {
+    /// Time between the two, in seconds.
+    pub wall_s: f64,
+    /// CPU time, user and system, of all its threads, in seconds.
+    pub cpu_s: f64,
+    /// Its counters; absent of a server that has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counters: Option<ServerCounters>,
+    /// How often its threads were switched; absent of a server with more threads than can be read in passing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub switches: Option<Switches>,
+}
+
+/// The kind of load of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Closed loop: every active connection has one request outstanding.
+    Saturation,
+    /// Open loop at a rate that every candidate sustains.
+    Light,
+    /// Open loop at a share of the reference's throughput.
+    Busy,
+}
+
+/// One slice for each candidate, one after the other in random order, all under the same load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Round {
+    /// Index into the plan's points.
+    pub point: u32,
+    /// Index into the point's groups.
+    pub group: u32,
+    /// Number of the start, from 0.
+    pub start: u32,
+    /// Number of the round within its start, from 0.
+    pub round: u32,
+    /// The load.
+    pub phase: Phase,
+    /// Requests per second of the open loop; absent in closed loop.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rate_per_s: Option<f64>,
+    /// When it began, in seconds since the campaign began.
+    pub began_s: f64,
+    /// Why it does not count, for any candidate: the fault of the generator or the machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dropped: Option<String>,
+    /// The slices, in the order of time.
+    pub slices: Vec<Slice>,
+}
+
+/// What one candidate did in one round. Counts and costs are those between two readings at the edges of the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Slice {
+    /// The candidate's name.
+    pub candidate: String,
+    /// Time between the two readings, in seconds.
+    pub window_s: f64,
+    /// Requests answered between the two readings: the denominator of everything per request.
+    pub answered: u64,
+    /// Requests answered in the first half of the window, between the first reading and one in the middle.
+    pub answered_first: u64,
+    /// Length of that half, in seconds.
+    pub first_s: f64,
+    /// Requests that fell due in the window.
+    pub scheduled: u64,
+    /// Of those, answered correctly, if only later.
+    pub completed: u64,
+    /// Of those, the ones that the generator did not send in time by its own fault.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub missed: u64,
+    /// Of those, failed, by the fault's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub errors: BTreeMap<String, u64>,
+    /// The server's cost between the two readings.
+    pub server: ServerCost,
+    /// CPU time of the generator's workers between the two readings, in seconds.
+    pub generator_cpu_s: f64,
+    /// Time in which the generator's busiest worker was not idle, as a share of the window, 0 to 1.
+    pub generator_busy: f64,
+    /// The longest time without a reply while one was outstanding, in nanoseconds.
+    pub longest_silence_ns: u64,
+    /// Durations of the requests that fell due in the window: in open loop from the intended send (response time), in closed loop
+    /// from the send. HdrHistogram V2 with DEFLATE, base64.
+    pub response: String,
+    /// The response's median, in nanoseconds; absent without a request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_ns: Option<u64>,
+    /// The median of the requests that fell due in the first half of the window, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_first_ns: Option<u64>,
+    /// The same of the second half.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_second_ns: Option<u64>,
+    /// Median of the service time, from the actual send, in nanoseconds; absent in closed loop, where it is the response.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub service_p50_ns: Option<u64>,
+    /// What the generator or the machine did wrong in this slice; any of it drops the round.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub faults: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
