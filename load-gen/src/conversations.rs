@@ -287,6 +287,46 @@ impl Conversations {
         self.let_go(index, now_ns);
     }
 
+    /// Gives up all requests that are held back, since their load is over: they are never sent.
+    pub fn abandon_held(&mut self, books: &mut Recorder) {
+        if self.pending == 0 {
+            return;
+        }
+        for index in 0..self.all.len() {
+            let Conversation { mut oldest, held, .. } = self.all[index];
+            if held == NONE {
+                continue;
+            }
+            // The one before the first that is held is the newest that stays.
+            let mut newest = NONE;
+            while oldest != held {
+                newest = oldest;
+                oldest = self.under_way[oldest as usize].next;
+            }
+            let mut slot = held;
+            while slot != NONE {
+                let UnderWay { times, next, .. } = self.under_way[slot as usize];
+                books.unsent(times.intended_ns, Delay::Server);
+                self.under_way[slot as usize].next = self.free;
+                self.free = slot;
+                self.pending -= 1;
+                slot = next;
+            }
+            let conversation = &mut self.all[index];
+            if newest == NONE {
+                conversation.oldest = NONE;
+            } else {
+                self.under_way[newest as usize].next = NONE;
+            }
+            if conversation.unsent == held {
+                conversation.unsent = NONE;
+            }
+            conversation.newest = newest;
+            conversation.held = NONE;
+            conversation.end = conversation.due;
+        }
+    }
+
     /// Lets go what was held back on conversation `index`, as far as it may.
     #[cold]
     fn let_go(&mut self, index: u32, now_ns: u64) {

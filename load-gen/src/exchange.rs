@@ -78,6 +78,11 @@ impl<E: Engine> Exchange<E> {
         }
     }
 
+    /// See [`Conversations::abandon_held`].
+    pub fn abandon_held(&mut self, books: &mut Recorder) {
+        self.conversations.abandon_held(books);
+    }
+
     /// See [`Conversations::hold`].
     pub fn hold(&mut self, index: u32) {
         self.conversations.hold(index);

@@ -4,6 +4,7 @@ mod anew;
 mod handle;
 mod options;
 mod places;
+mod slices;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,7 @@ pub mod shard;
 mod shares;
 pub mod signals;
 mod sizes;
+pub mod slice;
 mod source;
 pub mod start_at;
 pub mod target;

@@ -9,6 +9,7 @@ use crate::fault::{Fault, Faults};
 use crate::live::{self, Live};
 use crate::self_check::Sample;
 use crate::series::Writer;
+use crate::slice::SliceBooks;
 use crate::timestamps::KernelStamps;
 use crate::turnover::TurnoverBooks;
 
@@ -94,6 +95,10 @@ pub struct Recorder {
     pub series: Option<Writer>,
     /// The kernel's time-stamps, if they were asked for.
     pub stamps: Option<KernelStamps>,
+    /// What a slice keeps, if this is one.
+    pub slice: Option<SliceBooks>,
+    /// Whether the worker spins, so that its CPU time is no measure of its work.
+    pub spins: bool,
 }
 
 impl Recorder {
@@ -121,7 +126,14 @@ impl Recorder {
             samples: Vec::new(),
             series: None,
             stamps: None,
+            slice: None,
+            spins: false,
         }
+    }
+
+    /// Whether there is a schedule.
+    pub fn is_open_loop(&self) -> bool {
+        self.open_loop
     }
 
     /// A request fell due.
@@ -210,6 +222,10 @@ impl Recorder {
     #[inline]
     pub fn completed(&mut self, times: Times, now_ns: u64) {
         self.replies_inside += u64::from(self.window.contains(now_ns));
+        if let Some(slice) = &mut self.slice {
+            let from_ns = if self.open_loop { times.intended_ns } else { times.sent_ns };
+            slice.completed(times, now_ns, now_ns - from_ns, self.window.contains(times.intended_ns));
+        }
         if self.window.contains(times.intended_ns) {
             self.completed += 1;
             self.service.saturating_record(now_ns - times.sent_ns);

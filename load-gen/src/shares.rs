@@ -51,6 +51,7 @@ impl<'a> Shares<'a> {
             is_capped: workload.most_under_way.is_some(),
             rotate_ns: workload.rotate_s.map(nanoseconds),
             churn_per_s: workload.churn_per_s.map(|rate| rate / f64::from(self.replaceable())),
+            slice: None,
         }
     }
 

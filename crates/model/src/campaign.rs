@@ -169,7 +169,7 @@ pub struct Round {
 }
 
 /// What one candidate did in one round. Counts and costs are those between two readings at the edges of the window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Slice {
     /// The candidate's name.
     pub candidate: String,

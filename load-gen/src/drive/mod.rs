@@ -23,6 +23,7 @@ use crate::rotation::Rotation;
 use crate::schedule::{self, Purpose, Schedule};
 use crate::self_check::Sample;
 use crate::series::Writer;
+use crate::slice::{Account, Edges, SliceBooks};
 use crate::timestamps::KernelStamps;
 use crate::turnover::Turnover;
 
@@ -69,6 +70,16 @@ pub struct Order {
     pub rotate_ns: Option<u64>,
     /// How often each connection is replaced.
     pub churn_per_s: Option<f64>,
+    /// What else there is to a slice, if this is one.
+    pub slice: Option<SliceOrder>,
+}
+
+/// What there is to a slice beside any run.
+pub struct SliceOrder {
+    /// How long a closed loop keeps every connection busy before the window, in nanoseconds.
+    pub warmup_ns: u64,
+    /// The server's.
+    pub account: Arc<dyn Account>,
 }
 
 impl Order {
@@ -97,6 +108,12 @@ impl Order {
         books.turnover.connect = self.churn_per_s.map(|_| histogram::empty());
         books.series = self.series.take();
         books.stamps = (self.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
+        books.spins = self.wait == WaitPolicy::Spin;
+        let Window { begin_ns, end_ns } = self.window;
+        books.slice = self
+            .slice
+            .as_ref()
+            .map(|slice| SliceBooks::new(Edges::new(begin_ns, end_ns, Arc::clone(&slice.account))));
         books
     }
 }
@@ -120,9 +137,12 @@ pub fn run<E: Engine>(
     live: &Arc<Live>,
     ends: [&AtomicBool; 2],
 ) -> Result<Recorder, Errno> {
+    let Connections { exchange, idle, connector } = connections;
+    if let Some(SliceOrder { warmup_ns, .. }) = order.slice {
+        warm_up(exchange, idle, &mut order, warmup_ns, live, ends)?;
+    }
     let books = order.books(live);
     let order = &order;
-    let Connections { exchange, idle, connector } = connections;
     let turnover = match exchange.conversations().len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
         _ => turnover(order, exchange, idle, connector)?,
@@ -149,6 +169,33 @@ pub fn run<E: Engine>(
         (LoadMode::Closed { pipeline }, true) => run.closed_loop::<true>(pipeline.into())?,
     }
     Ok(run.close_books())
+}
+
+/// Keeps every connection busy for `warmup_ns` before a slice, and lets the slice begin after that. In closed loop the load goes on
+/// into the window; in open loop it ends first, so that the schedule meets an idle server.
+fn warm_up<E: Engine>(
+    exchange: &mut Exchange<E>,
+    idle: &mut Vec<OwnedFd>,
+    order: &mut Order,
+    warmup_ns: u64,
+    live: &Arc<Live>,
+    ends: [&AtomicBool; 2],
+) -> Result<(), Errno> {
+    let length_ns = order.window.end_ns - order.window.begin_ns;
+    order.start_ns = now_ns();
+    let mut begin_ns = order.start_ns + warmup_ns;
+    if matches!(order.mode, LoadMode::Open { .. }) {
+        let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
+        let books = Recorder::new(never, false, Arc::clone(live));
+        let turnover = Turnover::new(idle, 0, None, None, false, never);
+        let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns: begin_ns };
+        run.closed_loop::<false>(1)?;
+        order.start_ns = now_ns();
+        // The first requests find nobody waiting.
+        begin_ns = order.start_ns + length_ns / 16;
+    }
+    order.window = Window { begin_ns, end_ns: begin_ns + length_ns };
+    Ok(())
 }
 
 /// What moves the connections, as `order` says; EOPNOTSUPP where the engine cannot.
@@ -204,9 +251,19 @@ impl<E: Engine> Run<'_, E> {
     fn wait(&mut self, until_due_ns: u64) -> Result<bool, Errno> {
         let timeout_ns = match self.order.wait {
             WaitPolicy::Spin => 0,
-            WaitPolicy::Sleep => until_due_ns.min(LONGEST_SLEEP_NS),
+            WaitPolicy::Sleep => self.sleep_at_most_ns(until_due_ns),
         };
-        self.exchange.wait(timeout_ns, &mut self.books)
+        let has_events = self.exchange.wait(timeout_ns, &mut self.books)?;
+        if let (WaitPolicy::Sleep, Some(slice)) = (self.order.wait, &mut self.books.slice) {
+            slice.edges.woken(now_ns());
+        }
+        Ok(has_events)
+    }
+
+    fn sleep_at_most_ns(&self, until_due_ns: u64) -> u64 {
+        let edge_ns = self.books.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
+        let until_edge_ns = if edge_ns == u64::MAX { u64::MAX } else { edge_ns.saturating_sub(now_ns()) };
+        until_due_ns.min(LONGEST_SLEEP_NS).min(until_edge_ns)
     }
 
     /// Moves connections, as far as that is due, and returns the time.
@@ -235,6 +292,9 @@ impl<E: Engine> Run<'_, E> {
     /// Whether the run has ended: all replies are in, or waiting for them has no more use.
     #[inline]
     fn is_over(&mut self, now: u64) -> bool {
+        if let Some(slice) = &mut self.books.slice {
+            slice.edges.pass(now, self.live);
+        }
         if self.exchange.conversations().alive == 0 || is_set(self.ends) {
             self.end_window(now);
             return true;
@@ -242,6 +302,9 @@ impl<E: Engine> Run<'_, E> {
         let end = self.load_end_ns;
         if now < end {
             return false;
+        }
+        if self.order.slice.is_some() {
+            self.exchange.abandon_held(&mut self.books);
         }
         let is_answered = self.exchange.conversations().pending == 0;
         let is_late = now >= end + self.order.drain_ns;
@@ -256,9 +319,12 @@ impl<E: Engine> Run<'_, E> {
 
     /// The books, once nothing more will be entered.
     fn close_books(self) -> Recorder {
-        let Self { exchange, mut books, turnover, .. } = self;
+        let Self { exchange, mut books, turnover, live, .. } = self;
         turnover.finish(now_ns(), exchange, &mut books);
         exchange.conversations().book_rest(&mut books);
+        if let Some(slice) = &mut books.slice {
+            slice.edges.finish(live);
+        }
         if let Some(stamps) = &mut books.stamps {
             stamps.close();
         }

@@ -78,11 +78,18 @@ pub struct ThreadUsage {
 
 /// What thread `id` of this process has used so far; zeroes where the kernel keeps no such account.
 pub fn thread(id: u64) -> ThreadUsage {
-    let Ok(text) = fs::read_to_string(format!("/proc/self/task/{id}/schedstat")) else {
-        return ThreadUsage::default();
-    };
+    thread_of(&format!("/proc/self/task/{id}/schedstat"))
+}
+
+fn thread_of(path: &str) -> ThreadUsage {
+    let Ok(text) = fs::read_to_string(path) else { return ThreadUsage::default() };
     let mut seconds = text.split_ascii_whitespace().map(|ns| ns.parse::<f64>().unwrap_or(0.0) / 1e9);
     ThreadUsage { cpu_s: seconds.next().unwrap_or(0.0), starved_s: seconds.next().unwrap_or(0.0) }
+}
+
+/// What the calling thread has used so far; zeroes where the kernel keeps no such account.
+pub fn this_thread() -> ThreadUsage {
+    thread_of("/proc/thread-self/schedstat")
 }
 
 /// What the machine has used since it started (/proc/stat, in ticks of usually 10 ms).

@@ -1,0 +1,239 @@
+//! A slice: a short window of load on connections that stay open, with accounts that are read where the load is made.
+//!
+//! Many pools of connections, each a [`Fleet`](crate::fleet::Fleet), can be open at the same time; the workers of those that have no slice
+//! sleep. The edges of the window are read by the worker itself, between two requests, so that no other thread runs meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::campaign::{ServerCost, Slice};
+use model::histogram;
+use model::schema::{LoadMode, ServerCounters, Switches, WaitPolicy};
+
+use crate::clock::now_ns;
+use crate::live::Live;
+use crate::machine::usage;
+use crate::measure::{Recorder, Times};
+
+/// The load of one slice.
+#[derive(Clone)]
+pub struct SliceLoad {
+    /// Closed loop, or open loop at a rate.
+    pub mode: LoadMode,
+    /// How workers wait.
+    pub wait: WaitPolicy,
+    /// Closed loop that comes before, so that the caches are warm. It is part of no window.
+    pub warmup: Duration,
+    /// The window.
+    pub window: Duration,
+    /// The seed of the arrivals: slices with the same seed and rate meet the same ones.
+    pub seed: u64,
+    /// The server.
+    pub account: Arc<dyn Account>,
+}
+
+/// What can be read of a server without disturbing it.
+pub trait Account: Send + Sync {
+    /// Everything since the server started. It is called between two requests, so it must not wait.
+    fn read(&self) -> ServerReading;
+}
+
+/// What a server has used since it started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerReading {
+    /// CPU time of all its threads, in seconds.
+    pub cpu_s: f64,
+    /// Its counters, if it has any.
+    pub counters: Option<ServerCounters>,
+    /// How often its threads were switched, where that can be read in passing.
+    pub switches: Option<Switches>,
+}
+
+impl ServerReading {
+    /// The cost between `earlier` and this reading, `wall_s` seconds later.
+    pub fn since(&self, earlier: &Self, wall_s: f64) -> ServerCost {
+        let counters = self.counters.zip(earlier.counters).map(|(later, earlier)| later.since(earlier));
+        let switches = self.switches.zip(earlier.switches).map(|(later, earlier)| later.since(earlier));
+        ServerCost { wall_s, cpu_s: (self.cpu_s - earlier.cpu_s).max(0.0), counters, switches }
+    }
+}
+
+/// A gap in the generator's own time that is longer than this is no scheduling noise: the round does not count.
+const LONG_GAP_NS: u64 = 5_000_000;
+/// The share of a window that a worker may have waited for a processor.
+const STARVED_AT_MOST: f64 = 0.1;
+/// The share of requests that the generator may have sent too late, by its own fault, to be part of the window.
+const MISSED_AT_MOST: f64 = 0.01;
+
+/// What a worker reads at an edge of the window.
+struct Reading {
+    at_ns: u64,
+    answered: u64,
+    server: ServerReading,
+    worker: usage::ThreadUsage,
+    idle_ns: u64,
+}
+
+/// The edges of a slice's window: its begin, its middle, its end.
+pub struct Edges {
+    planned_ns: [u64; 3],
+    account: Arc<dyn Account>,
+    readings: Vec<Reading>,
+    /// The last instant at which the worker was seen to run, and the longest time that it was not.
+    seen_ns: u64,
+    longest_gap_ns: u64,
+}
+
+impl Edges {
+    /// The edges of a window from `begin_ns` to `end_ns`.
+    pub fn new(begin_ns: u64, end_ns: u64, account: Arc<dyn Account>) -> Self {
+        let planned_ns = [begin_ns, begin_ns + (end_ns - begin_ns) / 2, end_ns];
+        Self { planned_ns, account, readings: Vec::with_capacity(3), seen_ns: 0, longest_gap_ns: 0 }
+    }
+
+    /// The instant of the next edge; none is left at the end of time.
+    #[inline]
+    pub fn next_ns(&self) -> u64 {
+        self.planned_ns.get(self.readings.len()).copied().unwrap_or(u64::MAX)
+    }
+
+    /// The worker runs, and it is `now`.
+    #[inline]
+    pub fn pass(&mut self, now_ns: u64, live: &Live) {
+        let is_inside = (1..3).contains(&self.readings.len());
+        if is_inside && now_ns - self.seen_ns > self.longest_gap_ns {
+            self.longest_gap_ns = now_ns - self.seen_ns;
+        }
+        self.seen_ns = now_ns;
+        if now_ns >= self.next_ns() {
+            self.read(live);
+        }
+    }
+
+    /// The worker has slept since it was last seen, as it meant to, and it is `now`. What it overslept is a gap.
+    #[inline]
+    pub fn woken(&mut self, now_ns: u64) {
+        self.seen_ns = now_ns.min(self.next_ns().max(self.seen_ns));
+    }
+
+    #[cold]
+    fn read(&mut self, live: &Live) {
+        use std::sync::atomic::Ordering::Relaxed;
+        // The server's first and last, so that as little as possible of this reading is in the window.
+        let worker = usage::this_thread();
+        self.readings.push(Reading {
+            answered: live.answered.load(Relaxed),
+            idle_ns: live.idle_ns.load(Relaxed),
+            server: self.account.read(),
+            at_ns: now_ns(),
+            worker,
+        });
+        self.seen_ns = self.seen_ns.max(now_ns());
+    }
+
+    /// Reads the edges that a run which ended early did not reach.
+    pub fn finish(&mut self, live: &Live) {
+        while self.readings.len() < 3 {
+            self.read(live);
+        }
+    }
+}
+
+/// What a slice keeps besides the counts and times of any window.
+pub struct SliceBooks {
+    middle_ns: u64,
+    /// Durations of the requests of the first half.
+    first: histogram::Histogram,
+    last_reply_ns: u64,
+    longest_silence_ns: u64,
+    /// The edges.
+    pub edges: Edges,
+}
+
+impl SliceBooks {
+    /// Empty books for the window of `edges`.
+    pub fn new(edges: Edges) -> Self {
+        let [_, middle_ns, _] = edges.planned_ns;
+        Self { middle_ns, first: histogram::empty(), last_reply_ns: 0, longest_silence_ns: 0, edges }
+    }
+
+    /// A reply has come at `now_ns` to a request that took `duration_ns`; `is_inside` tells whether it is one of the window.
+    #[inline]
+    pub fn completed(&mut self, times: Times, now_ns: u64, duration_ns: u64, is_inside: bool) {
+        if is_inside {
+            let silence_ns = now_ns - self.last_reply_ns.max(times.sent_ns);
+            self.longest_silence_ns = self.longest_silence_ns.max(silence_ns);
+            if times.intended_ns < self.middle_ns {
+                self.first.saturating_record(duration_ns);
+            }
+        }
+        self.last_reply_ns = now_ns;
+    }
+}
+
+/// The slice that the books of its workers tell of, at least one.
+pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
+    let [first, ..] = all else { unreachable!("a slice is made by workers") };
+    let open_loop = first.is_open_loop();
+    let (mut response, mut service) = (histogram::empty(), histogram::empty());
+    let mut first_half = histogram::empty();
+    let mut slice = Slice { candidate: candidate.to_owned(), ..Slice::default() };
+    let mut faults = crate::fault::Faults::default();
+    let (mut starved, mut longest_gap_ns): (f64, u64) = (0.0, 0);
+    for books in all {
+        let Some(own) = &books.slice else { unreachable!("asked for a slice") };
+        let [begin, middle, end] = &own.edges.readings[..] else { unreachable!("three edges are read") };
+        let seconds = |from: &Reading, to: &Reading| (to.at_ns - from.at_ns) as f64 / 1e9;
+        let window_s = seconds(begin, end);
+        slice.window_s = slice.window_s.max(window_s);
+        slice.first_s = slice.first_s.max(seconds(begin, middle));
+        slice.answered += end.answered - begin.answered;
+        slice.answered_first += middle.answered - begin.answered;
+        slice.generator_cpu_s += end.worker.cpu_s - begin.worker.cpu_s;
+        let idle_s = (end.idle_ns - begin.idle_ns) as f64 / 1e9;
+        let busy_s = if books.spins { window_s - idle_s } else { end.worker.cpu_s - begin.worker.cpu_s };
+        slice.generator_busy = slice.generator_busy.max((busy_s / window_s).clamp(0.0, 1.0));
+        starved = starved.max((end.worker.starved_s - begin.worker.starved_s) / window_s);
+        longest_gap_ns = longest_gap_ns.max(own.edges.longest_gap_ns);
+        // One server: any worker's reading will do.
+        slice.server = end.server.since(&begin.server, window_s);
+        slice.longest_silence_ns = slice.longest_silence_ns.max(own.longest_silence_ns);
+        slice.scheduled += books.scheduled;
+        slice.completed += books.completed;
+        slice.missed += books.missed;
+        faults.merge(&books.faults);
+        for (sum, part) in
+            [(&mut response, &books.response), (&mut service, &books.service), (&mut first_half, &own.first)]
+        {
+            sum.add(part).expect("all histograms have the project's bounds");
+        }
+    }
+    slice.errors = faults.by_name();
+    let main = if open_loop { &response } else { &service };
+    let mut second_half = main.clone();
+    second_half.subtract(&first_half).expect("the first half is a part of all");
+    slice.response = histogram::encode(main);
+    slice.p50_ns = median_ns(main);
+    slice.p50_first_ns = median_ns(&first_half);
+    slice.p50_second_ns = median_ns(&second_half);
+    slice.service_p50_ns = if open_loop { median_ns(&service) } else { None };
+    let mut fault = |is_fault: bool, text: String| slice.faults.extend(is_fault.then_some(text));
+    fault(
+        longest_gap_ns > LONG_GAP_NS,
+        format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
+    );
+    fault(
+        starved > STARVED_AT_MOST,
+        format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
+    );
+    let missed = slice.missed as f64 / slice.scheduled.max(1) as f64;
+    fault(
+        missed > MISSED_AT_MOST,
+        format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
+    );
+    slice
+}
+
+fn median_ns(histogram: &histogram::Histogram) -> Option<u64> {
+    (!histogram.is_empty()).then(|| histogram.value_at_quantile(0.5))
+}
