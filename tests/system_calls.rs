@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use load_gen::machine::usage::ProcessClock;
 use muxbench::mechanisms::{self, Mechanism};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, Server, for_every_mechanism, muxbench, round_trip};
@@ -54,13 +55,18 @@ impl Trace {
     }
 
     /// Detaches, and returns how often the serving threads made each call.
-    fn end(mut self) -> BTreeMap<String, u64> {
+    fn end(self) -> BTreeMap<String, u64> {
+        let bystanders = self.bystanders.clone();
+        self.end_for(|thread| !bystanders.iter().any(|bystander| bystander == thread))
+    }
+
+    /// The same of the threads that are `wanted`, by number.
+    fn end_for(mut self, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
         kill_process(Pid::from_child(&self.strace), Signal::INT).expect("a child of ours");
         self.strace.wait().expect("a child of ours");
         let mut calls = BTreeMap::new();
         for entry in std::fs::read_dir(self.folder.path()).expect("a folder").flatten() {
-            let thread = entry.path().extension().expect("a thread").to_string_lossy().into_owned();
-            if !self.bystanders.contains(&thread) {
+            if wanted(&entry.path().extension().expect("a thread").to_string_lossy()) {
                 count_calls(&entry.path(), &mut calls);
             }
         }
@@ -179,5 +185,30 @@ fn the_counters_agree_with_strace_within_a_hundredth() {
             total.abs_diff(counted) * 100 <= total,
             "{name}: counted {counted}, strace {total}: {seen:?}"
         );
+    }
+}
+
+#[test(needs(STRACE))]
+fn a_server_makes_no_call_when_its_accounts_are_read_and_two_when_it_is_asked() {
+    const READINGS: u64 = 1_000;
+    for mechanism in mechanisms::compiled() {
+        let name = mechanism.name;
+        let (server, counters) = Server::sharing_counters(&["--mechanism", name]);
+        let clock = ProcessClock::of(server.id()).expect("it lives");
+        let mut client = server.connect();
+        round_trip(&mut client, b"count me");
+        server.await_rest();
+        let calls_of_all = |act: &dyn Fn()| {
+            let trace = Trace::of(&server).expect("strace attaches");
+            act();
+            trace.end_for(|_| true)
+        };
+        let read = || (0..READINGS).all(|_| clock.read().is_ok() && counters.read().is_some());
+        let when_read = calls_of_all(&|| assert!(read()));
+        // strace interrupts each thread once when it comes: its wait is seen, and whatever it does before it waits again.
+        assert!(when_read.values().sum::<u64>() * 10 < READINGS, "{name}: {when_read:?}");
+        let ask = || (0..READINGS).for_each(|_| assert_eq!(server.stats().accepted, 1));
+        let when_asked = calls_of_all(&ask);
+        assert!(when_asked.values().sum::<u64>() >= 2 * READINGS, "{name}: {when_asked:?}");
     }
 }

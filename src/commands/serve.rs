@@ -1,8 +1,9 @@
 //! `muxbench serve`
 
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{self, BufRead};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, RawFd};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -15,7 +16,10 @@ use load_gen::{machine, target, units};
 use model::schema::ServerCounters;
 use model::{note, streams};
 use muxbench::mechanisms::{self, Mechanism};
-use muxbench::server::{self, AcceptMode, Control, Options, Reply, Running, ServeError, StartError};
+use muxbench::server::{
+    self, AcceptMode, Control, Options, Reply, Running, ServeError, SharedCounters, SharedPlaces, StartError,
+};
+use rustix::io::fcntl_getfd;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -177,8 +181,26 @@ impl Serve {
             max_connections: self.max_conns,
             cpus: self.cpu.clone(),
             log: self.log,
+            counters: shared_counters(),
         })
     }
+}
+
+/// The memory for the counters that whoever started this has handed over, if any; without it they are told on request alone.
+fn shared_counters() -> Option<&'static SharedPlaces> {
+    let fd = std::env::var(SharedCounters::VARIABLE).ok()?;
+    let adopted = inherited(&fd).and_then(|file| SharedPlaces::adopt(&file));
+    adopted.inspect_err(|error| note!("muxbench: the counters are not shared, only told: {error}")).ok()
+}
+
+/// The file that was left to this process as descriptor `fd`, which comes after the standard streams.
+fn inherited(fd: &str) -> io::Result<File> {
+    let fd: RawFd = fd.parse().ok().filter(|fd| *fd > 2).ok_or(io::ErrorKind::InvalidInput)?;
+    #[allow(unsafe_code)]
+    // SAFETY: whoever names a descriptor leaves it to this process, which has opened none yet. One that is not open is
+    // only asked about.
+    let file = unsafe { fcntl_getfd(BorrowedFd::borrow_raw(fd)).map(|_| File::from_raw_fd(fd)) };
+    Ok(file?)
 }
 
 /// The names of `mechanisms`.

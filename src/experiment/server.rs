@@ -8,11 +8,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use load_gen::machine::usage::Account;
 use model::schema::{Point, ProcessUsage, ServerCounters, program_of};
 
 use self::external::External;
 pub use self::own::Own;
 use super::cell::Setting;
+use crate::server::SharedCounters;
 
 /// How long a server may take to listen, to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,6 +77,37 @@ pub enum ServerError {
     Interrupted,
 }
 
+/// What reads the accounts of a running server without its taking part, on any thread: at the edges of a slice, on the
+/// generator's.
+#[derive(Debug, Clone)]
+pub struct ServerAccount {
+    cpu: Account,
+    counters: Option<SharedCounters>,
+}
+
+/// The accounts of a server at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ServerReading {
+    /// The processor time that it has used since it started.
+    pub cpu: Duration,
+    /// Its counters, if it shares them.
+    pub counters: Option<ServerCounters>,
+}
+
+impl ServerAccount {
+    /// The accounts now: one system call, and nothing allocated; of an external server as [`Account::Group`] says.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn read(&self) -> io::Result<ServerReading> {
+        Ok(ServerReading {
+            cpu: self.cpu.read()?,
+            counters: self.counters.as_ref().and_then(SharedCounters::read),
+        })
+    }
+}
+
 /// A running server. Dropping it ends it.
 pub enum Server {
     /// `muxbench serve`.
@@ -120,6 +153,18 @@ impl Server {
         match self {
             Self::Own(own) => own.usage(),
             Self::External(external) => external.usage(),
+        }
+    }
+
+    /// What reads its accounts without its taking part.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn account(&self) -> io::Result<ServerAccount> {
+        match self {
+            Self::Own(own) => own.account(),
+            Self::External(external) => Ok(external.account()),
         }
     }
 

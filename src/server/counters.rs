@@ -1,11 +1,14 @@
 //! What a loop counts while it serves.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::schema::{CallCounters, ServerCounters};
 
 /// A count with one writer, read by other threads.
 #[derive(Debug, Default)]
+#[repr(transparent)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
@@ -24,7 +27,7 @@ impl Counter {
 
 /// The counters of one thread, in cache lines of their own: processors fetch lines in pairs, hence 128.
 #[derive(Debug, Default)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 pub struct Counters {
     /// Calls that waited for events.
     pub waits: Counter,
@@ -68,6 +71,27 @@ impl Counters {
             accepted: self.accepted.get(),
             closed: self.closed.get(),
             refused: self.refused.get(),
+        }
+    }
+}
+
+/// Where one thread counts.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Memory of this process.
+    Own(Arc<Counters>),
+    /// Memory that another process reads.
+    Shared(&'static Counters),
+}
+
+impl Deref for Place {
+    type Target = Counters;
+
+    #[inline]
+    fn deref(&self) -> &Counters {
+        match self {
+            Self::Own(counters) => counters,
+            Self::Shared(counters) => counters,
         }
     }
 }

@@ -11,6 +11,7 @@ mod pool;
 mod reply;
 mod running;
 mod shared_connections;
+mod shared_counters;
 mod socket;
 mod trial;
 #[cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
@@ -19,11 +20,12 @@ pub mod uring;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use load_gen::ring_size::RingSize;
 use model::schema::ServerCounters;
 
+use self::counters::Place;
 pub use admission::REFUSAL;
 pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};
 pub use connections::{Connections, Table, Wakeup};
@@ -34,6 +36,7 @@ pub use pool::on_a_thread_each;
 pub use reply::{ACK_BYTES_AT_MOST, Reply};
 pub use running::{Control, Running, StartError, start};
 pub use shared_connections::{Share, SharedConnections};
+pub use shared_counters::{SharedCounters, SharedPlaces};
 pub use socket::listen;
 pub use trial::try_out;
 
@@ -78,6 +81,8 @@ pub struct Options {
     pub cpus: Vec<u32>,
     /// Whether each connection and disconnection is a line on standard error.
     pub log: bool,
+    /// Where the loops count, for another process to read: each server has its own. None is memory of this process.
+    pub counters: Option<&'static SharedPlaces>,
 }
 
 impl Options {
@@ -97,6 +102,7 @@ impl Default for Options {
             ring: RingSize { buffers: Self::PROVIDED_BUFFERS, ..RingSize::default() },
             cpus: Vec::new(),
             log: false,
+            counters: None,
         }
     }
 }
@@ -110,22 +116,23 @@ struct Common {
     ring: RingSize,
     /// Connections open in all loops; touched only when one is accepted or closed.
     open: AtomicU64,
+    shared: Option<&'static SharedPlaces>,
 }
 
 /// One loop's view of its server: what it has to know, and the counters that only it writes.
 #[derive(Debug)]
 pub struct Server {
     common: Arc<Common>,
-    counters: Arc<Counters>,
-    parts: Mutex<Parts>,
+    counters: Place,
+    places: Arc<Mutex<Places>>,
 }
 
-/// The counters of threads that a loop has started.
+/// Where a loop and the threads that it has started count. The place of a thread that has ended goes to the next, which
+/// counts on from there, so that the sum over all places is what all have counted.
 #[derive(Debug, Default)]
-struct Parts {
-    living: Vec<Arc<Counters>>,
-    /// The sum over those that have ended.
-    gone: Option<ServerCounters>,
+struct Places {
+    all: Vec<Place>,
+    free: Vec<Place>,
 }
 
 impl Server {
@@ -138,6 +145,7 @@ impl Server {
             max_connections: options.max_connections.unwrap_or(u64::MAX),
             ring: options.ring,
             open: AtomicU64::new(0),
+            shared: options.counters,
         }))
     }
 
@@ -149,19 +157,17 @@ impl Server {
     }
 
     fn with(common: Arc<Common>) -> Self {
-        Self { common, counters: Arc::default(), parts: Mutex::default() }
+        Self::counting_in(Arc::default(), common)
     }
 
     /// The view of a thread that serves for this loop, with counters of its own that count as this loop's.
     pub fn part(&self) -> Self {
-        let part = Self::with(Arc::clone(&self.common));
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        // Looking through all of them whenever the list is about to grow costs a constant for each part.
-        if parts.living.len() == parts.living.capacity() {
-            parts.forget_the_ended();
-        }
-        parts.living.push(Arc::clone(&part.counters));
-        part
+        Self::counting_in(Arc::clone(&self.places), Arc::clone(&self.common))
+    }
+
+    fn counting_in(places: Arc<Mutex<Places>>, common: Arc<Common>) -> Self {
+        let counters = lock(&places).take(common.shared);
+        Self { common, counters, places }
     }
 
     /// What a connection is answered with.
@@ -187,27 +193,31 @@ impl Server {
 
     /// The counts of this loop so far, those of its parts included.
     pub fn read_counters(&self) -> ServerCounters {
-        let own = self.counters.read();
-        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let living = parts.living.iter().map(|counters| counters.read());
-        parts.gone.into_iter().chain(living).fold(own, ServerCounters::plus)
+        let places = lock(&self.places);
+        places.all.iter().map(|place| place.read()).reduce(ServerCounters::plus).unwrap_or_default()
     }
 }
 
-impl Parts {
-    /// Adds the counts of the parts that have ended to `gone`.
-    fn forget_the_ended(&mut self) {
-        let gone = &mut self.gone;
-        self.living.retain_mut(|counters| {
-            // Nobody else holds it, and what its last holder wrote is visible here.
-            let ended = Arc::get_mut(counters).is_some();
-            if ended {
-                let counts = counters.read();
-                *gone = Some(gone.map_or(counts, |gone| gone.plus(counts)));
-            }
-            !ended
-        });
+impl Drop for Server {
+    fn drop(&mut self) {
+        lock(&self.places).free.push(self.counters.clone());
     }
+}
+
+impl Places {
+    /// A place that nobody counts in: in `shared` as long as there is one.
+    fn take(&mut self, shared: Option<&'static SharedPlaces>) -> Place {
+        self.free.pop().unwrap_or_else(|| {
+            let place =
+                shared.and_then(SharedPlaces::take).map_or_else(|| Place::Own(Arc::default()), Place::Shared);
+            self.all.push(place.clone());
+            place
+        })
+    }
+}
+
+fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a mechanism stopped serving.
@@ -263,7 +273,10 @@ mod tests {
         let counts = server.read_counters();
         assert_eq!(counts.echoes, 101);
         assert_eq!(counts.calls.expect("counted").send, 200);
-        let parts = server.parts.lock().expect("no other holds it");
-        assert!(parts.living.len() < 50, "{} of one living part", parts.living.len());
+        assert_eq!(
+            lock(&server.places).all.len(),
+            3,
+            "the loop's, the lasting part's, and one for all others in turn"
+        );
     }
 }

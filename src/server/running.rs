@@ -197,6 +197,9 @@ pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running
     let listeners: Vec<_> = clones.map_err(|source| failed((addresses[0], source)))?;
     let room = room_in_one_table(serve, loops);
     let max_connections = options.max_connections.into_iter().chain(room).min();
+    if let (Some(shared), false) = (options.counters, mechanism.counts_calls) {
+        shared.hide_calls();
+    }
     let servers = Server::for_loops(&Options { max_connections, ..options.clone() });
     let tasks = tasks(serve, accept, options, servers.clone());
     // Each loop owns what it listens with.

@@ -33,11 +33,21 @@ pub enum End {
 use Command::*;
 use End::*;
 
+/// Which uses of a call are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    All,
+    /// Of socket(2), sockets of the family AF_NETLINK.
+    Netlink,
+    /// Of mmap(2), mappings that are shared (MAP_SHARED).
+    SharedMappings,
+}
+
 /// One call.
 pub struct Call {
-    /// Its name, and of socket(2) the family, where only that is refused.
+    /// Its name.
     pub name: &'static str,
-    pub family: Option<i32>,
+    pub uses: Uses,
     /// What it is for.
     pub purpose: &'static str,
     /// What happens when it is refused.
@@ -56,7 +66,7 @@ const fn call(
     refused: &'static str,
     shown: &'static [(Command, End, &'static str)],
 ) -> Call {
-    Call { name, family: None, purpose, refused, shown, errors: BOTH }
+    Call { name, uses: Uses::All, purpose, refused, shown, errors: BOTH }
 }
 
 pub const CALLS: &[Call] = &[
@@ -132,7 +142,7 @@ pub const CALLS: &[Call] = &[
     ),
     call("getpriority", "as setpriority", "as setpriority", &[(Load, Well, "")]),
     Call {
-        family: Some(libc::AF_NETLINK),
+        uses: Uses::Netlink,
         ..call(
             "socket",
             "asks how full the listen queue is, and how sockets fared (sock_diag)",
@@ -146,6 +156,21 @@ pub const CALLS: &[Call] = &[
         "the limit stays as it is, and is taken for 1,024 where it is not told",
         &[(Serve, Well, ""), (Load, Well, ""), (List, Well, ""), (Doctor, Well, "")],
     ),
+    call(
+        "memfd_create",
+        "counters of a server that a campaign reads without asking it",
+        "the campaign asks the server on its standard input",
+        &[(Run, Well, "")],
+    ),
+    Call {
+        uses: Uses::SharedMappings,
+        ..call(
+            "mmap",
+            "the same counters, and rings",
+            "as memfd_create, and as io_uring_setup",
+            &[(Load, Well, ""), (List, Well, "this kernel:"), (Run, Well, "")],
+        )
+    },
     call("uname", "nothing of ours: the kernel's name is read from /proc", "nothing", &[(Doctor, Well, "")]),
     call("flock", "keeps others off the journal of a campaign", "nothing keeps them off", &[(Run, Well, "")]),
     call(
@@ -220,9 +245,13 @@ pub const CALLS: &[Call] = &[
 /// The list for people.
 pub fn table() -> String {
     let mut text = "| call | what for | when it is refused |\n| --- | --- | --- |\n".to_owned();
-    for Call { name, family, purpose, refused, .. } in CALLS {
-        let family = if family.is_some() { " (AF_NETLINK)" } else { "" };
-        text += &format!("| {name}{family} | {purpose} | {refused} |\n");
+    for Call { name, uses, purpose, refused, .. } in CALLS {
+        let uses = match uses {
+            Uses::All => "",
+            Uses::Netlink => " (AF_NETLINK)",
+            Uses::SharedMappings => " (MAP_SHARED)",
+        };
+        text += &format!("| {name}{uses} | {purpose} | {refused} |\n");
     }
     text
 }

@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use seccompiler::BpfProgram;
 use trials::test;
 
-use calls::{CALLS, Call, End};
+use calls::{CALLS, Call, End, Uses};
 use support::{Server, container, round_trip};
 
 fn main() -> std::process::ExitCode {
@@ -186,9 +186,10 @@ fn diagnosis(output: &Output) -> Diagnosis {
 }
 
 fn filter(call: &Call, errno: i32) -> BpfProgram {
-    match call.family {
-        Some(family) => container::refuse_sockets(family, errno),
-        None => container::refuse(call.name, errno),
+    match call.uses {
+        Uses::All => container::refuse(call.name, errno),
+        Uses::Netlink => container::refuse_sockets(libc::AF_NETLINK, errno),
+        Uses::SharedMappings => container::refuse_shared_mappings(errno),
     }
 }
 
@@ -212,7 +213,7 @@ fn try_without(
             loaded
         }
     };
-    let out = format!("{}-{}-{errno}", call.name, call.family.unwrap_or_default());
+    let out = format!("{}-{:?}-{errno}", call.name, call.uses);
     let output = match command {
         calls::Command::Serve => serve(&["--threads", "2"]),
         calls::Command::ServeThreads => serve(&["--mechanism", "threads", "--threads", "2"]),

@@ -65,6 +65,14 @@ pub fn refuse_sockets(family: i32, errno: i32) -> BpfProgram {
     compile(calls, json!({ "errno": errno }), json!("allow")).expect("a filter")
 }
 
+/// A filter that grants all but mappings that other processes see (mmap(2), MAP_SHARED).
+pub fn refuse_shared_mappings(errno: i32) -> BpfProgram {
+    let operator = json!({ "masked_eq": libc::MAP_SHARED });
+    let flags = json!({ "index": 3, "type": "dword", "op": operator, "val": libc::MAP_SHARED });
+    let calls = vec![json!({ "syscall": "mmap", "args": [flags] })];
+    compile(calls, json!({ "errno": errno }), json!("allow")).expect("a filter")
+}
+
 /// Puts `filters` on the calling thread, and on all that it starts from now on.
 pub fn enter(filters: &[BpfProgram]) {
     filters.iter().for_each(|filter| apply_filter(filter).expect("filters are for everybody"));

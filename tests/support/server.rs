@@ -1,13 +1,16 @@
 //! A `muxbench serve` of the test's own: started on a free port, driven by its standard input.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
+use std::os::fd::AsRawFd;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use model::schema::ServerCounters;
+use muxbench::server::SharedCounters;
 
 use super::{PATIENCE, Process, connect, muxbench, wait_until};
 
@@ -34,6 +37,20 @@ impl Server {
     pub fn serve(arguments: &[&str]) -> Self {
         let mut command = muxbench();
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::start(command)
+    }
+
+    /// As [`serve`](Self::serve), with counters that are read without asking for them.
+    pub fn sharing_counters(arguments: &[&str]) -> (Self, SharedCounters) {
+        let (counters, file) = SharedCounters::create().expect("memory");
+        (Self::counting_in(&file, arguments), counters)
+    }
+
+    /// As [`serve`](Self::serve), with `file` handed over for its counters.
+    pub fn counting_in(file: &File, arguments: &[&str]) -> Self {
+        let mut command = muxbench();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.env(SharedCounters::VARIABLE, file.as_raw_fd().to_string());
         Self::start(command)
     }
 

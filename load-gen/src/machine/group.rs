@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use model::schema::{ProcessUsage, Switches};
+use model::schema::ProcessUsage;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::usage::ProcessClock;
 use super::{resident_bytes, usage};
 
 /// A process group, by its leader (setpgid(2)).
@@ -35,16 +36,27 @@ impl ProcessGroup {
     ///
     /// When no process of the group is left, or /proc is not mounted.
     pub fn usage(self) -> io::Result<ProcessUsage> {
-        let mut sum = ProcessUsage { cpu_s: 0.0, switches: Some(Switches::default()) };
-        let mut found = false;
-        for pid in self.members()? {
-            // A process may end between the listing and the reading.
-            let Ok(own) = usage::process(raw(pid)) else { continue };
-            found = true;
-            sum.cpu_s += own.cpu_s + stat(pid).map_or(0.0, |stat| stat.children_cpu_s);
-            sum.switches = sum.switches.zip(own.switches).map(|(sum, own)| sum.plus(own));
-        }
-        if found { Ok(sum) } else { Err(Errno::SRCH.into()) }
+        // A process may end between the listing and the reading.
+        let own = self.members()?.into_iter().filter_map(|pid| Some((pid, usage::process(raw(pid)).ok()?)));
+        let sum = own
+            .map(|(pid, own)| ProcessUsage { cpu_s: own.cpu_s + children_cpu_s(pid), ..own })
+            .reduce(|sum, own| ProcessUsage {
+                cpu_s: sum.cpu_s + own.cpu_s,
+                switches: sum.switches.zip(own.switches).map(|(sum, own)| sum.plus(own)),
+            });
+        sum.ok_or_else(|| Errno::SRCH.into())
+    }
+
+    /// The processor time in [`usage`](Self::usage) alone, which takes fewer files.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn cpu_time(self) -> io::Result<Duration> {
+        let own = |pid| ProcessClock::of(raw(pid))?.read();
+        let times = self.members()?.into_iter().filter_map(|pid| Some((pid, own(pid).ok()?)));
+        let times = times.map(|(pid, own)| own + Duration::from_secs_f64(children_cpu_s(pid)));
+        times.reduce(|sum, own| sum + own).ok_or_else(|| Errno::SRCH.into())
     }
 
     /// Resident memory of its processes, in bytes. Pages that several of them share, as forked ones do, are
@@ -125,6 +137,11 @@ pub(crate) struct Stat {
     children_cpu_s: f64,
 }
 
+/// Processor time of the children of process `pid` that it waited for, in seconds; 0 once it has gone itself.
+fn children_cpu_s(pid: Pid) -> f64 {
+    stat(pid).map_or(0.0, |stat| stat.children_cpu_s)
+}
+
 fn stat(pid: Pid) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{}/stat", raw(pid))).ok()?)
 }
@@ -153,6 +170,7 @@ fn timespec(duration: Duration) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::usage::Account;
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command, Stdio};
@@ -215,6 +233,8 @@ mod tests {
         let own_s = usage::process(shell.child.id()).expect("alive").cpu_s;
         let group_s = shell.group.usage().expect("alive").cpu_s;
         assert!(group_s > 2.0 * own_s, "{group_s} s of which the shell's own {own_s} s");
+        let time_s = Account::Group(shell.group).read().expect("alive").as_secs_f64();
+        assert!(time_s > group_s - 1e-6, "the account has {time_s} s, the group had {group_s} s");
     }
 
     #[test]
@@ -231,6 +251,7 @@ mod tests {
     fn a_group_that_nobody_is_in_has_no_account_and_has_ended() {
         let nobody = ProcessGroup::led_by(i32::MAX.unsigned_abs()).expect("not 0");
         assert!(nobody.usage().is_err());
+        assert!(nobody.cpu_time().is_err());
         assert!(nobody.await_end(Instant::now()));
         assert_eq!(ProcessGroup::led_by(0), None);
     }

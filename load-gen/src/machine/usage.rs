@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use model::schema::{ProcessUsage, Switches, SystemUsage};
+
+use super::group::ProcessGroup;
 
 /// Threads beyond which a process's switches are not counted: each account is a file, some ten microseconds.
 const THREADS_AT_MOST: u64 = 256;
@@ -14,7 +17,7 @@ const THREADS_AT_MOST: u64 = 256;
 ///
 /// When there is no such process.
 pub fn process(pid: u32) -> io::Result<ProcessUsage> {
-    let cpu_s = cpu_s(pid)?;
+    let cpu_s = ProcessClock::of(pid)?.read()?.as_secs_f64();
     let first = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let switches = match field(&first, "Threads:") {
         // Its counts are the process's: nothing to list, which matters in a group of hundreds.
@@ -49,22 +52,67 @@ pub(crate) fn field(status: &str, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Processor time of a process to the nanosecond; /proc/PID/stat would give hundredths of a second.
-fn cpu_s(pid: u32) -> io::Result<f64> {
-    let mut clock: libc::clockid_t = 0;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    #[allow(unsafe_code)]
-    // SAFETY: both out-pointers are live locals of the right type.
-    unsafe {
-        let error = libc::clock_getcpuclockid(pid as libc::pid_t, &mut clock);
-        if error != 0 {
-            return Err(io::Error::from_raw_os_error(error));
-        }
-        if libc::clock_gettime(clock, &mut time) != 0 {
+/// The processor time of one process, all its threads together, to the nanosecond; /proc/PID/stat would give hundredths of a
+/// second. A reading is one system call of the reader's, and the process has no part in it.
+///
+/// It is found by the process's number: once the process has been waited for, that may be somebody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessClock(libc::clockid_t);
+
+impl ProcessClock {
+    /// The clock of process `pid` (clock_getcpuclockid(3)).
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let mut clock: libc::clockid_t = 0;
+        #[allow(unsafe_code)]
+        // SAFETY: the pointer is to a live local of the right type.
+        let error = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &mut clock) };
+        if error == 0 { Ok(Self(clock)) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+
+    /// What the process has used since it started, user and system; also after its end, until it is waited for.
+    ///
+    /// # Errors
+    ///
+    /// When it has been waited for.
+    #[inline]
+    pub fn read(self) -> io::Result<Duration> {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        #[allow(unsafe_code)]
+        // SAFETY: the pointer is to a live local of the right type.
+        let result = unsafe { libc::clock_gettime(self.0, &mut time) };
+        if result != 0 {
             return Err(io::Error::last_os_error());
         }
+        Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
     }
-    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+}
+
+/// What the processor time of a server is read from, on any thread and as often as one likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// One process: a system call a reading, and nothing allocated.
+    Process(ProcessClock),
+    /// All processes of a group, looked up in /proc at each reading.
+    Group(ProcessGroup),
+}
+
+impl Account {
+    /// The processor time used so far.
+    ///
+    /// # Errors
+    ///
+    /// When the process, or the last of the group, is gone; of a group, when /proc is not mounted.
+    #[inline]
+    pub fn read(&self) -> io::Result<Duration> {
+        match self {
+            Self::Process(clock) => clock.read(),
+            Self::Group(group) => group.cpu_time(),
+        }
+    }
 }
 
 /// What one thread of this process has used (/proc/PID/task/TID/schedstat).
@@ -143,6 +191,10 @@ pub fn system_since(later: SystemUsage, earlier: SystemUsage) -> SystemUsage {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
     use super::*;
 
     #[test]
@@ -157,13 +209,46 @@ mod tests {
         assert_eq!(parse_system("cpu 1 2"), None);
     }
 
+    fn work() {
+        let mut sum = 0_u64;
+        (0..2_000_000_u64).for_each(|number| sum = std::hint::black_box(sum ^ number));
+    }
+
     #[test]
     fn this_process_uses_processor_time() {
         let earlier = process(std::process::id()).expect("alive");
-        let mut sum = 0_u64;
-        (0..2_000_000_u64).for_each(|number| sum = std::hint::black_box(sum ^ number));
+        work();
         let later = process(std::process::id()).expect("alive");
         assert!(process_since(later, earlier).cpu_s > 0.0);
         assert!(process(u32::MAX / 2).is_err());
+    }
+
+    #[test]
+    fn an_account_is_read_from_any_thread_and_never_goes_back() {
+        let clock = ProcessClock::of(std::process::id()).expect("alive");
+        let account = Account::Process(clock);
+        let earlier = account.read().expect("alive");
+        let later = std::thread::spawn(move || {
+            work();
+            account.read().expect("alive")
+        });
+        let later = later.join().expect("no panic");
+        assert!(earlier < later, "{earlier:?} {later:?}");
+        let whole = process(std::process::id()).expect("alive");
+        assert!(whole.cpu_s >= later.as_secs_f64(), "the same clock: {whole:?} after {later:?}");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_keeps_its_clock_until_it_is_waited_for() {
+        let mut child =
+            Command::new("sh").args(["-c", "read _"]).stdin(Stdio::piped()).spawn().expect("a shell");
+        let clock = ProcessClock::of(child.id()).expect("alive");
+        drop(child.stdin.take());
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(&child)), ended).expect("a child of ours");
+        assert!(clock.read().expect("a zombie") > Duration::ZERO);
+        child.wait().expect("a child of ours");
+        assert!(clock.read().is_err());
+        assert!(ProcessClock::of(child.id()).is_err());
     }
 }

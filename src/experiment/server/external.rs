@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use load_gen::machine;
 use load_gen::machine::group::ProcessGroup;
 use load_gen::machine::sockets::ServerSockets;
+use load_gen::machine::usage::Account;
 use model::schema::{ExternalServer, ProcessUsage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::last_line::LastLine;
 use super::{
-    ACCEPT_PATIENCE, INTERRUPTED_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe,
+    ACCEPT_PATIENCE, INTERRUPTED_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError,
+    describe,
 };
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
@@ -68,6 +70,11 @@ impl External {
     /// What all processes of its group have used.
     pub fn usage(&self) -> io::Result<ProcessUsage> {
         self.group.usage()
+    }
+
+    /// The account of all processes of its group.
+    pub fn account(&self) -> ServerAccount {
+        ServerAccount { cpu: Account::Group(self.group), counters: None }
     }
 
     /// Resident memory of all processes of its group, in bytes.

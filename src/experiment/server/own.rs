@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,12 +12,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use load_gen::machine;
-use load_gen::machine::usage;
+use load_gen::machine::usage::{self, Account, ProcessClock};
 use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
 
 use super::last_line::LastLine;
-use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe};
+use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
+use crate::server::SharedCounters;
 
 /// A running `muxbench serve`. Dropping it ends the process.
 pub struct Own {
@@ -25,6 +27,8 @@ pub struct Own {
     lines: Receiver<String>,
     errors: LastLine,
     address: SocketAddr,
+    /// Absent where the system refuses shared memory.
+    counters: Option<SharedCounters>,
     stop: Arc<AtomicBool>,
 }
 
@@ -68,10 +72,16 @@ impl Own {
             let list: Vec<String> = cpus.iter().map(u32::to_string).collect();
             command.args(["--cpu", &list.join(",")]);
         }
+        // It inherits the file, which is closed here when it has been started.
+        let (counters, file) = SharedCounters::create().ok().unzip();
+        if let Some(file) = &file {
+            command.env(SharedCounters::VARIABLE, file.as_raw_fd().to_string());
+        }
         // A group of its own: Ctrl-C is for the campaign, which ends the server in its own time. Should the
         // campaign be killed, the server's standard input ends, and the server with it.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
+        drop(file);
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or(ServerError::Silent)?;
         let errors = LastLine::of(child.stderr.take().ok_or(ServerError::Silent)?);
@@ -80,7 +90,7 @@ impl Own {
             BufReader::new(output).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
         });
         let (address, stop) = (SocketAddr::from(([0, 0, 0, 0], 0)), Arc::clone(stop));
-        let mut server = Self { child, input, lines, errors, address, stop };
+        let mut server = Self { child, input, lines, errors, address, counters, stop };
         server.address = server.read::<Listening>()?.address;
         Ok(server)
     }
@@ -93,6 +103,13 @@ impl Own {
     /// What it has used since it started.
     pub fn usage(&self) -> std::io::Result<ProcessUsage> {
         usage::process(self.child.id())
+    }
+
+    /// Its account, without its taking part; that has its counters where they are shared.
+    pub fn account(&self) -> std::io::Result<ServerAccount> {
+        let cpu = Account::Process(ProcessClock::of(self.child.id())?);
+        let counters = self.counters.clone().filter(|counters| counters.read().is_some());
+        Ok(ServerAccount { cpu, counters })
     }
 
     /// Its resident memory, in bytes.
@@ -134,12 +151,16 @@ impl Own {
         false
     }
 
-    /// Its counters at this moment.
+    /// Its counters at this moment: read where they are shared, and else asked for.
     ///
     /// # Errors
     ///
     /// When it has ended.
     pub fn counters(&mut self) -> Result<ServerCounters, ServerError> {
+        let shared = self.counters.as_ref().and_then(SharedCounters::read);
+        if let (Some(counters), None) = (shared, self.ended()) {
+            return Ok(counters);
+        }
         if let Some(input) = &mut self.input {
             // A pipe to a process that has ended fails; what became of it is found out below.
             let _ = input.write_all(b"stats\n");
