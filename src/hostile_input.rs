@@ -94,7 +94,7 @@ fn a_journal_is_read_whatever_it_is() {
     let path = folder.path().join(FILE_NAME);
     check(&[&small_journal()], Bound { bytes: 1 << 16, per_byte: 64 }, &|bytes| {
         fs::write(&path, bytes).expect("written");
-        Journal::resume(folder.path()).is_ok()
+        Journal::resume::<model::schema::Campaign>(folder.path()).is_ok()
     });
 }
 

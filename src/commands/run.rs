@@ -3,6 +3,7 @@
 mod apart;
 mod listing;
 mod progress;
+mod rounds;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -101,7 +102,19 @@ impl Run {
             return reproductions::execute(tables, self.seed, self.out.as_deref(), self.json);
         }
         machine::raise_descriptor_limit();
-        let planned = if self.resume.is_none() { self.plan()? } else { Vec::new() };
+        if let Some(outcome) = self.resume.as_ref().and_then(|folder| rounds::resume(&self, folder)) {
+            return outcome;
+        }
+        let prepared = if self.resume.is_none() { self.prepare()? } else { Vec::new() };
+        match prepared.iter().filter(|one| one.scenario.rounds.is_some()).count() {
+            0 => {}
+            rounds if rounds == prepared.len() => return rounds::execute(&self, prepared),
+            _ => {
+                let what = "scenarios with [rounds] and others: one at a time";
+                return Err(UsageError(what.to_owned()).into());
+            }
+        }
+        let planned = if self.resume.is_none() { self.plan(prepared)? } else { Vec::new() };
         // Until here there is nothing to save, and a signal ends the process at once.
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
         let mut left = match &self.resume {
@@ -208,8 +221,7 @@ impl Run {
     }
 
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
-    fn plan(&self) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
-        let prepared = self.prepare()?;
+    fn plan(&self, prepared: Vec<Prepared>) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {

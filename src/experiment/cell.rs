@@ -1,8 +1,7 @@
 //! One cell: one mechanism, or one external server, at one point, once.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use load_gen::fleet::{Edge, Fleet, FleetOptions, Load, Observer};
@@ -12,9 +11,8 @@ use model::schema::{
     Slab, SystemUsage, Usage, WaitPolicy, Workload,
 };
 
-use super::environment::Pinning;
 use super::plan::Task;
-use super::server::Server;
+use super::server::{Place, Server};
 
 /// A processor that is busy for less than this share of the window was not full.
 const FULL: f64 = 0.95;
@@ -23,17 +21,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every cell of a campaign has in common.
 pub struct Setting<'a> {
-    /// The scenario.
-    pub scenario: &'a Scenario,
-    /// The program that serves: this one.
-    pub program: PathBuf,
-    /// The processors.
-    pub pinning: Pinning,
+    /// Where servers run.
+    pub place: Place<'a>,
     /// The campaign's seed; every cell of a point and repeat draws the same schedule from it, so that
     /// mechanisms meet the same arrivals.
     pub seed: u64,
-    /// Set when the campaign should end.
-    pub stop: Arc<AtomicBool>,
     /// When this part of the campaign began, and how long after the campaign's own beginning its cells count.
     pub began: Instant,
     /// Seconds on the campaign's clock at that instant: more than zero when it is resumed.
@@ -57,7 +49,7 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
     let began_s = setting.began_s + setting.began.elapsed().as_secs_f64();
     let mut found = Found::default();
     let outcome = attempt_cell(task, setting, &mut found);
-    if setting.stop.load(Relaxed) {
+    if setting.place.stop.load(Relaxed) {
         return None;
     }
     let (status, reasons) = match outcome {
@@ -86,11 +78,12 @@ pub fn measure(task: &Task, attempt: u32, setting: &Setting<'_>) -> Option<Cell>
 }
 
 fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result<(), String> {
-    let Scenario { load, timing, .. } = setting.scenario;
+    let Scenario { load, timing, .. } = setting.place.scenario;
     let point = &task.point;
-    let mut server = Server::start(&task.contender, point, setting).map_err(|error| error.to_string())?;
+    let mut server =
+        Server::start(&task.contender, point, &setting.place).map_err(|error| error.to_string())?;
     let mut fleet = open(task, setting, &mut server, found)?;
-    let processors = setting.pinning.of_server(point.threads).len().max(1) as f64;
+    let processors = setting.place.pinning.of_server(point.threads).len().max(1) as f64;
     let warmup = Duration::from_secs_f64(timing.warmup_s);
     let closed = Load {
         mode: LoadMode::Closed { pipeline: 1 },
@@ -107,8 +100,8 @@ fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result
         },
         // A sleeping generator would add its own wake-up to every response. Without a processor of its own
         // it has to sleep, since spinning would take the server's; as it would under a quota that both share.
-        wait: match setting.pinning.generator {
-            Some(_) if !setting.pinning.must_sleep => WaitPolicy::Spin,
+        wait: match setting.place.pinning.generator {
+            Some(_) if !setting.place.pinning.must_sleep => WaitPolicy::Spin,
             _ => WaitPolicy::Sleep,
         },
         warmup,
@@ -124,12 +117,12 @@ fn attempt_cell(task: &Task, setting: &Setting<'_>, found: &mut Found) -> Result
 /// Opens the connections of `task` and waits until the server has taken them all in; keeps what that took.
 fn open(task: &Task, setting: &Setting<'_>, server: &mut Server, found: &mut Found) -> Result<Fleet, String> {
     let Task { point, .. } = task;
-    let load = &setting.scenario.load;
+    let load = &setting.place.scenario.load;
     let options = FleetOptions {
         protocol: load.protocol,
         size: Size::Fixed { bytes: point.size_bytes.unwrap_or(load.size_bytes) },
         workload: Workload { churn_per_s: point.churn_per_s.map(f64::from), ..Workload::default() },
-        cpu: setting.pinning.generator,
+        cpu: setting.place.pinning.generator,
         timeout: TIMEOUT,
         // Far apart for neighbouring seeds: the repeats of one campaign are not those of another.
         seed: setting.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(task.repeat.into()),
@@ -138,8 +131,8 @@ fn open(task: &Task, setting: &Setting<'_>, server: &mut Server, found: &mut Fou
     let slab_before = slab::Reading::now();
     let resident_before = server.resident_bytes().unwrap_or(0);
     let before = Reading::of(server, 0);
-    let fleet =
-        Fleet::open(options, Arc::clone(&setting.stop), &mut ()).map_err(|error| died_or(server, error))?;
+    let fleet = Fleet::open(options, Arc::clone(&setting.place.stop), &mut ())
+        .map_err(|error| died_or(server, error))?;
     let connections = fleet.connections().clone();
     let opened = connections.opened;
     found.connections = Some(connections);

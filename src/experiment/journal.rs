@@ -1,25 +1,77 @@
-//! Finished cells, kept at once.
+//! The finished parts of a campaign, kept at once.
 //!
-//! A journal is a file of JSON lines: first the campaign without cells, then a cell a line, each synced
-//! before the next cell begins. Whatever ends the campaign, every finished cell can be read back.
+//! A journal is a file of JSON lines: first the campaign without parts, then a part a line: a cell, or a start or a round. Whatever
+//! ends the campaign, every finished part can be read back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use model::campaign::{self as rounds, Round, Start};
 use model::schema::{Campaign, Cell};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The file's name in a campaign's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
+
+/// A campaign that is kept part by part.
+pub trait Kept: Clone + Serialize + DeserializeOwned {
+    /// A part of it, a line of the journal.
+    type Part: Serialize + DeserializeOwned;
+
+    /// The campaign before its first part.
+    fn without_parts(&self) -> Self;
+
+    /// Adds the next part.
+    fn add(&mut self, part: Self::Part);
+}
+
+impl Kept for Campaign {
+    type Part = Cell;
+
+    fn without_parts(&self) -> Self {
+        Self { cells: Vec::new(), ..self.clone() }
+    }
+
+    fn add(&mut self, cell: Cell) {
+        self.cells.push(cell);
+    }
+}
+
+/// A part of a campaign of rounds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant)] // one lives at a time
+pub enum Part {
+    /// A start: when its connections are open, and once more when they are closed.
+    Start(Start),
+    /// A round.
+    Round(Round),
+}
+
+impl Kept for rounds::Campaign {
+    type Part = Part;
+
+    fn without_parts(&self) -> Self {
+        Self { starts: Vec::new(), rounds: Vec::new(), ..self.clone() }
+    }
+
+    fn add(&mut self, part: Part) {
+        match part {
+            Part::Start(start) => self.put_start(start),
+            Part::Round(round) => self.rounds.push(round),
+        }
+    }
+}
 
 /// A journal could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// It could not be written; what it held before is intact.
-    #[error("cannot write {}: {source}; every finished cell before that is kept", path.display())]
+    #[error("cannot write {}: {source}; everything finished before that is kept", path.display())]
     Write {
         /// The journal.
         path: PathBuf,
@@ -62,7 +114,7 @@ impl Journal {
     /// # Errors
     ///
     /// When the file exists or cannot be written.
-    pub fn begin(folder: &Path, campaign: &Campaign) -> Result<Self, JournalError> {
+    pub fn begin(folder: &Path, campaign: &impl Kept) -> Result<Self, JournalError> {
         let path = folder.join(FILE_NAME);
         let opened = OpenOptions::new().append(true).create_new(true).open(&path);
         let file = opened.map_err(|source| match source.kind() {
@@ -71,7 +123,7 @@ impl Journal {
         })?;
         lock(&file, folder)?;
         let mut journal = Self { path, file, length: 0 };
-        let begun = journal.append(&Campaign { cells: Vec::new(), ..campaign.clone() });
+        let begun = journal.add(&campaign.without_parts());
         // The file is there after a power cut only if its name is.
         let begun = begun.and_then(|()| {
             model::files::sync_folder_of(&journal.path)
@@ -84,12 +136,12 @@ impl Journal {
         begun.map(|()| journal)
     }
 
-    /// Opens the journal in `folder` to go on with it; returns the campaign with the cells it has.
+    /// Opens the journal in `folder` to go on with it; returns the campaign with the parts it has.
     ///
     /// # Errors
     ///
     /// When there is none, another process writes it, or it was not written by this program.
-    pub fn resume(folder: &Path) -> Result<(Self, Campaign), JournalError> {
+    pub fn resume<C: Kept>(folder: &Path) -> Result<(Self, C), JournalError> {
         let path = folder.join(FILE_NAME);
         let unreadable = |reason: String| JournalError::Read { path: path.clone(), reason };
         let opened = OpenOptions::new().read(true).append(true).open(&path);
@@ -104,19 +156,29 @@ impl Journal {
         Ok((journal, campaign))
     }
 
-    /// Adds a finished cell and waits until it is on disk.
+    /// Adds a finished part and waits until it is on disk.
     ///
     /// # Errors
     ///
     /// When it could not be written; the journal is then as before.
-    pub fn add(&mut self, cell: &Cell) -> Result<(), JournalError> {
-        self.append(cell)
+    pub fn add(&mut self, part: &impl Serialize) -> Result<(), JournalError> {
+        self.append(part, true)
     }
 
-    fn append(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(value).expect("results have string keys only");
+    /// Adds a finished part, which the next [`add`](Self::add) sees to disk: only a power cut before that loses it.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written; the journal is then as before.
+    pub fn add_unsynced(&mut self, part: &impl Serialize) -> Result<(), JournalError> {
+        self.append(part, false)
+    }
+
+    fn append(&mut self, part: &impl Serialize, is_synced: bool) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(part).expect("results have string keys only");
         line.push(b'\n');
-        match self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+        let sync = || if is_synced { self.file.sync_data() } else { Ok(()) };
+        match (&self.file).write_all(&line).and_then(|()| sync()) {
             Ok(()) => {
                 self.length += line.len() as u64;
                 Ok(())
@@ -146,17 +208,17 @@ fn lock(file: &File, folder: &Path) -> Result<(), JournalError> {
 
 /// Reads a journal; returns the length of its whole lines too. What comes after the last of them is no text yet: it can end in half
 /// a character.
-fn parse(bytes: &[u8]) -> Result<(Campaign, u64), String> {
+fn parse<C: Kept>(bytes: &[u8]) -> Result<(C, u64), String> {
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let whole = |line: &&[u8]| line.ends_with(b"\n");
     let first = lines.next().filter(whole).ok_or("it is empty")?;
-    let mut campaign: Campaign =
+    let mut campaign: C =
         serde_json::from_slice(first).map_err(|error| format!("its first line is no campaign ({error})"))?;
     let mut length = first.len();
     for (number, line) in lines.filter(whole).enumerate() {
         match serde_json::from_slice(line) {
-            Ok(cell) => campaign.cells.push(cell),
-            Err(error) => return Err(format!("line {} is no cell ({error})", number + 2)),
+            Ok(part) => campaign.add(part),
+            Err(error) => return Err(format!("line {} is no part of it ({error})", number + 2)),
         }
         length += line.len();
     }
@@ -215,11 +277,11 @@ mod tests {
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
         journal.add(&cell(0)).expect("added");
         drop(journal);
-        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        let (mut journal, read) = Journal::resume::<Campaign>(folder.path()).expect("resumed");
         assert_eq!(read.cells, [cell(0)]);
         journal.add(&cell(1)).expect("added");
         drop(journal);
-        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells, [cell(0), cell(1)]);
+        assert_eq!(Journal::resume::<Campaign>(folder.path()).expect("resumed").1.cells, [cell(0), cell(1)]);
     }
 
     #[test]
@@ -229,11 +291,11 @@ mod tests {
         journal.add(&cell(0)).expect("added");
         journal.file.write_all(b"{\"mechanism\":\"po").expect("torn");
         drop(journal);
-        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        let (mut journal, read) = Journal::resume::<Campaign>(folder.path()).expect("resumed");
         assert_eq!(read.cells, [cell(0)]);
         journal.add(&cell(1)).expect("added");
         drop(journal);
-        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.cells.len(), 2);
+        assert_eq!(Journal::resume::<Campaign>(folder.path()).expect("resumed").1.cells.len(), 2);
     }
 
     /// As a power cut can leave it: the file is as long as any of its parts, and ends anywhere, in a character too.
@@ -255,7 +317,7 @@ mod tests {
         for length in 0..=whole.len() {
             std::fs::write(&path, &whole[..length]).expect("written");
             let kept = ends.iter().filter(|&&end| end <= length).count();
-            match Journal::resume(folder.path()) {
+            match Journal::resume::<Campaign>(folder.path()) {
                 Err(error) => {
                     assert!(kept == 0 && error.to_string().contains("it is empty"), "{length}: {error}")
                 }
@@ -265,7 +327,11 @@ mod tests {
                     drop(journal);
                     let bytes = std::fs::read(&path).expect("read");
                     assert!(bytes.starts_with(&whole[..ends[kept - 1]]), "cut at {length}");
-                    assert_eq!(parse(&bytes).expect("a journal").0.cells.len(), kept, "cut at {length}");
+                    assert_eq!(
+                        parse::<Campaign>(&bytes).expect("a journal").0.cells.len(),
+                        kept,
+                        "cut at {length}"
+                    );
                 }
             }
         }
@@ -282,17 +348,17 @@ mod tests {
     fn nobody_else_goes_on_with_a_journal_that_is_being_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let begun = Journal::begin(folder.path(), &campaign()).expect("begun");
-        let refusal = || Journal::resume(folder.path()).err().expect("in use").to_string();
+        let refusal = || Journal::resume::<Campaign>(folder.path()).err().expect("in use").to_string();
         assert!(refusal().contains("another muxbench"), "{}", refusal());
         drop(begun);
-        let _resumed = Journal::resume(folder.path()).expect("nobody has it any more");
+        let _resumed = Journal::resume::<Campaign>(folder.path()).expect("nobody has it any more");
         assert!(refusal().contains("another muxbench"), "{}", refusal());
     }
 
     #[test]
     fn a_folder_without_a_journal_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = Journal::resume(folder.path()).err().expect("none").to_string();
+        let error = Journal::resume::<Campaign>(folder.path()).err().expect("none").to_string();
         assert!(error.contains(FILE_NAME), "{error}");
     }
 }

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod expectation;
 pub mod journal;
 pub mod plan;
+pub mod rounds;
 pub mod run;
 pub mod scenario;
 pub mod server;

@@ -13,6 +13,7 @@ use super::cell::{self, Setting};
 use super::environment::Pinning;
 use super::journal::{Journal, JournalError};
 use super::plan::{self, Task};
+use super::server::Place;
 
 /// How often one cell is tried.
 const ATTEMPTS: u32 = 3;
@@ -62,11 +63,13 @@ pub fn run(
 ) -> Result<(), CampaignError> {
     let plan = campaign.plan.clone();
     let setting = Setting {
-        scenario: &plan.scenario,
-        program: std::env::current_exe().map_err(CampaignError::Program)?,
-        pinning: Pinning::of(&campaign.environment),
+        place: Place {
+            scenario: &plan.scenario,
+            program: std::env::current_exe().map_err(CampaignError::Program)?,
+            pinning: Pinning::of(&campaign.environment),
+            stop: Arc::clone(stop),
+        },
         seed: plan.seed,
-        stop: Arc::clone(stop),
         began: Instant::now(),
         began_s: campaign.cells.last().map_or(0.0, |cell| cell.began_s),
     };

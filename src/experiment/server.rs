@@ -6,14 +6,18 @@ mod own;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use load_gen::machine::usage::Account;
-use model::schema::{Point, ProcessUsage, ServerCounters, program_of};
+use load_gen::slice;
+use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, program_of};
 
 use self::external::External;
 pub use self::own::Own;
-use super::cell::Setting;
+use super::environment::Pinning;
 use crate::server::SharedCounters;
 
 /// How long a server may take to listen, to answer, and to end.
@@ -108,6 +112,32 @@ impl ServerAccount {
     }
 }
 
+impl slice::Account for ServerAccount {
+    fn read(&self) -> slice::ServerReading {
+        // What cannot be read has ended, and that is found out after the slice.
+        Self::read(self).map_or_else(
+            |_| slice::ServerReading::default(),
+            |ServerReading { cpu, counters }| slice::ServerReading {
+                cpu_s: cpu.as_secs_f64(),
+                counters,
+                switches: None,
+            },
+        )
+    }
+}
+
+/// Where servers run, and when they are to end.
+pub struct Place<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The program that serves: this one.
+    pub program: PathBuf,
+    /// The processors.
+    pub pinning: Pinning,
+    /// Set when the campaign should end.
+    pub stop: Arc<AtomicBool>,
+}
+
 /// A running server. Dropping it ends it.
 pub enum Server {
     /// `muxbench serve`.
@@ -123,15 +153,15 @@ impl Server {
     /// # Errors
     ///
     /// When it does not come to listen, with the last line that it wrote.
-    pub fn start(contender: &str, point: &Point, setting: &Setting<'_>) -> Result<Self, ServerError> {
+    pub fn start(contender: &str, point: &Point, place: &Place<'_>) -> Result<Self, ServerError> {
         let program = program_of(contender);
-        let servers = &setting.scenario.servers;
+        let servers = &place.scenario.servers;
         Ok(match servers.iter().find(|server| server.name == program) {
-            Some(server) => Self::External(External::start(server, setting.pinning.server, &setting.stop)?),
+            Some(server) => Self::External(External::start(server, place.pinning.server, &place.stop)?),
             None => {
-                let protocol = setting.scenario.load.protocol;
-                let cpus = setting.pinning.of_server(point.threads);
-                Self::Own(Own::start(&setting.program, program, point, protocol, &cpus, &setting.stop)?)
+                let protocol = place.scenario.load.protocol;
+                let cpus = place.pinning.of_server(point.threads);
+                Self::Own(Own::start(&place.program, program, point, protocol, &cpus, &place.stop)?)
             }
         })
     }

@@ -85,12 +85,14 @@ pub struct Start {
     pub start: u32,
     /// When it began, in seconds since the campaign began.
     pub began_s: f64,
+    /// Whether it went on to its last round; false after an interruption.
+    pub complete: bool,
     /// Each candidate's set-up and end.
     pub candidates: Vec<Started>,
 }
 
 /// One candidate of a start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
     /// The candidate's name; that of the reference's twin is `NAME again`.
     pub candidate: String,
@@ -114,6 +116,9 @@ pub struct Started {
     /// absent for an external server, which does not tell.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub teardown: Option<ServerCost>,
+    /// CPU time of the server in the slices of others, as a share of their time: a server that is idle has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_beside_others: Option<f64>,
 }
 
 /// What a server used between two instants.
@@ -217,6 +222,17 @@ pub struct Slice {
     /// What the generator or the machine did wrong in this slice; any of it drops the round.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub faults: Vec<String>,
+}
+
+impl Campaign {
+    /// Adds what is known of a start, in the place of what was known of it before.
+    pub fn put_start(&mut self, start: Start) {
+        let key = |start: &Start| (start.point, start.group, start.start);
+        match self.starts.iter_mut().find(|known| key(known) == key(&start)) {
+            Some(known) => *known = start,
+            None => self.starts.push(start),
+        }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference

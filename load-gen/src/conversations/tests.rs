@@ -110,3 +110,24 @@ fn a_window_that_is_cut_short_makes_no_request_late_that_was_in_time() {
     conversations.book_rest(&mut books);
     assert_eq!((books.missed, books.missed_unanswered, books.outstanding()), (0, 0, 1));
 }
+
+#[test]
+fn what_is_given_up_leaves_the_conversation_as_if_it_had_never_fallen_due() {
+    let (mut conversations, mut books) = conversation(1);
+    for due_ns in [10, 20, 30] {
+        conversations.fall_due(0, SIZE, due_ns, &mut books);
+    }
+    conversations.sent(0, SIZE as usize, 15, &mut books);
+    conversations.abandon_held(&mut books);
+    assert_eq!((conversations.pending, books.unsent, books.missed), (1, 2, 0));
+    let echo: Vec<u8> = Payload::new(Protocol::Echo).slice(0, 0, 2 * u64::from(SIZE)).to_vec();
+    assert_eq!(conversations.received(0, &echo[..SIZE as usize], 40, None, &mut books), Ok(1));
+    assert!(!conversations.has_unsent(0), "nothing is let go that was given up");
+
+    // What falls due next goes on where the stream of bytes stands.
+    conversations.fall_due(0, SIZE, 50, &mut books);
+    assert_eq!(conversations.unsent(0), &echo[SIZE as usize..]);
+    conversations.sent(0, SIZE as usize, 55, &mut books);
+    assert_eq!(conversations.received(0, &echo[SIZE as usize..], 60, None, &mut books), Ok(1));
+    assert_eq!(conversations.pending, 0);
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::campaign::Slice;
+use model::schema::LoadMode;
 
 use super::{Fleet, Load, RunError};
 use crate::clock::now_ns;
@@ -36,6 +37,8 @@ impl Fleet {
         for (number, worker) in (0..workers).zip(&self.workers) {
             let mut order = shares.order(number, None);
             order.seed = load.seed;
+            // In closed loop the pipeline is the bound.
+            order.is_capped &= matches!(load.mode, LoadMode::Open { .. });
             let warmup_ns = load.warmup.as_nanos() as u64;
             order.slice = Some(SliceOrder { warmup_ns, account: Arc::clone(&load.account) });
             worker.command(Command::Run(Box::new(order)));

@@ -1,0 +1,122 @@
+//! Slices of load: what is counted between the edges, what a slice leaves behind, and whose fault a stall is.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::slice::{Account, ServerReading, SliceLoad};
+use model::campaign::Slice;
+use model::schema::{Arrivals, EngineKind, LoadMode, ServerCounters, WaitPolicy, Workload};
+use support::servers::{echo, replying};
+
+const CLOSED: LoadMode = LoadMode::Closed { pipeline: 1 };
+
+fn open(rate_per_s: f64) -> LoadMode {
+    LoadMode::Open { rate_per_s, arrivals: Arrivals::Poisson }
+}
+
+/// An account that tells how often it was read.
+#[derive(Default)]
+struct Reads(AtomicU64);
+
+impl Account for Reads {
+    fn read(&self) -> ServerReading {
+        let reads = self.0.fetch_add(1, Relaxed);
+        let counters = ServerCounters { echoes: reads * 1_000, ..ServerCounters::default() };
+        ServerReading { cpu_s: reads as f64, counters: Some(counters), switches: None }
+    }
+}
+
+fn pool(target: SocketAddr, active: u32, engine: EngineKind) -> Fleet {
+    let options = FleetOptions {
+        workload: Workload { most_under_way: Some(1), ..Workload::default() },
+        engine: Some(engine),
+        ..FleetOptions::new(target, active + 3, active)
+    };
+    Fleet::open(options, Arc::default(), &mut ()).expect("the server listens")
+}
+
+fn slice(pool: &mut Fleet, mode: LoadMode, window: Duration) -> Slice {
+    let load = SliceLoad {
+        mode,
+        wait: WaitPolicy::Sleep,
+        warmup: Duration::from_millis(2),
+        window,
+        seed: 7,
+        account: Arc::new(Reads::default()),
+    };
+    pool.slice(&load, "echo").expect("the workers live")
+}
+
+const ENGINES: [EngineKind; 2] = [EngineKind::Epoll, EngineKind::IoUring];
+
+#[test]
+fn a_slice_is_counted_between_its_edges_and_its_halves_are_parts_of_it() {
+    for engine in ENGINES {
+        let mut pool = pool(echo(), 4, engine);
+        for mode in [CLOSED, open(2_000.0)] {
+            let slice = slice(&mut pool, mode, Duration::from_millis(60));
+            assert!(slice.answered > 0 && slice.answered_first <= slice.answered, "{slice:?}");
+            assert!(slice.first_s < slice.window_s, "{slice:?}");
+            assert_eq!(slice.scheduled, slice.completed, "{slice:?}");
+            // The account is read three times, and its last reading less its first is two of its steps.
+            assert_eq!((slice.server.cpu_s, slice.server.counters.map(|all| all.echoes)), (2.0, Some(2_000)));
+            assert!(slice.p50_ns.is_some() && slice.errors.is_empty(), "{slice:?}");
+            assert_eq!(slice.service_p50_ns.is_some(), mode != CLOSED, "in closed loop service is response");
+        }
+        assert_eq!(pool.lost().expect("the workers live"), 0);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_every_candidate_the_same_arrivals() {
+    let mut pools = [pool(echo(), 4, EngineKind::Epoll), pool(echo(), 4, EngineKind::Epoll)];
+    let scheduled =
+        pools.each_mut().map(|pool| slice(pool, open(3_000.0), Duration::from_millis(100)).scheduled);
+    assert_eq!(scheduled[0], scheduled[1]);
+    assert!(scheduled[0] > 200, "{scheduled:?}");
+}
+
+#[test]
+fn a_slow_server_s_backlog_ends_with_its_slice() {
+    // 1,000 requests per second at most, of which 5,000 fall due.
+    let target = replying(|bytes, _| {
+        thread::sleep(Duration::from_millis(1));
+        Some(bytes.to_vec())
+    });
+    for engine in ENGINES {
+        let mut pool = pool(target, 1, engine);
+        for _ in 0..2 {
+            let slice = slice(&mut pool, open(5_000.0), Duration::from_millis(100));
+            assert!(slice.scheduled > 300, "{slice:?}");
+            assert!(
+                slice.completed < slice.scheduled / 2,
+                "those that were held back are given up: {slice:?}"
+            );
+            assert!(slice.completed > 0 && slice.errors.is_empty(), "{slice:?}");
+            assert_eq!(slice.missed, 0, "it is the server that is behind: {slice:?}");
+        }
+        let after = slice(&mut pool, CLOSED, Duration::from_millis(50));
+        assert_eq!(after.scheduled, after.completed, "nothing of the backlog is left: {after:?}");
+    }
+}
+
+#[test]
+fn a_stall_of_the_server_is_a_silence_and_no_fault_of_the_generator() {
+    let target = replying(|bytes, turn| {
+        if turn % 100 == 99 {
+            thread::sleep(Duration::from_millis(30));
+        }
+        Some(bytes.to_vec())
+    });
+    let mut pool = pool(target, 1, EngineKind::Epoll);
+    let slice = slice(&mut pool, CLOSED, Duration::from_millis(200));
+    assert!(slice.longest_silence_ns >= 30_000_000, "{slice:?}");
+    let stood_still = slice.faults.iter().any(|fault| fault.contains("stood still"));
+    assert!(!stood_still, "{:?}", slice.faults);
+}

@@ -1,0 +1,123 @@
+//! `muxbench run` of scenarios that are measured in rounds.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use load_gen::signals::{INTERRUPTED, Interruption};
+use model::campaign::{Campaign, Length, Plan, PlannedPoint};
+use model::note;
+use model::schema::{Point, ResultFile, SCHEMA_VERSION, Scenario};
+use muxbench::experiment::environment::{self, Pinning};
+use muxbench::experiment::journal::Journal;
+use muxbench::experiment::rounds::{self, Audience};
+use muxbench::experiment::scenario::Prepared;
+
+use super::{Run, print};
+
+/// The end of the name of the reference's twin.
+const TWIN: &str = " again";
+
+/// Measures `prepared`, one scenario after the other.
+pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
+    let environment = environment::capture(&Pinning::choose());
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let diagnosis = (!run.no_doctor).then(|| run.ask_the_doctor(&prepared));
+    let interruption = Interruption::take_over().context("cannot watch for signals")?;
+    for (argument, Prepared { scenario, points, notes }) in run.scenarios.iter().zip(prepared) {
+        notes.iter().for_each(|note| note!("muxbench: {}: {note}", scenario.name));
+        let folder = run.folder(&started, &environment, &scenario.name);
+        let campaign = Campaign {
+            schema_version: SCHEMA_VERSION,
+            muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: started.clone(),
+            command: run.command(argument),
+            length: if run.quick { Length::Quick } else { Length::Default },
+            complete: false,
+            environment: environment.clone(),
+            diagnosis: diagnosis.clone(),
+            plan: plan(scenario, &points, run.seed),
+            starts: Vec::new(),
+            rounds: Vec::new(),
+        };
+        model::files::make_folder(&folder).context("choose another folder with --out")?;
+        let journal = Journal::begin(&folder, &campaign)?;
+        if let Some(code) = measure(run, &folder, campaign, journal, &interruption)? {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Completes the campaign of rounds in `folder`, if it is one.
+pub fn resume(run: &Run, folder: &Path) -> Option<anyhow::Result<ExitCode>> {
+    let (journal, campaign) = Journal::resume::<Campaign>(folder).ok()?;
+    let go_on = || {
+        let interruption = Interruption::take_over().context("cannot watch for signals")?;
+        Ok(measure(run, folder, campaign, journal, &interruption)?.unwrap_or(ExitCode::SUCCESS))
+    };
+    Some(go_on())
+}
+
+/// Measures one campaign; how the process ends, where it is over with that.
+fn measure(
+    run: &Run,
+    folder: &Path,
+    mut campaign: Campaign,
+    mut journal: Journal,
+    interruption: &Interruption,
+) -> anyhow::Result<Option<ExitCode>> {
+    rounds::run(&mut campaign, &mut journal, folder, interruption.stop(), &mut Watcher)?;
+    if !campaign.complete {
+        note!(
+            "muxbench: interrupted; {} rounds are kept; to complete: muxbench run --resume {}",
+            campaign.rounds.len(),
+            folder.display()
+        );
+        return Ok(Some(ExitCode::from(INTERRUPTED)));
+    }
+    if run.json {
+        print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n")?;
+    }
+    Ok(None)
+}
+
+/// All candidates in one group at every point, the reference's twin among them.
+fn plan(scenario: Scenario, points: &[Point], seed: u64) -> Plan {
+    let reference = scenario.rounds.as_ref().map(|rounds| rounds.reference.clone()).unwrap_or_default();
+    let group = |point: &Point| {
+        let mut group: Vec<String> = scenario
+            .contenders()
+            .filter(|name| scenario.exclusion(name, point).is_none())
+            .map(str::to_owned)
+            .collect();
+        group.push(format!("{reference}{TWIN}"));
+        group
+    };
+    let planned = |point: &Point| PlannedPoint { point: point.clone(), groups: vec![group(point)] };
+    let points = points.iter().map(planned).collect();
+    Plan { reference, points, seed, scenario }
+}
+
+/// Tells how far a campaign is.
+struct Watcher;
+
+impl Audience for Watcher {
+    fn round(&mut self, _campaign: &Campaign) {}
+
+    fn start(&mut self, campaign: &Campaign) {
+        let Some(start) = campaign.starts.last() else { return };
+        let planned = &campaign.plan.points[start.point as usize].point;
+        let rounds =
+            campaign.rounds.iter().filter(|round| (round.point, round.start) == (start.point, start.start));
+        note!(
+            "muxbench: start {} of {} connections, {} active: {} rounds, {:.1} s",
+            start.start + 1,
+            planned.connections,
+            planned.active,
+            rounds.count(),
+            campaign.rounds.last().map_or(0.0, |round| round.began_s)
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Measuring a campaign in rounds: all candidates of a point are alive at once, and each round gives each of them one short slice.
+//!
+//! A host drifts from second to second by more than mechanisms differ. So what is compared lies next to each other in time, and
+//! ratios are formed within a round. Servers and connections are started anew several times, since starts differ too.
+
+mod candidate;
+mod start;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use load_gen::schedule;
+use model::campaign::{Campaign, Phase, PlannedPoint, Round, Start};
+use model::schema::ResultFile;
+use rand::seq::SliceRandom;
+
+use self::start::{Keeper, Task};
+use super::environment::Pinning;
+use super::journal::{Journal, JournalError, Part};
+use super::run::{CampaignError, FILE_NAME};
+use super::server::Place;
+
+/// How long rounds may lie in the journal before they are synced.
+const SYNC_EVERY: Duration = Duration::from_secs(2);
+
+/// Told about a campaign while it goes on.
+pub trait Audience {
+    /// A round has ended.
+    fn round(&mut self, campaign: &Campaign);
+
+    /// A start has ended.
+    fn start(&mut self, campaign: &Campaign);
+}
+
+/// Measures what `campaign` lacks of its plan, in `folder`, and writes its file.
+///
+/// Returns when all is measured or `stop` is set; `campaign.complete` tells which.
+///
+/// # Errors
+///
+/// When results cannot be written.
+pub fn run(
+    campaign: &mut Campaign,
+    journal: &mut Journal,
+    folder: &Path,
+    stop: &Arc<AtomicBool>,
+    audience: &mut dyn Audience,
+) -> Result<(), CampaignError> {
+    let plan = campaign.plan.clone();
+    let place = Place {
+        scenario: &plan.scenario,
+        program: std::env::current_exe().map_err(CampaignError::Program)?,
+        pinning: Pinning::of(&campaign.environment),
+        stop: Arc::clone(stop),
+    };
+    let began_s = campaign.rounds.last().map_or(0.0, |round| round.began_s);
+    let campaign_began =
+        Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
+    campaign.complete = false;
+    let rounds = plan.scenario.rounds.as_ref().expect("a campaign of rounds has a scenario of rounds");
+    'all: for number in 0..rounds.starts {
+        // Every point has its first start before any has its second: whoever watches sees all of it early.
+        for (point, group) in order(&plan.points, plan.seed, number) {
+            if starts_made(campaign, point, group) > number {
+                continue;
+            }
+            if is_stopped(&place) {
+                break 'all;
+            }
+            let planned = &plan.points[point as usize];
+            let members = &planned.groups[group as usize];
+            let share_s = rounds.point_s / f64::from(rounds.starts) / planned.groups.len() as f64;
+            // An interrupted start keeps its number, and its rounds.
+            let start = next_number(campaign, point, group);
+            let seed = seed_of(plan.seed, point, group, start);
+            let task = Task {
+                start: Start {
+                    point,
+                    group,
+                    start,
+                    began_s: campaign_began.elapsed().as_secs_f64(),
+                    complete: false,
+                    candidates: Vec::new(),
+                },
+                point: &planned.point,
+                group: members,
+                rounds,
+                until: Instant::now() + Duration::from_secs_f64(share_s),
+                busy_per_s: busy_rate(campaign, point),
+                random: schedule::random(seed, 0, 1),
+                seed,
+                campaign_began,
+            };
+            let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
+            task.run(&place, &mut keeper)?;
+        }
+    }
+    campaign.complete = !is_stopped(&place);
+    write(campaign, folder)
+}
+
+/// Whether the campaign is to end.
+fn is_stopped(place: &Place<'_>) -> bool {
+    place.stop.load(Relaxed)
+}
+
+/// Keeps starts and rounds in the campaign and its journal.
+struct Keeping<'a> {
+    campaign: &'a mut Campaign,
+    journal: &'a mut Journal,
+    audience: &'a mut dyn Audience,
+    synced: Instant,
+}
+
+impl Keeper for Keeping<'_> {
+    fn start(&mut self, start: &Start) -> Result<(), CampaignError> {
+        self.journal.add(&Part::Start(start.clone()))?;
+        self.synced = Instant::now();
+        self.campaign.put_start(start.clone());
+        if start.complete {
+            self.audience.start(self.campaign);
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, round: Round) -> Result<(), CampaignError> {
+        let part = Part::Round(round);
+        let kept: Result<(), JournalError> = if self.synced.elapsed() >= SYNC_EVERY {
+            self.synced = Instant::now();
+            self.journal.add(&part)
+        } else {
+            self.journal.add_unsynced(&part)
+        };
+        kept?;
+        let Part::Round(round) = part else { unreachable!("it is the round") };
+        self.campaign.rounds.push(round);
+        self.audience.round(self.campaign);
+        Ok(())
+    }
+}
+
+/// Every group of every point, in random order.
+fn order(points: &[PlannedPoint], seed: u64, number: u32) -> Vec<(u32, u32)> {
+    let mut order: Vec<(u32, u32)> = (0..)
+        .zip(points)
+        .flat_map(|(point, planned)| (0..planned.groups.len() as u32).map(move |group| (point, group)))
+        .collect();
+    order.shuffle(&mut schedule::random(seed, 0, number + 2));
+    order
+}
+
+fn starts_at(campaign: &Campaign, point: u32, group: u32) -> impl Iterator<Item = &Start> {
+    campaign.starts.iter().filter(move |start| (start.point, start.group) == (point, group))
+}
+
+/// Whole starts that have been made of a group.
+fn starts_made(campaign: &Campaign, point: u32, group: u32) -> u32 {
+    starts_at(campaign, point, group).filter(|start| start.complete).count() as u32
+}
+
+fn next_number(campaign: &Campaign, point: u32, group: u32) -> u32 {
+    starts_at(campaign, point, group).map(|start| start.start + 1).max().unwrap_or(0)
+}
+
+/// The busy rate of a point, once a start has found it: it stays the same, so that starts can be compared.
+fn busy_rate(campaign: &Campaign, point: u32) -> Option<f64> {
+    let mut busy = campaign.rounds.iter().filter(|round| round.point == point && round.phase == Phase::Busy);
+    busy.find_map(|round| round.rate_per_s)
+}
+
+/// A seed of its own for each start, far from those of neighbouring campaigns.
+fn seed_of(seed: u64, point: u32, group: u32, start: u32) -> u64 {
+    let number = (u64::from(point) << 40) | (u64::from(group) << 20) | u64::from(start);
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number.wrapping_mul(0xd1b5_4a32_d192_ed03))
+}
+
+fn write(campaign: &Campaign, folder: &Path) -> Result<(), CampaignError> {
+    let text =
+        serde_json::to_string(&ResultFile::Rounds(campaign.clone())).expect("results have string keys only");
+    model::files::write_atomically(&folder.join(FILE_NAME), format!("{text}\n").as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! One candidate of a start: its server, its pool of connections, and its accounts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::machine::slab;
+use load_gen::slice::{Account, ServerReading, SliceLoad};
+use model::campaign::{ServerCost, Slice, Started};
+use model::schema::{LoadMode, Point, Size, WaitPolicy, Workload};
+
+use super::super::server::{Place, Server};
+
+/// How long connecting, and draining after a window, may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A reading of a server's accounts, and when it was made.
+#[derive(Clone, Copy)]
+struct Stamped {
+    at: Instant,
+    reading: ServerReading,
+}
+
+impl Stamped {
+    fn now(account: &dyn Account) -> Self {
+        Self { at: Instant::now(), reading: account.read() }
+    }
+
+    fn cost_since(&self, earlier: &Self) -> ServerCost {
+        self.reading.since(&earlier.reading, (self.at - earlier.at).as_secs_f64())
+    }
+}
+
+/// A candidate whose server runs and whose connections are open.
+pub struct Candidate {
+    server: Server,
+    pool: Fleet,
+    account: Arc<dyn Account>,
+    /// What is known of it so far.
+    started: Started,
+    /// Its throughput in the latest closed-loop slice, in requests per second.
+    pub throughput_per_s: f64,
+    /// When its latest slice ended.
+    latest: Option<Stamped>,
+    /// CPU and wall time since then, up to its next slice, over all slices.
+    beside: ServerCost,
+}
+
+impl Candidate {
+    /// Starts the server of candidate `name` at `point` and opens its connections.
+    ///
+    /// # Errors
+    ///
+    /// What is known of a candidate that cannot be measured, with the reason.
+    pub fn start(name: &str, point: &Point, place: &Place<'_>, seed: u64) -> Result<Self, Box<Started>> {
+        let mut started = Started { candidate: name.to_owned(), ..Started::default() };
+        match Self::open(&mut started, point, place, seed) {
+            Ok((server, pool, account)) => Ok(Self {
+                server,
+                pool,
+                account,
+                started,
+                throughput_per_s: 0.0,
+                latest: None,
+                beside: ServerCost::default(),
+            }),
+            Err(why) => {
+                started.failed = Some(why);
+                Err(Box::new(started))
+            }
+        }
+    }
+
+    fn open(
+        started: &mut Started,
+        point: &Point,
+        place: &Place<'_>,
+        seed: u64,
+    ) -> Result<(Server, Fleet, Arc<dyn Account>), String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let mut server = Server::start(&started.candidate, point, place).map_err(|error| text(&error))?;
+        let account: Arc<dyn Account> = Arc::new(server.account().map_err(|error| text(&error))?);
+        let load = &place.scenario.load;
+        let options = FleetOptions {
+            protocol: load.protocol,
+            size: Size::Fixed { bytes: point.size_bytes.unwrap_or(load.size_bytes) },
+            workload: Workload {
+                churn_per_s: point.churn_per_s.map(f64::from),
+                // One request outstanding per connection: what clients do, and what flatters no slow server.
+                most_under_way: Some(1),
+                ..Workload::default()
+            },
+            cpu: place.pinning.generator,
+            timeout: TIMEOUT,
+            seed,
+            ..FleetOptions::new(server.address(), point.connections, point.active)
+        };
+        let slab_before = slab::Reading::now();
+        let resident_before = server.resident_bytes().unwrap_or(0);
+        let before = Stamped::now(&*account);
+        let pool = Fleet::open(options, Arc::clone(&place.stop), &mut ()).map_err(|error| {
+            server.ended().map_or_else(|| text(&error), |how| format!("the server ended {how}"))
+        })?;
+        let connections = pool.connections().clone();
+        let opened = connections.opened;
+        started.connections = Some(connections);
+        if opened < u64::from(point.connections) {
+            return Err(format!("only {opened} of {} connections could be opened", point.connections));
+        }
+        server.await_accepted(opened).map_err(|error| text(&error))?;
+        started.setup = Some(Stamped::now(&*account).cost_since(&before));
+        let resident = server.resident_bytes().unwrap_or(0);
+        started.server_rss_growth_bytes = Some(resident.saturating_sub(resident_before));
+        started.slab = slab::Reading::now().since(&slab_before, opened);
+        Ok((server, pool, account))
+    }
+
+    /// The candidate's name.
+    pub fn name(&self) -> &str {
+        &self.started.candidate
+    }
+
+    /// What is known of it so far.
+    pub fn so_far(&self) -> Started {
+        self.started.clone()
+    }
+
+    /// Gives it one slice.
+    ///
+    /// # Errors
+    ///
+    /// Why it can be measured no more.
+    pub fn slice(&mut self, load: &Shape) -> Result<Slice, String> {
+        let before = Stamped::now(&*self.account);
+        if let Some(latest) = &self.latest {
+            let beside = before.cost_since(latest);
+            self.beside.cpu_s += beside.cpu_s;
+            self.beside.wall_s += beside.wall_s;
+        }
+        let per_request_s = 1.0 / self.throughput_per_s.max(1.0);
+        let warmup_s = load.warmup_requests * per_request_s;
+        let whole = SliceLoad {
+            mode: load.mode,
+            wait: load.wait,
+            warmup: Duration::from_secs_f64(warmup_s.min(load.window.as_secs_f64() * 2.0)),
+            window: load.window,
+            seed: load.seed,
+            account: Arc::clone(&self.account),
+        };
+        let slice = self.pool.slice(&whole, &self.started.candidate).map_err(|error| error.to_string());
+        self.latest = Some(Stamped::now(&*self.account));
+        if let Some(how) = self.server.ended() {
+            return Err(format!("the server ended {how}"));
+        }
+        let slice = slice?;
+        if matches!(load.mode, LoadMode::Closed { .. }) {
+            self.throughput_per_s = slice.answered as f64 / slice.window_s;
+            if slice.answered == 0 {
+                return Err("the server answered nothing".to_owned());
+            }
+        }
+        Ok(slice)
+    }
+
+    /// Closes its connections, ends its server, and returns what is known of it; `failed` says why it can be measured no more.
+    pub fn close(mut self, failed: Option<String>, place: &Place<'_>) -> Started {
+        self.started.failed = failed;
+        if self.beside.wall_s > 0.0 {
+            self.started.cpu_beside_others = Some(self.beside.cpu_s / self.beside.wall_s);
+        }
+        let lost = self.pool.lost().unwrap_or(0);
+        if lost > 0 && self.started.failed.is_none() && !place.stop.load(Relaxed) {
+            self.started.failed = Some(format!("{lost} of its connections were lost"));
+        }
+        let before = Stamped::now(&*self.account);
+        let closed_s = self.pool.close();
+        if let Some(connections) = &mut self.started.connections {
+            connections.closed_s = Some(closed_s);
+        }
+        if self.server.await_closed() {
+            self.started.teardown = Some(Stamped::now(&*self.account).cost_since(&before));
+        }
+        self.server.stop();
+        self.started
+    }
+}
+
+/// The load of a slice, the same for all candidates of a round.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Closed loop, or open loop at a rate.
+    pub mode: LoadMode,
+    /// How the generator waits.
+    pub wait: WaitPolicy,
+    /// Requests before the window, over all connections.
+    pub warmup_requests: f64,
+    /// The window.
+    pub window: Duration,
+    /// The seed of the arrivals.
+    pub seed: u64,
+}
