@@ -1,0 +1,201 @@
+//! `muxbench run` in rounds: who is measured when, and what is left when it ends before its time.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use model::campaign::{Campaign, Phase};
+use model::schema::ResultFile;
+use rustix::process::{Pid, Signal, kill_process};
+use support::{PATIENCE, muxbench};
+
+/// Two mechanisms at two points, two starts of each of a quarter of a second.
+const SCENARIO: &str = r#"
+name = "short"
+analysis = "Does the campaign survive?"
+mechanisms = ["poll", "epoll-lt"]
+repeats = 1
+rounds = { reference = "epoll-lt", starts = 2, point_s = 0.5, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
+load = { size_bytes = 64, rate_per_s = 1000, protocol = "echo" }
+timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }
+[[sweep]]
+name = "idle-scaling"
+connections = ["10", "100"]
+active = "10"
+"#;
+
+/// A folder with the scenario in it; results go to `out`.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(scenario: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("short.toml"), scenario).expect("written");
+        Self(folder)
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.path().join("out")
+    }
+
+    fn run(&self) -> Command {
+        let mut command = muxbench();
+        command.arg("run").arg("--no-doctor").arg(self.0.path().join("short.toml"));
+        command.arg("--out").arg(self.out());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn resume(&self) -> Output {
+        muxbench().args(["run", "--resume"]).arg(self.out()).output().expect("muxbench starts")
+    }
+
+    fn campaign(&self) -> Campaign {
+        let text = fs::read_to_string(self.out().join("campaign.json")).expect("a campaign");
+        match serde_json::from_str(&text).expect("a result") {
+            ResultFile::Rounds(campaign) => campaign,
+            _ => panic!("not a campaign of rounds"),
+        }
+    }
+
+    /// Rounds in the journal, as far as their lines are whole.
+    fn journalled(&self) -> Vec<String> {
+        let bytes = fs::read(self.out().join("journal.jsonl")).unwrap_or_default();
+        let whole = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        whole
+            .filter(|line| line.starts_with(b"{\"round\":"))
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect()
+    }
+
+    fn await_rounds(&self, rounds: usize) {
+        let deadline = Instant::now() + *PATIENCE;
+        while self.journalled().len() < rounds {
+            assert!(Instant::now() < deadline, "no further round is finished");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a child of ours");
+}
+
+#[test]
+fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {
+    let place = Place::new(SCENARIO);
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let campaign = place.campaign();
+    assert!(campaign.complete);
+    assert_eq!(campaign.starts.len(), 4, "two of each point");
+    let all = BTreeSet::from(["poll", "epoll-lt", "epoll-lt again"]);
+    let mut orders = BTreeSet::new();
+    for round in &campaign.rounds {
+        let order: Vec<&str> = round.slices.iter().map(|slice| slice.candidate.as_str()).collect();
+        assert_eq!(order.iter().copied().collect::<BTreeSet<_>>(), all, "{order:?}");
+        assert_eq!(order.len(), 3, "one slice each");
+        orders.insert(order);
+    }
+    assert!(orders.len() > 1, "the order is random");
+    for start in &campaign.starts {
+        let of_it =
+            campaign.rounds.iter().filter(|round| (round.point, round.start) == (start.point, start.start));
+        let phases: BTreeSet<Phase> = of_it.map(|round| round.phase).collect();
+        assert_eq!(phases.len(), 3, "each phase is measured in each start");
+        for candidate in &start.candidates {
+            assert_eq!(candidate.failed, None);
+            assert!(candidate.setup.is_some() && candidate.teardown.is_some(), "{candidate:?}");
+        }
+    }
+    for point in 0..2 {
+        let busy = campaign.rounds.iter().filter(|round| round.point == point && round.phase == Phase::Busy);
+        let rates: BTreeSet<String> = busy.map(|round| format!("{:?}", round.rate_per_s)).collect();
+        assert_eq!(rates.len(), 1, "all starts of a point have one busy rate: {rates:?}");
+    }
+}
+
+#[test]
+fn all_candidates_of_a_round_meet_the_same_arrivals() {
+    let place = Place::new(SCENARIO);
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut rounds = 0;
+    for round in place.campaign().rounds.iter().filter(|round| round.phase != Phase::Saturation) {
+        // A server that is behind, as on a busy machine, is not sent all that falls due, but it falls due all the same.
+        let due: BTreeSet<u64> = round.slices.iter().map(|slice| slice.scheduled).collect();
+        assert_eq!(due.len(), 1, "{round:?}");
+        rounds += 1;
+    }
+    assert!(rounds >= 8);
+}
+
+#[test]
+fn an_interrupted_campaign_keeps_its_rounds_and_goes_on_with_a_new_start() {
+    let place = Place::new(SCENARIO);
+    let mut child = place.run().spawn().expect("muxbench starts");
+    place.await_rounds(4);
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let kept = place.journalled();
+    assert!(!place.campaign().complete && kept.len() >= 4);
+    let output = place.resume();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let campaign = place.campaign();
+    assert!(campaign.complete);
+    assert_eq!(place.journalled()[..kept.len()], kept, "what was measured before stays");
+    let whole = |point| campaign.starts.iter().filter(|start| start.point == point && start.complete).count();
+    assert_eq!([whole(0), whole(1)], [2, 2]);
+    let mut keys: Vec<_> =
+        campaign.rounds.iter().map(|round| (round.point, round.start, round.round)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), campaign.rounds.len(), "no round has the number of another");
+}
+
+#[test]
+fn a_campaign_that_is_killed_loses_at_most_the_round_under_way() {
+    for rounds in [0, 1, 5, 9] {
+        let place = Place::new(SCENARIO);
+        let mut child = place.run().spawn().expect("muxbench starts");
+        place.await_rounds(rounds);
+        signal(&child, Signal::KILL);
+        let _ = child.wait();
+        if !place.out().join("journal.jsonl").exists() {
+            continue;
+        }
+        let kept = place.journalled();
+        assert!(kept.len() >= rounds);
+        let output = place.resume();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(place.campaign().complete);
+        assert_eq!(place.journalled()[..kept.len()], kept);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_start_is_a_failed_candidate_and_the_others_are_measured() {
+    let scenario = SCENARIO.replace(
+        "[[sweep]]",
+        "[[server]]\nname = \"broken\"\ncommand = [\"sh\", \"-c\", \"echo no such luck >&2; exit 3\", \"{port}\"]\n[[sweep]]",
+    );
+    let place = Place::new(&scenario);
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let campaign = place.campaign();
+    for start in &campaign.starts {
+        for candidate in &start.candidates {
+            let failed = candidate.failed.as_deref().unwrap_or_default();
+            assert_eq!(candidate.candidate == "broken", failed.contains("no such luck"), "{candidate:?}");
+        }
+    }
+    assert!(campaign.rounds.iter().all(|round| round.slices.len() == 3));
+}
