@@ -48,6 +48,9 @@ pub struct Run {
     /// The scenario's short form: about a minute, wide intervals
     #[arg(long)]
     quick: bool,
+    /// Narrow intervals: six times the default's time
+    #[arg(long, conflicts_with = "quick")]
+    thorough: bool,
     /// Measure these only, mechanisms or servers of the scenario: a,b
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     mechanisms: Option<Vec<String>>,
@@ -57,6 +60,9 @@ pub struct Run {
     /// Active connections, a sweep for each: 10,1%,100%
     #[arg(long, value_name = "SHARE|N,…", value_delimiter = ',')]
     active: Option<Vec<String>>,
+    /// The candidate that the others are compared with: the scenario's, unless given
+    #[arg(long, value_name = "NAME")]
+    reference: Option<String>,
     /// How often each cell is repeated, exactly
     #[arg(long, value_name = "N", value_parser = units::positive_count)]
     repeats: Option<u32>,
@@ -68,7 +74,7 @@ pub struct Run {
     out: Option<PathBuf>,
     /// Complete an interrupted campaign as it was planned
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "scenarios", "list", "quick", "mechanisms", "conns", "active", "repeats", "seed", "out", "no_doctor",
+        "scenarios", "list", "quick", "thorough", "mechanisms", "conns", "active", "reference", "repeats", "seed", "out", "no_doctor",
     ])]
     resume: Option<PathBuf>,
     /// Do not ask the doctor first, which listens to the machine for five seconds (--quick: one)
@@ -180,6 +186,8 @@ impl Run {
     fn refuse_options_of_campaigns(&self) -> Result<(), UsageError> {
         let given = [
             ("--quick", self.quick),
+            ("--thorough", self.thorough),
+            ("--reference", self.reference.is_some()),
             ("--mechanisms", self.mechanisms.is_some()),
             ("--conns", self.conns.is_some()),
             ("--active", self.active.is_some()),
@@ -284,6 +292,8 @@ impl Run {
             connections: self.conns.clone(),
             active: self.active.clone(),
             repeats: self.repeats,
+            thorough: self.thorough,
+            reference: self.reference.clone(),
         };
         let machine = Capacity::of_this_machine();
         let (mut all, mut wrong) = (Vec::<Prepared>::new(), Vec::new());
@@ -324,6 +334,12 @@ impl Run {
         let mut words = vec!["muxbench run".to_owned(), scenario.to_owned()];
         if self.quick {
             words.push("--quick".to_owned());
+        }
+        if self.thorough {
+            words.push("--thorough".to_owned());
+        }
+        if let Some(reference) = &self.reference {
+            words.push(format!("--reference {reference}"));
         }
         for (option, values) in
             [("--mechanisms", &self.mechanisms), ("--conns", &self.conns), ("--active", &self.active)]

@@ -4,6 +4,7 @@
 //! ratios are formed within a round. Servers and connections are started anew several times, since starts differ too.
 
 mod candidate;
+pub mod groups;
 mod start;
 
 use std::path::Path;

@@ -5,19 +5,17 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context;
+use load_gen::machine::capacity::Capacity;
 use load_gen::signals::{INTERRUPTED, Interruption};
 use model::campaign::{Campaign, Length, Plan, PlannedPoint};
 use model::note;
 use model::schema::{Point, ResultFile, SCHEMA_VERSION, Scenario};
 use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
-use muxbench::experiment::rounds::{self, Audience};
+use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
 
 use super::{Run, print};
-
-/// The end of the name of the reference's twin.
-const TWIN: &str = " again";
 
 /// Measures `prepared`, one scenario after the other.
 pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
@@ -33,7 +31,11 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
             muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
             started: started.clone(),
             command: run.command(argument),
-            length: if run.quick { Length::Quick } else { Length::Default },
+            length: match (run.quick, run.thorough) {
+                (true, _) => Length::Quick,
+                (_, true) => Length::Thorough,
+                _ => Length::Default,
+            },
             complete: false,
             environment: environment.clone(),
             diagnosis: diagnosis.clone(),
@@ -83,19 +85,14 @@ fn measure(
     Ok(None)
 }
 
-/// All candidates in one group at every point, the reference's twin among them.
+/// Who is measured where.
 fn plan(scenario: Scenario, points: &[Point], seed: u64) -> Plan {
+    let machine = Capacity::of_this_machine();
     let reference = scenario.rounds.as_ref().map(|rounds| rounds.reference.clone()).unwrap_or_default();
-    let group = |point: &Point| {
-        let mut group: Vec<String> = scenario
-            .contenders()
-            .filter(|name| scenario.exclusion(name, point).is_none())
-            .map(str::to_owned)
-            .collect();
-        group.push(format!("{reference}{TWIN}"));
-        group
+    let planned = |point: &Point| PlannedPoint {
+        point: point.clone(),
+        groups: groups::groups(&scenario, &reference, point, &machine),
     };
-    let planned = |point: &Point| PlannedPoint { point: point.clone(), groups: vec![group(point)] };
     let points = points.iter().map(planned).collect();
     Plan { reference, points, seed, scenario }
 }

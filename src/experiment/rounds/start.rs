@@ -109,7 +109,7 @@ impl Task<'_> {
         keeper: &mut dyn Keeper,
     ) -> Result<(), super::CampaignError> {
         // Every candidate is cold, and nobody knows yet how long a window has to be.
-        for _ in 0..2 {
+        for _ in 0..if self.busy_per_s.is_none() { 2 } else { 1 } {
             let shape = self.shape(Phase::Saturation, alive, place);
             let _ = self.round(Phase::Saturation, shape, alive, place);
         }

@@ -1,7 +1,7 @@
 //! What is wrong with a scenario, points and room for them aside.
 
 use load_gen::units::LARGEST_SIZE;
-use model::schema::{Protocol, Scenario};
+use model::schema::{Point, Protocol, Scenario};
 
 use super::text::Mistake;
 use crate::mechanisms;
@@ -19,6 +19,7 @@ pub fn mistakes(scenario: &Scenario, form: &str, known: &[String]) -> Vec<Mistak
     wrong.extend(stop_mistakes(scenario, form));
     wrong.extend(exclude_mistakes(scenario, known));
     wrong.extend(control_mistake(scenario));
+    wrong.extend(rounds_mistakes(scenario));
     wrong.extend(mode_mistakes(scenario, form));
     wrong
 }
@@ -126,6 +127,36 @@ fn control_mistake(scenario: &Scenario) -> Option<Mistake> {
         let what = format!("'{control}' is not among what is measured: {}", contenders.join(", "));
         Mistake::new("control", what)
     })
+}
+
+fn rounds_mistakes(scenario: &Scenario) -> Vec<Mistake> {
+    let Some(rounds) = &scenario.rounds else { return Vec::new() };
+    let bounds = [
+        ("starts", f64::from(rounds.starts), 1.0, 1_000.0),
+        ("point_s", rounds.point_s, 0.01, 1e6),
+        ("slice_s", rounds.slice_s, 0.001, 60.0),
+        ("light_per_s", rounds.light_per_s, 1.0, 1e9),
+        ("busy_share", rounds.busy_share, 0.01, 0.95),
+    ];
+    let outside = bounds.into_iter().filter(|(_, value, least, most)| !(*least..=*most).contains(value));
+    let mistake = |(key, value, least, most): (&str, f64, f64, f64)| {
+        Mistake::new(format!("rounds.{key}"), format!("{value} makes no sense: from {least} to {most}"))
+    };
+    outside.map(mistake).collect()
+}
+
+/// The reference has to be measured at every point.
+pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistake> {
+    let reference = &scenario.rounds.as_ref()?.reference;
+    let contenders: Vec<&str> = scenario.contenders().collect();
+    if !contenders.contains(&reference.as_str()) {
+        let what = format!("'{reference}' is not among what is measured: {}", contenders.join(", "));
+        return Some(Mistake::new("rounds.reference", what));
+    }
+    let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
+    let what =
+        format!("{}; choose a reference that is measured at every point", report::format::exclude(left_out));
+    Some(Mistake::new("rounds.reference", what))
 }
 
 /// A server of other making cannot be told how many threads to have, nor how to accept.

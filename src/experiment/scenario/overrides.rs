@@ -1,7 +1,7 @@
 //! What the command line makes of a scenario, and whether the outcome can be run.
 
 use load_gen::machine::capacity::Capacity;
-use model::schema::{Exclude, Point, Scenario, Sweep};
+use model::schema::{Exclude, Point, Rounds, Scenario, Sweep};
 
 use super::text::Mistake;
 use super::{Draft, ScenarioError, check, external, points, room};
@@ -12,6 +12,10 @@ use crate::mechanisms::{self, Mechanism};
 pub struct Overrides {
     /// Take the scenario's quick form.
     pub quick: bool,
+    /// Measure rounds for six times as long.
+    pub thorough: bool,
+    /// The candidate that the others are compared with.
+    pub reference: Option<String>,
     /// Measure these only: mechanisms, and external servers of the scenario.
     pub mechanisms: Option<Vec<String>>,
     /// Connections of every sweep.
@@ -66,6 +70,7 @@ impl Overrides {
         let missing = room::missing(&scenario, &points, form, machine);
         wrong.extend(missing.fatal);
         wrong.extend(drop_empty(&scenario, &mut points, form));
+        wrong.extend(check::reference_mistake(&scenario, &points));
         wrong.extend(external::check(&scenario));
         let mut lines: Vec<String> = misspelt;
         lines.extend(
@@ -98,12 +103,32 @@ impl Overrides {
             let sweeps = active.iter().filter_map(|active| sweep_with(&scenario.sweeps, active)).collect();
             scenario.sweeps = sweeps;
         }
+        if let Some(rounds) = &mut scenario.rounds {
+            if self.quick {
+                *rounds = quickly(rounds);
+            } else if self.thorough {
+                *rounds = thoroughly(rounds);
+            }
+        }
+        self.choose_reference(scenario);
         // Of what is measured, something has to be its own control.
         if scenario.control.is_some() && (self.mechanisms.is_some() || !controls_a_contender(scenario)) {
             let kept =
                 scenario.control.take().filter(|name| scenario.contenders().any(|known| known == name));
             scenario.control = kept.or_else(|| scenario.contenders().next().map(str::to_owned));
         }
+    }
+
+    /// The reference is the one asked for, or else the scenario's, or else the first of those that are measured.
+    fn choose_reference(&self, scenario: &mut Scenario) {
+        let is_measured = |name: &str| scenario.contenders().any(|known| known == name);
+        let Some(mut rounds) = scenario.rounds.clone() else { return };
+        if let Some(reference) = &self.reference {
+            rounds.reference.clone_from(reference);
+        } else if self.mechanisms.is_some() && !is_measured(&rounds.reference) {
+            rounds.reference = scenario.contenders().next().unwrap_or_default().to_owned();
+        }
+        scenario.rounds = Some(rounds);
     }
 
     /// A mistake of the command line, by its option.
@@ -113,10 +138,21 @@ impl Overrides {
             "active" if self.active.is_some() => "--active",
             "mechanisms" if self.mechanisms.is_some() => "--mechanisms",
             "repeats" if self.repeats.is_some() => "--repeats",
+            "reference" if self.reference.is_some() => "--reference",
             _ => return None,
         };
         Some(format!("{option}: {}", mistake.what))
     }
+}
+
+/// Rounds for a first look: two starts, in a third of the time.
+fn quickly(rounds: &Rounds) -> Rounds {
+    Rounds { starts: 2, point_s: rounds.point_s / 3.0, ..rounds.clone() }
+}
+
+/// Rounds for intervals of a third: twice the starts, in six times the time.
+fn thoroughly(rounds: &Rounds) -> Rounds {
+    Rounds { starts: rounds.starts * 2, point_s: rounds.point_s * 6.0, ..rounds.clone() }
 }
 
 /// Whether the control is measured, or is nothing that there is, which is a mistake of its own.

@@ -73,7 +73,7 @@ fn all_that_is_wrong_with_the_command_line_is_said_at_once_by_its_options() {
         connections: Some(vec!["many".into()]),
         active: Some(vec!["0.05".into()]),
         repeats: Some(0),
-        quick: false,
+        ..Overrides::default()
     };
     let ScenarioError(wrong) = prepare(&overrides, of(TEXT)).expect_err("all wrong");
     for (option, word) in [
@@ -260,5 +260,51 @@ mod of_a_default_build {
             let lines = wrong.iter().filter(|line| line.contains(&format!(": {key}: "))).count();
             assert_eq!(lines, 1, "{key}: {wrong:#?}");
         }
+    }
+}
+
+#[cfg(all(feature = "epoll-lt", feature = "poll", feature = "select"))]
+mod reference {
+    use super::*;
+
+    fn prepared(overrides: &Overrides) -> Result<Prepared, ScenarioError> {
+        prepare(overrides, draft("side-by-side").expect("embedded"))
+    }
+
+    fn only(names: &[&str]) -> Overrides {
+        let names = names.iter().map(ToString::to_string).collect();
+        Overrides { mechanisms: Some(names), connections: Some(vec!["10".into()]), ..Overrides::default() }
+    }
+
+    fn reference(overrides: &Overrides) -> String {
+        let scenario = prepared(overrides).expect("it can be run").scenario;
+        scenario.rounds.expect("it is measured in rounds").reference
+    }
+
+    #[test]
+    fn the_reference_is_the_one_asked_for_or_the_scenario_s_or_the_first() {
+        assert_eq!(reference(&only(&["poll", "epoll-lt"])), "epoll-lt");
+        assert_eq!(reference(&only(&["poll", "select"])), "poll");
+        let asked = Overrides { reference: Some("select".into()), ..only(&["poll", "select"]) };
+        assert_eq!(reference(&asked), "select");
+    }
+
+    #[test]
+    fn a_reference_that_is_not_measured_is_told_by_the_option_that_named_it() {
+        let asked = Overrides { reference: Some("epoll-lt".into()), ..only(&["poll", "select"]) };
+        let error = prepared(&asked).expect_err("it is not measured").to_string();
+        assert!(error.starts_with("--reference: 'epoll-lt' is not among what is measured"), "{error}");
+    }
+
+    #[test]
+    fn a_quick_run_has_two_starts_and_a_thorough_one_twice_as_many() {
+        let rounds = |overrides: &Overrides| {
+            prepared(overrides).expect("it can be run").scenario.rounds.expect("it is measured in rounds")
+        };
+        let default = rounds(&only(&["poll", "epoll-lt"]));
+        let quick = rounds(&Overrides { quick: true, ..only(&["poll", "epoll-lt"]) });
+        let thorough = rounds(&Overrides { thorough: true, ..only(&["poll", "epoll-lt"]) });
+        assert_eq!([quick.starts, thorough.starts], [2, 2 * default.starts]);
+        assert!(quick.point_s < default.point_s && default.point_s < thorough.point_s);
     }
 }

@@ -1,0 +1,87 @@
+//! Who is alive at the same time: all candidates of a point, or as many as the machine holds.
+
+use load_gen::machine::capacity::Capacity;
+use load_gen::preflight::{self, Plan};
+use load_gen::target::Target;
+use model::schema::{Point, Scenario};
+
+/// The end of the name of the reference's twin.
+const TWIN: &str = " again";
+
+/// The groups of candidates that are measured at `point`, each with the reference and its twin. There is more than one where the
+/// connections of all do not fit on `machine` at once.
+pub fn groups(scenario: &Scenario, reference: &str, point: &Point, machine: &Capacity) -> Vec<Vec<String>> {
+    let others: Vec<&str> = scenario
+        .contenders()
+        .filter(|name| *name != reference && scenario.exclusion(name, point).is_none())
+        .collect();
+    split(&others, reference, |pools| fits(scenario, point, pools, machine))
+}
+
+/// `others` in the fewest groups of about one size, so that each with the reference and its twin fits.
+fn split(others: &[&str], reference: &str, fits: impl Fn(u32) -> bool) -> Vec<Vec<String>> {
+    let most = (1..=others.len()).rev().find(|&count| fits(count as u32 + 2)).unwrap_or(1);
+    let number = others.len().div_ceil(most).max(1);
+    let group = |members: &[&str]| {
+        let twin = format!("{reference}{TWIN}");
+        [reference].iter().chain(members).map(|name| (*name).to_owned()).chain([twin]).collect()
+    };
+    if others.is_empty() {
+        return vec![group(&[])];
+    }
+    others.chunks(others.len().div_ceil(number)).map(group).collect()
+}
+
+/// Whether so many pools of the point's connections fit on `machine`, as far as can be told beforehand.
+fn fits(scenario: &Scenario, point: &Point, pools: u32, machine: &Capacity) -> bool {
+    let target: Target = "127.0.0.1:1".parse().expect("an address");
+    let plan = Plan {
+        target: &target,
+        is_local: true,
+        conns: point.connections.saturating_mul(pools),
+        active: point.active.saturating_mul(pools),
+        threads: pools,
+        size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
+    };
+    !preflight::findings(&plan, machine).iter().any(|finding| finding.is_fatal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OTHERS: [&str; 5] = ["select", "poll", "epoll-et", "io-uring", "threads"];
+
+    #[test]
+    fn all_candidates_are_alive_at_once_where_they_fit() {
+        let groups = split(&OTHERS, "epoll-lt", |pools| pools <= 7);
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].first().map(String::as_str), Some("epoll-lt"));
+        assert_eq!(groups[0].last().map(String::as_str), Some("epoll-lt again"));
+        assert_eq!(groups[0].len(), 7);
+    }
+
+    #[test]
+    fn groups_are_of_about_one_size_and_each_has_the_reference_and_its_twin() {
+        for (most, sizes) in
+            [(6, vec![5, 4]), (5, vec![5, 4]), (4, vec![4, 4, 3]), (3, vec![3; 5]), (0, vec![3; 5])]
+        {
+            let groups = split(&OTHERS, "epoll-lt", |pools| pools <= most);
+            assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{most} fit");
+            let mut measured: Vec<&str> = Vec::new();
+            for group in &groups {
+                assert_eq!(
+                    (group[0].as_str(), group[group.len() - 1].as_str()),
+                    ("epoll-lt", "epoll-lt again")
+                );
+                measured.extend(group[1..group.len() - 1].iter().map(String::as_str));
+            }
+            assert_eq!(measured, OTHERS);
+        }
+    }
+
+    #[test]
+    fn a_reference_alone_is_measured_against_its_twin() {
+        assert_eq!(split(&[], "poll", |_| true), [["poll", "poll again"]]);
+    }
+}
