@@ -12,6 +12,11 @@ use model::campaign::{Campaign, Phase};
 use model::schema::ResultFile;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, muxbench};
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// Two mechanisms at two points, two starts of each of a quarter of a second.
 const SCENARIO: &str = r#"
@@ -198,4 +203,80 @@ fn a_server_that_does_not_start_is_a_failed_candidate_and_the_others_are_measure
         }
     }
     assert!(campaign.rounds.iter().all(|round| round.slices.len() == 3));
+}
+
+/// The server of known flaws, built into the folder of `place`, with further arguments.
+fn flawed(place: &Place, name: &str, flaws: &[&str]) -> String {
+    let program = place.0.path().join("flawed_echo");
+    if !program.exists() {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/servers/flawed_echo.c");
+        let built =
+            Command::new("gcc").args(["-O2", "-o"]).arg(&program).arg(source).status().expect("gcc runs");
+        assert!(built.success());
+    }
+    let mut words = vec![program.to_string_lossy().into_owned(), "{port}".to_owned()];
+    words.extend(flaws.iter().map(ToString::to_string));
+    format!("[[server]]\nname = \"{name}\"\ncommand = {words:?}\n")
+}
+
+#[test(needs(Program("gcc")))]
+fn what_a_server_does_is_its_result_and_drops_no_round() {
+    let place = Place::new("");
+    // The one sleeps 1 ms in every hundredth request, the other stands still for 50 ms in every 100.
+    let servers = flawed(&place, "sleepy", &["0", "100", "1000000"])
+        + &flawed(&place, "stalling", &["0", "0", "0", "100000000", "50000000"]);
+    let scenario = SCENARIO
+        .replace("[[sweep]]", &format!("{servers}[[sweep]]"))
+        .replace("\"poll\", \"epoll-lt\"", "\"epoll-lt\"")
+        .replace("slice_s = 0.01", "slice_s = 0.06")
+        .replace("\"10\", \"100\"", "\"10\"")
+        .replace("point_s = 0.5", "point_s = 4");
+    fs::write(place.0.path().join("short.toml"), scenario).expect("written");
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let campaign = place.campaign();
+    let slices = |name: &'static str| {
+        let all = campaign.rounds.iter().flat_map(|round| &round.slices);
+        all.filter(move |slice| slice.candidate == name)
+    };
+    let stalls = slices("stalling").filter(|slice| slice.longest_silence_ns >= 45_000_000);
+    assert!(stalls.count() > 0, "its stalls are seen");
+    let sleeps = slices("sleepy").filter(|slice| slice.longest_silence_ns >= 1_000_000);
+    assert!(sleeps.count() > 0, "its sleeps are seen");
+    // Whatever the machine did to the generator meanwhile is told apart from what the servers did.
+    for name in ["stalling", "sleepy"] {
+        assert!(slices(name).all(|slice| slice.errors.is_empty()));
+    }
+    for start in &campaign.starts {
+        assert!(start.candidates.iter().all(|candidate| candidate.failed.is_none()), "{start:?}");
+    }
+}
+
+#[test]
+fn a_round_in_which_the_generator_stood_still_is_dropped_for_all() {
+    let scenario = SCENARIO.replace("point_s = 0.5", "point_s = 60").replace("starts = 2", "starts = 1");
+    let place = Place::new(&scenario);
+    let mut child = place.run().spawn().expect("muxbench starts");
+    place.await_rounds(1);
+    let is_dropped = |line: &String| line.contains("\"dropped\":\"the generator stood still");
+    let deadline = Instant::now() + *PATIENCE;
+    // A stop that falls between two windows harms nobody.
+    while !place.journalled().iter().any(is_dropped) {
+        assert!(Instant::now() < deadline, "no round is dropped");
+        let rounds = place.journalled().len();
+        signal(&child, Signal::STOP);
+        let stopped = Instant::now();
+        while stopped.elapsed().as_millis() < 300 {
+            std::thread::yield_now();
+        }
+        signal(&child, Signal::CONT);
+        place.await_rounds(rounds + 1);
+    }
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let campaign = place.campaign();
+    let dropped = campaign.rounds.iter().filter(|round| round.dropped.is_some());
+    for round in dropped {
+        assert_eq!(round.slices.len(), 3, "what was measured is kept, and counts for nobody");
+    }
 }

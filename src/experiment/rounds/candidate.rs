@@ -15,6 +15,9 @@ use super::super::server::{Place, Server};
 /// How long connecting, and draining after a window, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Slices in a row without any answer that end a candidate.
+const SILENT_AT_MOST: u32 = 3;
+
 /// A reading of a server's accounts, and when it was made.
 #[derive(Clone, Copy)]
 struct Stamped {
@@ -41,6 +44,8 @@ pub struct Candidate {
     started: Started,
     /// Its throughput in the latest closed-loop slice, in requests per second.
     pub throughput_per_s: f64,
+    /// Slices without any answer since the latest with one.
+    silent_slices: u32,
     /// When its latest slice ended.
     latest: Option<Stamped>,
     /// CPU and wall time since then, up to its next slice, over all slices.
@@ -62,6 +67,7 @@ impl Candidate {
                 account,
                 started,
                 throughput_per_s: 0.0,
+                silent_slices: 0,
                 latest: None,
                 beside: ServerCost::default(),
             }),
@@ -154,11 +160,13 @@ impl Candidate {
             return Err(format!("the server ended {how}"));
         }
         let slice = slice?;
-        if matches!(load.mode, LoadMode::Closed { .. }) {
+        // On a busy machine a server may have no processor for as long as a slice.
+        self.silent_slices = if slice.answered + slice.completed == 0 { self.silent_slices + 1 } else { 0 };
+        if self.silent_slices == SILENT_AT_MOST {
+            return Err(format!("the server answered nothing in {SILENT_AT_MOST} slices"));
+        }
+        if matches!(load.mode, LoadMode::Closed { .. }) && slice.answered > 0 {
             self.throughput_per_s = slice.answered as f64 / slice.window_s;
-            if slice.answered == 0 {
-                return Err("the server answered nothing".to_owned());
-            }
         }
         Ok(slice)
     }

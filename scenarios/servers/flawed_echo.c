@@ -1,7 +1,9 @@
-/* A TCP echo server on epoll, level-triggered, one thread: spinning_echo PORT SPIN_NS
+/* A TCP echo server on epoll, level-triggered, one thread, with known flaws:
  *
- * Before each reply it burns SPIN_NS nanoseconds of processor time, so that it is slower by a known amount. It shows whether a
- * comparison of two campaigns finds that: .ci/slowed. */
+ *     flawed_echo PORT SPIN_NS [EVERY SLEEP_NS [PERIOD_NS STALL_NS]]
+ *
+ * Before each reply it burns SPIN_NS nanoseconds of CPU time; it sleeps SLEEP_NS in every EVERYth request; and once in PERIOD_NS it
+ * stands still for STALL_NS. It shows whether a measurement finds what is known to be there. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,6 +28,27 @@ static long long now_ns(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+static void pause_ns(long long ns)
+{
+    struct timespec time = {.tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL};
+    nanosleep(&time, NULL);
+}
+
+static long long spin_ns, every, sleep_ns, period_ns, stall_ns, next_stall_ns, requests;
+
+static void be_flawed(void)
+{
+    if (every && ++requests % every == 0)
+        pause_ns(sleep_ns);
+    long long now = now_ns();
+    if (period_ns && now >= next_stall_ns) {
+        next_stall_ns = now + period_ns;
+        pause_ns(stall_ns);
+    }
+    for (long long end = now_ns() + spin_ns; spin_ns && now_ns() < end;)
+        ;
+}
+
 static void watch(int epoll, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
@@ -43,25 +66,28 @@ static void take_in(int epoll, int listener)
 }
 
 /* What the peer has no room for would be lost: then the connection is ended, which a benchmark sees. */
-static void echo(int fd, long long spin_ns)
+static void echo(int fd)
 {
     static char buffer[65536];
     ssize_t got = recv(fd, buffer, sizeof buffer, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    for (long long end = now_ns() + spin_ns; got > 0 && now_ns() < end;)
-        ;
+    if (got > 0)
+        be_flawed();
     if (got <= 0 || send(fd, buffer, got, MSG_NOSIGNAL) != got)
         close(fd);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s PORT SPIN_NS\n", argv[0]);
+    if (argc != 3 && argc != 5 && argc != 7) {
+        fprintf(stderr, "usage: %s PORT SPIN_NS [EVERY SLEEP_NS [PERIOD_NS STALL_NS]]\n", argv[0]);
         return 2;
     }
-    long long spin_ns = atoll(argv[2]);
+    long long *numbers[] = {&spin_ns, &every, &sleep_ns, &period_ns, &stall_ns};
+    for (int at = 2; at < argc; at++)
+        *numbers[at - 2] = atoll(argv[at]);
+    next_stall_ns = now_ns() + period_ns;
     int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -79,7 +105,7 @@ int main(int argc, char **argv)
             if (events[at].data.fd == listener)
                 take_in(epoll, listener);
             else
-                echo(events[at].data.fd, spin_ns);
+                echo(events[at].data.fd);
         }
     }
 }
