@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::campaign::{ServerCost, Slice};
 use model::histogram;
-use model::schema::{LoadMode, ServerCounters, Switches, WaitPolicy};
+use model::schema::{LoadMode, ServerCounters, WaitPolicy};
 
 use crate::clock::now_ns;
 use crate::live::Live;
@@ -45,16 +45,16 @@ pub struct ServerReading {
     pub cpu_s: f64,
     /// Its counters, if it has any.
     pub counters: Option<ServerCounters>,
-    /// How often its threads were switched, where that can be read in passing.
-    pub switches: Option<Switches>,
+    /// How often its threads began to run on a processor, where that can be read in passing.
+    pub wakeups: Option<u64>,
 }
 
 impl ServerReading {
     /// The cost between `earlier` and this reading, `wall_s` seconds later.
     pub fn since(&self, earlier: &Self, wall_s: f64) -> ServerCost {
         let counters = self.counters.zip(earlier.counters).map(|(later, earlier)| later.since(earlier));
-        let switches = self.switches.zip(earlier.switches).map(|(later, earlier)| later.since(earlier));
-        ServerCost { wall_s, cpu_s: (self.cpu_s - earlier.cpu_s).max(0.0), counters, switches }
+        let wakeups = self.wakeups.zip(earlier.wakeups).map(|(later, earlier)| later.saturating_sub(earlier));
+        ServerCost { wall_s, cpu_s: (self.cpu_s - earlier.cpu_s).max(0.0), counters, wakeups }
     }
 }
 

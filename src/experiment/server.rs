@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use load_gen::machine::usage::Account;
+use load_gen::machine::usage::{Account, Wakeups};
 use load_gen::slice;
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, program_of};
 
@@ -87,6 +87,7 @@ pub enum ServerError {
 pub struct ServerAccount {
     cpu: Account,
     counters: Option<SharedCounters>,
+    wakeups: Option<Wakeups>,
 }
 
 /// The accounts of a server at one moment.
@@ -96,6 +97,8 @@ pub struct ServerReading {
     pub cpu: Duration,
     /// Its counters, if it shares them.
     pub counters: Option<ServerCounters>,
+    /// How often its threads began to run, where they are few.
+    pub wakeups: Option<u64>,
 }
 
 impl ServerAccount {
@@ -105,7 +108,10 @@ impl ServerAccount {
     ///
     /// When it has ended.
     pub fn read(&self) -> io::Result<ServerReading> {
+        // The file accesses first: what they take is not between the processor time and the clock of whoever reads.
+        let wakeups = self.wakeups.as_ref().and_then(Wakeups::read);
         Ok(ServerReading {
+            wakeups,
             cpu: self.cpu.read()?,
             counters: self.counters.as_ref().and_then(SharedCounters::read),
         })
@@ -117,10 +123,10 @@ impl slice::Account for ServerAccount {
         // What cannot be read has ended, and that is found out after the slice.
         Self::read(self).map_or_else(
             |_| slice::ServerReading::default(),
-            |ServerReading { cpu, counters }| slice::ServerReading {
+            |ServerReading { cpu, counters, wakeups }| slice::ServerReading {
                 cpu_s: cpu.as_secs_f64(),
                 counters,
-                switches: None,
+                wakeups,
             },
         )
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Connections, Diagnosis, Environment, Point, Scenario, ServerCounters, Slab, Switches};
+use crate::schema::{Connections, Diagnosis, Environment, Point, Scenario, ServerCounters, Slab};
 
 /// Everything that one `muxbench run` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,9 +131,10 @@ pub struct ServerCost {
     /// Its counters; absent of a server that has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counters: Option<ServerCounters>,
-    /// How often its threads were switched; absent of a server with more threads than can be read in passing.
+    /// How often its threads began to run on a processor, after a wait or after they had been put aside; absent of a server with more
+    /// threads than can be read in passing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub switches: Option<Switches>,
+    pub wakeups: Option<u64>,
 }
 
 /// The kind of load of a round.

@@ -1,10 +1,14 @@
 //! What processes, threads and the whole machine have used so far; differences of two readings cost a window.
 
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::schema::{ProcessUsage, Switches, SystemUsage};
+use rustix::fs::{Mode, OFlags};
 
 use super::group::ProcessGroup;
 
@@ -115,6 +119,38 @@ impl Account {
     }
 }
 
+/// How often the threads of a process began to run on a processor, each time after it had waited for something or had been put
+/// aside (/proc/PID/task/TID/schedstat, the third number). Threads that start later are not counted.
+#[derive(Debug, Clone)]
+pub struct Wakeups(Arc<[CString]>);
+
+impl Wakeups {
+    /// Those of process `pid` as it is now; none with more threads than can be read in passing, at some microseconds each.
+    pub fn of(pid: u32) -> Option<Self> {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+        let path = |thread: fs::DirEntry| {
+            CString::new(thread.path().join("schedstat").into_os_string().into_vec()).ok()
+        };
+        let paths: Arc<[CString]> = threads.map(path).collect::<Option<_>>()?;
+        (1..=WATCHED_AT_MOST).contains(&paths.len()).then_some(Self(paths))
+    }
+
+    /// The count so far; none once a thread is gone, or where the kernel keeps no such account. Nothing is allocated.
+    pub fn read(&self) -> Option<u64> {
+        self.0.iter().map(|path| times_run(path)).sum()
+    }
+}
+
+/// Threads beyond which wake-ups are not counted.
+const WATCHED_AT_MOST: usize = 16;
+
+fn times_run(path: &CStr) -> Option<u64> {
+    let mut text = [0; 128];
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let length = rustix::io::read(&file, &mut text).ok()?;
+    std::str::from_utf8(&text[..length]).ok()?.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 /// What one thread of this process has used (/proc/PID/task/TID/schedstat).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ThreadUsage {
@@ -212,6 +248,29 @@ mod tests {
     fn work() {
         let mut sum = 0_u64;
         (0..2_000_000_u64).for_each(|number| sum = std::hint::black_box(sum ^ number));
+    }
+
+    #[test]
+    fn a_process_that_waits_for_its_input_is_counted_when_it_comes() {
+        use std::io::{BufRead, BufReader, Write};
+        use std::process::{Command, Stdio};
+        let mut cat =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat runs");
+        let (mut ask, answers) = (cat.stdin.take().expect("piped"), cat.stdout.take().expect("piped"));
+        let mut answers = BufReader::new(answers).lines();
+        let mut exchange = || {
+            ask.write_all(b"again\n").expect("it reads");
+            assert_eq!(answers.next().expect("a line").expect("it writes"), "again");
+        };
+        exchange();
+        let wakeups = Wakeups::of(cat.id()).expect("one thread");
+        let before = wakeups.read().expect("it lives");
+        (0..100).for_each(|_| exchange());
+        let after = wakeups.read().expect("it lives");
+        assert!(after > before, "{before} {after}");
+        drop(ask);
+        cat.wait().expect("a child");
+        assert_eq!(wakeups.read(), None, "it is gone");
     }
 
     #[test]

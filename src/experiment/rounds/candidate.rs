@@ -116,6 +116,8 @@ impl Candidate {
         }
         server.await_accepted(opened).map_err(|error| text(&error))?;
         started.setup = Some(Stamped::now(&*account).cost_since(&before));
+        // Some servers have more threads now.
+        let account: Arc<dyn Account> = Arc::new(server.account().map_err(|error| text(&error))?);
         let resident = server.resident_bytes().unwrap_or(0);
         started.server_rss_growth_bytes = Some(resident.saturating_sub(resident_before));
         started.slab = slab::Reading::now().since(&slab_before, opened);
