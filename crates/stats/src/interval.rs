@@ -1,0 +1,189 @@
+//! Intervals, what they say of a ratio, and how many more starts or rounds a narrower one takes.
+
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+/// The share of cases in which an interval, or all intervals of a family at once, shall hold the true value.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// The ends of an interval, in the unit of the figure or without one for a ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// The interval around a logarithm, as an interval of the number itself.
+    pub(crate) fn around_log(log: f64, reach: f64) -> Self {
+        Self { low: (log - reach).exp(), high: (log + reach).exp() }
+    }
+
+    /// Returns whether `value` lies in the interval, its ends included.
+    pub fn covers(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+
+    /// The greater distance of an end from `value`, as a share of `value`: 0.03 for 97-103 around 100.
+    pub fn relative_half_width(&self, value: f64) -> f64 {
+        (self.high - value).max(value - self.low) / value
+    }
+}
+
+/// What the interval of a ratio says about the ratio and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Relation {
+    /// The whole interval lies below 1.
+    Below,
+    /// The whole interval lies above 1.
+    Above,
+    /// The interval holds 1, and nothing that differs from it by more than the margin.
+    Equal,
+    /// The interval holds 1, and differences that matter as well.
+    NotDistinguishable,
+}
+
+impl Relation {
+    /// The relation of a ratio with `interval` to 1; ratios between 1 / (1 + `margin`) and 1 + `margin` are as good as equal, so that
+    /// a ratio and its reciprocal are judged alike.
+    ///
+    /// An interval that touches 1 does not exclude it. One that excludes 1 inside the margin is a small difference, not equality.
+    pub fn of(interval: Interval, margin: f64) -> Self {
+        match interval {
+            Interval { high, .. } if high < 1.0 => Self::Below,
+            Interval { low, .. } if low > 1.0 => Self::Above,
+            Interval { low, high } if low >= 1.0 / (1.0 + margin) && high <= 1.0 + margin => Self::Equal,
+            _ => Self::NotDistinguishable,
+        }
+    }
+}
+
+/// The logarithm of a ratio and its error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The natural logarithm of the ratio.
+    pub log: f64,
+    /// The standard error of `log`.
+    pub standard_error: f64,
+    /// The degrees of freedom of Student's distribution that `standard_error` has.
+    pub degrees_of_freedom: f64,
+}
+
+impl Estimate {
+    /// The estimate of something known to be 1.
+    pub(crate) const ONE: Self = Self { log: 0.0, standard_error: 0.0, degrees_of_freedom: f64::INFINITY };
+
+    /// The sum of `estimates`, which are independent, each times `weight`; the degrees of freedom are those of Welch and Satterthwaite
+    /// (Biometrics Bulletin 2, 1946).
+    pub(crate) fn sum(estimates: impl IntoIterator<Item = Self>, weight: f64) -> Self {
+        let (mut log, mut variance, mut part) = (0.0, 0.0, 0.0);
+        for estimate in estimates {
+            let square = (weight * estimate.standard_error).powi(2);
+            log += weight * estimate.log;
+            variance += square;
+            part += square * square / estimate.degrees_of_freedom;
+        }
+        let degrees_of_freedom = if part > 0.0 { variance * variance / part } else { f64::INFINITY };
+        Self { log, standard_error: variance.sqrt(), degrees_of_freedom }
+    }
+
+    /// The estimate of the reciprocal.
+    pub(crate) fn reciprocal(self) -> Self {
+        Self { log: -self.log, ..self }
+    }
+
+    /// The ratio with intervals of which the wider reaches `critical` standard errors.
+    pub(crate) fn ratio(self, critical: f64) -> Ratio {
+        let pointwise = student(f64::midpoint(1.0, CONFIDENCE), self.degrees_of_freedom);
+        let interval = |errors: f64| Interval::around_log(self.log, errors * self.standard_error);
+        Ratio {
+            ratio: self.log.exp(),
+            pointwise: interval(pointwise),
+            simultaneous: interval(critical.max(pointwise)),
+            estimate: self,
+        }
+    }
+}
+
+/// A ratio with its 95 % intervals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio {
+    /// The ratio itself.
+    pub ratio: f64,
+    /// The interval that holds this ratio, looked at alone.
+    pub pointwise: Interval,
+    /// The interval that holds together with those of all other candidates of its family.
+    pub simultaneous: Interval,
+    /// The logarithm, for what is computed further.
+    pub estimate: Estimate,
+}
+
+/// The quantile of Student's distribution below which `probability` lies; the normal distribution's for infinitely many degrees of
+/// freedom.
+///
+/// # Panics
+///
+/// With degrees of freedom that are not positive.
+pub fn student(probability: f64, degrees_of_freedom: f64) -> f64 {
+    // From there on the difference is in the sixth digit.
+    if degrees_of_freedom > 1e6 {
+        return Normal::standard().inverse_cdf(probability);
+    }
+    let student = StudentsT::new(0.0, 1.0, degrees_of_freedom).expect("positive degrees of freedom");
+    student.inverse_cdf(probability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn relation(low: f64, high: f64) -> Relation {
+        Relation::of(Interval { low, high }, 0.02)
+    }
+
+    #[test]
+    fn an_interval_without_one_is_a_difference_however_small() {
+        assert_eq!(relation(0.8, 0.999), Relation::Below);
+        assert_eq!(relation(1.001, 1.3), Relation::Above);
+        assert_eq!(relation(1.001, 1.002), Relation::Above);
+    }
+
+    #[test]
+    fn an_interval_around_one_is_equality_inside_the_margin_alone() {
+        assert_eq!(relation(0.985, 1.015), Relation::Equal);
+        assert_eq!(relation(1.0, 1.02), Relation::Equal);
+        assert_eq!(relation(0.975, 1.001), Relation::NotDistinguishable);
+        assert_eq!(relation(0.999, 1.021), Relation::NotDistinguishable);
+    }
+
+    #[test]
+    fn the_half_width_is_that_of_the_farther_end() {
+        let interval = Interval { low: 97.0, high: 104.0 };
+        assert!((interval.relative_half_width(100.0) - 0.04).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_difference_of_two_estimates_has_the_degrees_of_freedom_of_welch() {
+        let estimate =
+            |standard_error, degrees_of_freedom| Estimate { log: 0.3, standard_error, degrees_of_freedom };
+        let equal = Estimate::sum([estimate(0.01, 5.0), estimate(0.01, 5.0).reciprocal()], 1.0);
+        assert!(equal.log.abs() < 1e-12 && (equal.degrees_of_freedom - 10.0).abs() < 1e-9);
+        assert!((equal.standard_error - 0.01 * 2f64.sqrt()).abs() < 1e-12);
+        let one_sided = Estimate::sum([estimate(0.01, 5.0), Estimate::ONE], 1.0);
+        assert!((one_sided.degrees_of_freedom - 5.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn the_reciprocal_has_the_opposite_relation(low in 0.5f64..1.5, factor in 1.0f64..1.2) {
+            let turned = match relation(low, low * factor) {
+                Relation::Below => Relation::Above,
+                Relation::Above => Relation::Below,
+                same => same,
+            };
+            prop_assert_eq!(relation(1.0 / (low * factor), 1.0 / low), turned);
+        }
+    }
+}
