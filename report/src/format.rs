@@ -2,7 +2,8 @@
 
 use model::schema::{Exclude, Point};
 
-use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio, Verdict};
+use crate::rounds::Unit;
+use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio};
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -108,6 +109,11 @@ pub fn percent(share: f64) -> String {
     if percent < 1.0 && share > 0.0 { "<1%".to_owned() } else { format!("{percent}%") }
 }
 
+/// Two shares as whole percent: `0–4%`.
+pub fn percent_between(low: f64, high: f64) -> String {
+    format!("{:.0}–{:.0}%", low * 100.0, high * 100.0)
+}
+
 /// A share in percent with what digits it has, to a hundredth of a percent: `1%`, `0.1%`, `12.5%`.
 pub fn share(share: f64) -> String {
     let percent = format!("{:.2}", share * 100.0);
@@ -132,6 +138,23 @@ pub fn particulars(point: &Point) -> Vec<String> {
         counted(point.churn_per_s, " replaced/s"),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// A point in words: `10,000 connections, 10 active`.
+pub fn place(point: &Point) -> String {
+    let active = if point.active == point.connections {
+        "all active".to_owned()
+    } else {
+        format!("{} active", thousands(point.active.into()))
+    };
+    let further: String = particulars(point).iter().map(|particular| format!(", {particular}")).collect();
+    format!("{} connections, {active}{further}", thousands(point.connections.into()))
+}
+
+/// A point in short: `10k × 10`, with what else there is to it.
+pub fn place_in_short(point: &Point) -> String {
+    let counts = [point.connections, point.active].map(|value| count(value.into()));
+    [vec![counts.join(" × ")], particulars(point)].concat().join(", ")
 }
 
 /// An exclusion in words: `select above 1,024 connections: its bitmaps end there`.
@@ -167,20 +190,78 @@ pub fn ratio(ratio: &Ratio) -> String {
         let repeats = plural(ratio.summary.repeats, "repeat");
         return format!("{median:.*}× ({repeats})", ratio_decimals(median));
     };
-    let mut decimals = ratio_decimals(interval.median);
-    let ends = |decimals: usize| [interval.low, interval.high].map(|end| format!("{end:.decimals$}"));
+    let [ratio, low, high] = ratio_and_ends(interval.median, interval.low, interval.high);
+    format!("{ratio}× ({low}–{high})")
+}
+
+/// A ratio and the ends of its interval, all with the same decimals: `1.80`, `1.72` and `1.91`.
+pub fn ratio_and_ends(ratio: f64, low: f64, high: f64) -> [String; 3] {
+    let mut decimals = ratio_decimals(ratio);
+    let ends = |decimals: usize| [low, high].map(|end| format!("{end:.decimals$}"));
     // An interval that leaves 1 out must not be printed as if it touched it.
+    let leaves_one_out = low > 1.0 || high < 1.0;
     let touches_one = |decimals| ends(decimals).iter().any(|end| end.parse() == Ok(1.0));
-    while ratio.verdict != Verdict::Tie && decimals < 4 && touches_one(decimals) {
+    while leaves_one_out && decimals < MOST_DECIMALS && touches_one(decimals) {
         decimals += 1;
     }
     // Nor one with a width as if it had none.
     let collapses = |decimals| ends(decimals)[0] == ends(decimals)[1];
-    while interval.low < interval.high && decimals < 2 && collapses(decimals) {
+    while low < high && decimals < 2 && collapses(decimals) {
         decimals += 1;
     }
     let [low, high] = ends(decimals);
-    format!("{:.decimals$}× ({low}–{high})", interval.median)
+    [format!("{ratio:.decimals$}"), low, high]
+}
+
+/// The decimals with which any two numbers near 1 are told apart.
+const MOST_DECIMALS: usize = 17;
+
+/// The difference that a ratio and its interval, which leaves 1 out, make: `9.5% (8.4–10.0%)` for 0.905, from 2 on and below a half the factor:
+/// `7.2× (7.1–7.4)`. The direction is left to words.
+pub fn difference(ratio: f64, low: f64, high: f64) -> String {
+    if !(0.5..2.0).contains(&ratio) {
+        let [ratio, low, high] =
+            if ratio < 1.0 { [1.0 / ratio, 1.0 / high, 1.0 / low] } else { [ratio, low, high] };
+        let [ratio, low, high] = ratio_and_ends(ratio, low, high);
+        return format!("{ratio}× ({low}–{high})");
+    }
+    let percent = |value: f64| (value - 1.0).abs() * 100.0;
+    let (value, mut ends) = (percent(ratio), [percent(low), percent(high)]);
+    ends.sort_by(f64::total_cmp);
+    let mut decimals = usize::from(value < 9.95);
+    while decimals < MOST_DECIMALS && format!("{:.decimals$}", ends[0]).parse() == Ok(0.0) {
+        decimals += 1;
+    }
+    format!("{value:.decimals$}% ({:.decimals$}–{:.decimals$}%)", ends[0], ends[1])
+}
+
+/// A value of a metric: `35.1 µs`, `142k`, `97%`.
+pub fn quantity(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Nanoseconds => duration_ns(value),
+        Unit::PerSecond => rate(value),
+        Unit::Share => percent(value),
+        Unit::Count => three_digits(value),
+        Unit::Bytes => bytes(value.max(0.0).round() as u64),
+    }
+}
+
+/// A value of a metric and its interval, all in the unit that suits the value: `35.1 µs (34.9–35.4)`.
+pub fn quantity_and_ends(unit: Unit, value: f64, low: f64, high: f64) -> String {
+    let text = quantity(unit, value);
+    // The number as it is printed tells scale and decimals.
+    let digits: String =
+        text.chars().take_while(|character| !character.is_alphabetic() && *character != ' ').collect();
+    let printed: f64 = digits.trim_end_matches('%').parse().unwrap_or(value);
+    let (scale, decimals) = match unit {
+        Unit::Share => (0.01, 0),
+        _ if printed == 0.0 => (1.0, 2),
+        _ => {
+            let power = (value / printed).abs().log10().round() as i32;
+            (10f64.powi(power), digits.split_once('.').map_or(0, |(_, decimals)| decimals.len()))
+        }
+    };
+    format!("{text} ({:.decimals$}–{:.decimals$})", low / scale, high / scale)
 }
 
 /// The ratio alone, where its interval does not fit: `61×`.
@@ -200,6 +281,7 @@ fn ratio_decimals(ratio: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_error_is_told_once_however_often_it_is_in_the_chain() {
@@ -260,6 +342,36 @@ mod tests {
         assert_eq!(nominal_rate(0.5), "0.500");
         assert_eq!(bytes(24_000_000_000), "24.0 GB");
         assert_eq!(bytes(512), "512 B");
+    }
+
+    #[test]
+    fn a_difference_is_a_percentage_or_a_factor_and_never_none() {
+        assert_eq!(difference(0.905, 0.9, 0.916), "9.5% (8.4–10.0%)");
+        assert_eq!(difference(1.215, 1.202, 1.234), "22% (20–23%)");
+        assert_eq!(difference(1.014, 1.0004, 1.025), "1.40% (0.04–2.50%)");
+        assert_eq!(difference(7.21, 7.1, 7.38), "7.2× (7.1–7.4)");
+        assert_eq!(difference(0.1, 0.09, 0.11), "10× (9–11)");
+    }
+
+    #[test]
+    fn an_interval_has_the_unit_and_the_decimals_of_its_value() {
+        assert_eq!(quantity_and_ends(Unit::Nanoseconds, 35_123.0, 34_900.0, 35_380.0), "35.1 µs (34.9–35.4)");
+        assert_eq!(quantity_and_ends(Unit::Nanoseconds, 1.214e6, 999_000.0, 1.4e6), "1.21 ms (1.00–1.40)");
+        assert_eq!(quantity_and_ends(Unit::PerSecond, 142_345.0, 140_100.0, 144_000.0), "142k (140–144)");
+        assert_eq!(quantity_and_ends(Unit::Share, 0.973, 0.95, 0.99), "97% (95–99)");
+        assert_eq!(quantity_and_ends(Unit::Bytes, 8_300.0, 8_250.0, 8_350.0), "8.30 kB (8.25–8.35)");
+        assert_eq!(quantity_and_ends(Unit::Count, 0.533, 0.53, 0.54), "0.533 (0.530–0.540)");
+        assert_eq!(quantity_and_ends(Unit::Count, 0.0, 0.0, 0.0), "0 (0.00–0.00)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_interval_that_leaves_one_out_is_printed_as_touching_it(low in 1e-6f64..2.0, width in 1e-9f64..2.0, share in 0f64..1.0) {
+            let high = low + width;
+            let [_, low_text, high_text] = ratio_and_ends(low + width * share, low, high);
+            let [printed_low, printed_high] = [low_text, high_text].map(|end| end.parse::<f64>().expect("a number"));
+            prop_assert_eq!(printed_low > 1.0 || printed_high < 1.0, low > 1.0 || high < 1.0);
+        }
     }
 
     #[test]

@@ -69,6 +69,26 @@ fn small_load() -> String {
     serde_json::to_string(&ResultFile::Load(load)).expect("string keys")
 }
 
+/// A campaign of rounds with one of them.
+fn small_rounds() -> String {
+    use crate::rounds::testing::{Behaviour, Shape};
+    let mut campaign = Shape::of(&["poll"]).campaign(|_, _| Behaviour::default());
+    campaign.rounds.truncate(1);
+    campaign.starts.truncate(1);
+    serde_json::to_string(&ResultFile::Rounds(campaign)).expect("string keys")
+}
+
+#[test]
+fn a_campaign_of_rounds_is_read_whatever_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("result.json");
+    let bound = Bound { bytes: HISTOGRAM, per_byte: 256 };
+    check(&[small_rounds().as_bytes()], bound, &|bytes| {
+        fs::write(&path, bytes).expect("written");
+        model::read::rounds(&path).is_ok()
+    });
+}
+
 #[test]
 fn a_result_file_is_read_whatever_it_is() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -20,6 +20,7 @@ pub mod export;
 mod figure;
 
 pub mod format;
+pub mod grid;
 
 #[cfg(test)]
 mod hostile_input;
@@ -36,6 +37,7 @@ pub mod ranking;
 #[cfg(test)]
 mod reading;
 pub mod reproductions;
+pub mod rounds;
 #[cfg(test)]
 mod schema;
 pub mod semantics;

@@ -2,6 +2,7 @@
 
 use crate::cells::{self, Figure};
 use crate::format;
+pub use crate::format::place;
 use crate::statistics::{Ratio, Summary};
 use model::schema::{Campaign, Cell, Point};
 
@@ -104,18 +105,6 @@ pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let spread: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
     let slope = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / spread;
     slope.is_finite().then_some(slope)
-}
-
-/// A point in words: `10,000 connections, 10 active`.
-pub fn place(point: &Point) -> String {
-    let active = if point.active == point.connections {
-        "all active".to_owned()
-    } else {
-        format!("{} active", format::thousands(point.active.into()))
-    };
-    let further: String =
-        format::particulars(point).iter().map(|particular| format!(", {particular}")).collect();
-    format!("{} connections, {active}{further}", format::thousands(point.connections.into()))
 }
 
 /// The active share of a point in hundredths of a percent.

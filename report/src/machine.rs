@@ -1,7 +1,7 @@
 //! Where a campaign was measured, as facts with names.
 
 use crate::{diagnosis, format};
-use model::schema::{Campaign, Diagnosis};
+use model::schema::{Campaign, Diagnosis, Environment};
 
 /// What could explain a figure, each with what it is called: the machine, the kernel, its settings, the seed.
 pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
@@ -71,8 +71,7 @@ pub(crate) fn noise(diagnosis: &Diagnosis) -> Option<String> {
 }
 
 /// The machine in a line: `bench-01: 2 processors of AMD EPYC 7R13 Processor (KVM), Linux 6.8.0`.
-pub(crate) fn in_short(campaign: &Campaign) -> String {
-    let machine = &campaign.environment;
+pub(crate) fn in_short(machine: &Environment) -> String {
     format!(
         "{}: {} of {}{}, Linux {}",
         machine.host,

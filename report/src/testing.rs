@@ -321,7 +321,7 @@ fn settings(point: &Point, open: bool) -> LoadSettings {
     }
 }
 
-fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
+pub fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
     let mut sweeps: Vec<Sweep> = Vec::new();
     for point in points {
         let connections = point.connections.to_string();

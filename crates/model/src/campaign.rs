@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::histogram::{Counts, DecodeError, decode_counts};
 use crate::schema::{Connections, Diagnosis, Environment, Point, Scenario, ServerCounters, Slab};
 
 /// Everything that one `muxbench run` measured.
@@ -233,6 +234,28 @@ impl Campaign {
             Some(known) => *known = start,
             None => self.starts.push(start),
         }
+    }
+}
+
+/// The histograms of a campaign's slices, decoded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histograms(Vec<Vec<Counts>>);
+
+impl Histograms {
+    /// Decodes the histogram of every slice.
+    ///
+    /// # Errors
+    ///
+    /// When the text of one is damaged.
+    pub fn of(campaign: &Campaign) -> Result<Self, DecodeError> {
+        let of_round =
+            |round: &Round| round.slices.iter().map(|slice| decode_counts(&slice.response)).collect();
+        Ok(Self(campaign.rounds.iter().map(of_round).collect::<Result<_, _>>()?))
+    }
+
+    /// The histogram of a slice, by the index of its round in the campaign and its own in the round; empty where none was decoded.
+    pub fn slice(&self, round: usize, slice: usize) -> &[(u64, u64)] {
+        self.0.get(round).and_then(|slices| slices.get(slice)).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::campaign::{self, Histograms};
 use crate::histogram::DecodeError;
 use crate::schema::{BenchGroup, Campaign, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
 
@@ -91,6 +92,17 @@ fn sound(path: &Path, campaign: Campaign) -> Result<Campaign, ReadError> {
         check(path, latency.histogram())?;
     }
     Ok(campaign)
+}
+
+/// Reads a campaign of rounds, and decodes its histograms.
+///
+/// # Errors
+///
+/// When the file is missing, unreadable, not a campaign of rounds, newer than this build, or damaged.
+pub fn rounds(path: &Path) -> Result<(campaign::Campaign, Histograms), ReadError> {
+    let campaign = read_kind(path, "rounds")?;
+    let histograms = check(path, Histograms::of(&campaign))?;
+    Ok((campaign, histograms))
 }
 
 /// Reads one group of micro-benchmarks, and makes sure that every histogram in it decodes.

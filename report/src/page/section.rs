@@ -97,7 +97,7 @@ fn measured(campaign: &Campaign, home: &Environment) -> String {
     let elsewhere = if machine(&campaign.environment) == machine(home) {
         String::new()
     } else {
-        format!(" on another machine, {}", machine::in_short(campaign))
+        format!(" on another machine, {}", machine::in_short(&campaign.environment))
     };
     let repeats = format::plural(campaign.repeats() as usize, "repeat");
     let cells = format::plural(campaign.cells.len(), "cell");

@@ -102,7 +102,7 @@ fn measured(analysis: &Analysis<'_>) -> String {
     let campaign = analysis.campaign;
     format!(
         "{}; {}, {}, muxbench {}",
-        machine::in_short(campaign),
+        machine::in_short(&campaign.environment),
         format::plural(campaign.repeats() as usize, "repeat"),
         campaign.started,
         campaign.muxbench_version

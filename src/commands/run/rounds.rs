@@ -7,13 +7,14 @@ use std::time::SystemTime;
 use anyhow::Context;
 use load_gen::machine::capacity::Capacity;
 use load_gen::signals::{INTERRUPTED, Interruption};
-use model::campaign::{Campaign, Length, Plan, PlannedPoint};
+use model::campaign::{Campaign, Histograms, Length, Plan, PlannedPoint};
 use model::note;
 use model::schema::{Point, ResultFile, SCHEMA_VERSION, Scenario};
 use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
+use report::rounds::{Analysis, answer};
 
 use super::{Run, print};
 
@@ -70,7 +71,7 @@ fn measure(
     mut journal: Journal,
     interruption: &Interruption,
 ) -> anyhow::Result<Option<ExitCode>> {
-    rounds::run(&mut campaign, &mut journal, folder, interruption.stop(), &mut Watcher)?;
+    rounds::run(&mut campaign, &mut journal, folder, interruption.stop(), &mut Watcher { told: 0 })?;
     if !campaign.complete {
         note!(
             "muxbench: interrupted; {} rounds are kept; to complete: muxbench run --resume {}",
@@ -81,6 +82,10 @@ fn measure(
     }
     if run.json {
         print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n")?;
+    } else {
+        let histograms = Histograms::of(&campaign)?;
+        let rest = format!("everything is in {}", folder.display());
+        print(answer::render(&Analysis::of(&campaign, &histograms), &rest))?;
     }
     Ok(None)
 }
@@ -97,24 +102,24 @@ fn plan(scenario: Scenario, points: &[Point], seed: u64) -> Plan {
     Plan { reference, points, seed, scenario }
 }
 
-/// Tells how far a campaign is.
-struct Watcher;
+/// Tells how far a campaign is: what it would answer now, once every point has had as many starts as any.
+struct Watcher {
+    told: usize,
+}
 
 impl Audience for Watcher {
     fn round(&mut self, _campaign: &Campaign) {}
 
     fn start(&mut self, campaign: &Campaign) {
-        let Some(start) = campaign.starts.last() else { return };
-        let planned = &campaign.plan.points[start.point as usize].point;
-        let rounds =
-            campaign.rounds.iter().filter(|round| (round.point, round.start) == (start.point, start.start));
-        note!(
-            "muxbench: start {} of {} connections, {} active: {} rounds, {:.1} s",
-            start.start + 1,
-            planned.connections,
-            planned.active,
-            rounds.count(),
-            campaign.rounds.last().map_or(0.0, |round| round.began_s)
-        );
+        let groups: usize = campaign.plan.points.iter().map(|planned| planned.groups.len()).sum();
+        let passes = campaign.starts.iter().filter(|start| start.complete).count() / groups.max(1);
+        // After the first pass and each time that there are twice as many.
+        if passes < (self.told * 2).max(1) {
+            return;
+        }
+        self.told = passes;
+        if let Ok(histograms) = Histograms::of(campaign) {
+            note!("{}", answer::provisional(&Analysis::of(campaign, &histograms)).trim_end());
+        }
     }
 }

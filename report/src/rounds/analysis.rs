@@ -1,0 +1,324 @@
+//! What a campaign of rounds says, as values: figures with intervals, ratios to the reference, saturation, and what was wrong.
+
+use model::campaign::{Campaign, Histograms, Phase};
+use model::schema::Point;
+use rayon::prelude::*;
+use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, level, median};
+
+use super::headline::{self, Lead};
+use super::metrics::{Better, CPU, METRICS, Metric, RESPONSE, Source, Subject, THROUGHPUT};
+use super::samples::{Samples, Values, of_candidate};
+use super::saturation::{self, Saturated};
+use super::troubles::{self, Trouble};
+use super::validity::{self, Dropped, Halves};
+
+/// Ratios nearer to 1 than this are as good as equal.
+pub const MARGIN: f64 = 0.02;
+/// The share of a slice from which on the generator is full.
+const GENERATOR_FULL: f64 = 0.95;
+/// The metrics that candidates are put in order by.
+pub const MAIN: [&Metric; 3] = [&RESPONSE, &THROUGHPUT, &CPU];
+
+/// The analysis of a campaign.
+#[derive(Debug)]
+pub struct Analysis<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// Its points, in the order of the plan.
+    pub points: Vec<PointAnalysis<'a>>,
+    /// Who leads by each of the [main metrics](MAIN).
+    pub leads: Vec<Lead<'a>>,
+    /// The rounds that do not count.
+    pub dropped: Dropped,
+    /// In how many families the twin of the reference was told apart from it, where there is nothing to tell.
+    pub false_differences: Option<Proportion>,
+}
+
+/// What was measured at a point.
+#[derive(Debug)]
+pub struct PointAnalysis<'a> {
+    /// The point.
+    pub point: &'a Point,
+    /// Its groups; each is compared with its own reference.
+    pub groups: Vec<GroupAnalysis<'a>>,
+}
+
+/// What was measured of the candidates that were alive at the same time.
+#[derive(Debug)]
+pub struct GroupAnalysis<'a> {
+    /// The candidates, the reference and its twin among them, in the order of the plan.
+    pub candidates: Vec<CandidateAnalysis<'a>>,
+    /// The index of the reference.
+    pub reference: usize,
+    /// The index of its twin.
+    pub twin: Option<usize>,
+    /// Starts that were measured.
+    pub starts: usize,
+    /// The rate of the open loop under the light load, in requests per second.
+    pub light_per_s: Option<f64>,
+    /// The same of the busy load.
+    pub busy_per_s: Option<f64>,
+    /// Comparisons of the second halves of slices with the first ones.
+    pub halves: Vec<Halves<'a>>,
+    /// For each of the [main metrics](MAIN) the candidates, best first, as the greatest sets of which no two can be distinguished;
+    /// without the twin, and without whoever has no ratio.
+    pub order: Vec<Vec<Vec<usize>>>,
+}
+
+/// What was measured of one candidate.
+#[derive(Debug)]
+pub struct CandidateAnalysis<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its saturation at the light rate.
+    pub light: Option<Saturated>,
+    /// Its saturation at the busy rate.
+    pub busy: Option<Saturated>,
+    /// What it did wrong.
+    pub troubles: Vec<Trouble>,
+    figures: Vec<Option<Figure>>,
+}
+
+/// A figure of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// The value, in the unit of its metric.
+    pub value: f64,
+    /// Its 95 % interval, where there are enough starts or rounds.
+    pub interval: Option<Interval>,
+    /// Whether the true value may be higher, since the generator was full too.
+    pub is_lower_bound: bool,
+    /// The ratio to the reference; absent of the reference itself.
+    pub comparison: Option<Comparison>,
+}
+
+/// The ratio of a candidate's figure to the reference's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// The ratio.
+    pub ratio: f64,
+    /// Its interval, which holds together with those of the other candidates of the family.
+    pub interval: Interval,
+    /// What the interval says.
+    pub relation: Relation,
+    /// Whether the generator was full with either of the two, so that the ratio understates the difference.
+    pub generator_full: bool,
+}
+
+/// What there is to show of a metric of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shown<'a> {
+    /// A figure.
+    Figure(&'a Figure),
+    /// Saturation in place of a latency.
+    Saturated(&'a Saturated),
+    /// Nothing was measured.
+    Absent,
+}
+
+impl Comparison {
+    /// Returns whether the ratio is surely other than 1.
+    pub fn is_difference(&self) -> bool {
+        matches!(self.relation, Relation::Below | Relation::Above)
+    }
+
+    /// Returns whether the candidate is surely better than the reference by `metric`.
+    pub fn is_better(&self, metric: &Metric) -> bool {
+        match metric.better {
+            Better::Lower => self.relation == Relation::Below,
+            Better::Higher => self.relation == Relation::Above,
+        }
+    }
+}
+
+impl CandidateAnalysis<'_> {
+    /// The figure of a metric.
+    pub fn figure(&self, metric: &Metric) -> Option<&Figure> {
+        self.figures[metric.index()].as_ref()
+    }
+
+    /// The comparison with the reference by a metric.
+    pub fn comparison(&self, metric: &Metric) -> Option<&Comparison> {
+        self.figure(metric)?.comparison.as_ref()
+    }
+
+    /// The saturation under a load.
+    pub fn saturation(&self, phase: Option<Phase>) -> Option<&Saturated> {
+        match phase? {
+            Phase::Light => self.light.as_ref(),
+            Phase::Busy => self.busy.as_ref(),
+            Phase::Saturation => None,
+        }
+    }
+
+    /// What there is to show of a metric.
+    pub fn shown(&self, metric: &Metric) -> Shown<'_> {
+        let saturated = self.saturation(metric.phase).filter(|_| metric.subject == Subject::Latency);
+        let figure = || self.figure(metric).map_or(Shown::Absent, Shown::Figure);
+        saturated.map_or_else(figure, Shown::Saturated)
+    }
+}
+
+impl<'a> PointAnalysis<'a> {
+    /// The candidates of all groups, each with its group: the reference first and once, its twins left out.
+    pub fn rows(&self) -> Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> {
+        let reference = self.groups.iter().take(1).map(|group| (group, &group.candidates[group.reference]));
+        let others = self.groups.iter().flat_map(|group| {
+            let is_other = |at: &usize| *at != group.reference && Some(*at) != group.twin;
+            (0..group.candidates.len()).filter(is_other).map(move |at| (group, &group.candidates[at]))
+        });
+        reference.chain(others).collect()
+    }
+}
+
+impl<'a> Analysis<'a> {
+    /// Analyses a campaign. Without `histograms` the quantiles of all samples are absent.
+    pub fn of(campaign: &'a Campaign, histograms: &'a Histograms) -> Self {
+        let points: Vec<PointAnalysis<'_>> = (0..campaign.plan.points.len())
+            .into_par_iter()
+            .map(|at| {
+                let planned = &campaign.plan.points[at];
+                let samples = |group| Samples::of(campaign, histograms, at, group);
+                let groups = (0..planned.groups.len()).filter_map(samples);
+                PointAnalysis {
+                    point: &planned.point,
+                    groups: groups.map(|samples| group(&samples)).collect(),
+                }
+            })
+            .collect();
+        let groups = || points.iter().flat_map(|point| &point.groups);
+        Self {
+            leads: MAIN.iter().map(|metric| headline::lead(metric, &points)).collect(),
+            dropped: Dropped::of(campaign),
+            false_differences: validity::false_differences(groups()),
+            points,
+            campaign,
+        }
+    }
+}
+
+fn group<'a>(samples: &Samples<'a>) -> GroupAnalysis<'a> {
+    let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
+    let values = samples.values_of(&THROUGHPUT);
+    let own = |candidate: usize| Some(estimate(&of_candidate(&values, candidate))?.0);
+    let throughput: Vec<Option<f64>> =
+        (0..samples.len()).map(|candidate| own(candidate).filter(|_| !full[candidate])).collect();
+    let [light, busy] =
+        [Phase::Light, Phase::Busy].map(|phase| saturation::find(samples, phase, &throughput));
+    let saturated = |metric: &Metric, candidate: usize| match metric.phase {
+        Some(Phase::Light) => light[candidate].is_some(),
+        Some(Phase::Busy) => busy[candidate].is_some(),
+        _ => false,
+    };
+    let measured = METRICS.par_iter().map(|metric| {
+        let has_figure: Vec<bool> = (0..samples.len())
+            .map(|at| metric.subject != Subject::Latency || !saturated(metric, at))
+            .collect();
+        measure(samples, metric, &has_figure, &full)
+    });
+    let (mut figures, orders): (Vec<Vec<_>>, Vec<_>) = measured.unzip();
+    let troubles = troubles::find(samples);
+    let candidate = |(at, troubles): (usize, Vec<Trouble>)| CandidateAnalysis {
+        name: samples.candidates[at],
+        light: light[at],
+        busy: busy[at],
+        troubles,
+        figures: figures.iter_mut().map(|of_metric| of_metric[at].take()).collect(),
+    };
+    GroupAnalysis {
+        candidates: troubles.into_iter().enumerate().map(candidate).collect(),
+        reference: samples.reference,
+        twin: samples.twin,
+        starts: samples.measured_starts(),
+        light_per_s: samples.rate_per_s(Phase::Light),
+        busy_per_s: samples.rate_per_s(Phase::Busy),
+        halves: validity::halves(samples, &light),
+        order: MAIN.iter().map(|metric| orders[metric.index()].clone()).collect(),
+    }
+}
+
+/// Returns whether the generator was full in most of a candidate's closed-loop slices.
+fn is_generator_full(samples: &Samples<'_>, candidate: usize) -> bool {
+    let slices = || samples.slices(Phase::Saturation, candidate);
+    let full = slices().filter(|slice| slice.generator_busy >= GENERATOR_FULL).count();
+    2 * full > slices().count()
+}
+
+/// The figure of each candidate that may have one, and their order.
+fn measure(
+    samples: &Samples<'_>,
+    metric: &Metric,
+    has_figure: &[bool],
+    full: &[bool],
+) -> (Vec<Option<Figure>>, Vec<Vec<usize>>) {
+    let is_full = |at: usize| metric.subject == Subject::Throughput && full[at];
+    let mut values = samples.values_of(metric);
+    for value in values.iter_mut().flatten().flat_map(|round| round.iter_mut().zip(has_figure)) {
+        *value.0 = value.0.filter(|_| *value.1);
+    }
+    let family = metric.has_ratio().then(|| family(&values, samples.reference)).flatten();
+    let ratios = family.as_ref().map(Family::ratios).unwrap_or_default();
+    let compare = |at: usize| {
+        let ratio = ratios.get(at).copied().flatten().filter(|_| at != samples.reference)?;
+        let interval = ratio.simultaneous;
+        let generator_full = is_full(at) || is_full(samples.reference);
+        let relation = Relation::of(interval, MARGIN);
+        Some(Comparison { ratio: ratio.ratio, interval, relation, generator_full })
+    };
+    let value = |at: usize| match (metric.source, metric.phase) {
+        (Source::Quantile(quantile), Some(phase)) => {
+            let level = Merged::new(&samples.seen(phase, at)).quantile(quantile)?;
+            Some((level.value, Some(level.interval)))
+        }
+        _ => estimate(&of_candidate(&values, at)),
+    };
+    let figure = |at: usize| {
+        let (value, interval) = value(at).filter(|_| has_figure[at])?;
+        Some(Figure { value, interval, is_lower_bound: is_full(at), comparison: compare(at) })
+    };
+    let is_main = MAIN.iter().any(|main| main.key == metric.key);
+    let order = family.filter(|_| is_main).map(|family| order(&family, metric, samples.twin));
+    ((0..samples.len()).map(figure).collect(), order.unwrap_or_default())
+}
+
+/// The family of ratios to the reference; `None` where there are too few values.
+pub(super) fn family(values: &Values, reference: usize) -> Option<Family> {
+    Family::new(&LogRatios::new(values, reference).ok()?).ok()
+}
+
+/// The level of values, and where there are too few for an interval their median.
+fn estimate(values: &[Vec<Option<f64>>]) -> Option<(f64, Option<Interval>)> {
+    if let Ok(Level { value, interval, .. }) = level(values) {
+        return Some((value, Some(interval)));
+    }
+    let known: Vec<f64> =
+        values.iter().flatten().flatten().copied().filter(|value| value.is_finite()).collect();
+    Some((median(&known)?, None))
+}
+
+/// The groups of a family without the twin, best first.
+fn order(family: &Family, metric: &Metric, twin: Option<usize>) -> Vec<Vec<usize>> {
+    let stats::Groups { mut order, mut groups, .. } = family.groups();
+    if metric.better == Better::Higher {
+        order.reverse();
+    }
+    let place = |at: &usize| order.iter().position(|other| other == at);
+    for group in &mut groups {
+        group.retain(|at| Some(*at) != twin);
+        group.sort_by_key(place);
+    }
+    groups.sort_by_key(|group| group.iter().map(place).collect::<Vec<_>>());
+    let mut kept: Vec<Vec<usize>> = Vec::new();
+    // Without the twin a group may be part of another.
+    for (at, group) in groups.iter().enumerate() {
+        let holds = |other: &Vec<usize>| group.iter().all(|member| other.contains(member));
+        let is_part = groups
+            .iter()
+            .enumerate()
+            .any(|(place, other)| place != at && holds(other) && (other.len() > group.len() || place < at));
+        if !is_part {
+            kept.push(group.clone());
+        }
+    }
+    kept
+}

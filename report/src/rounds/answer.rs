@@ -1,0 +1,305 @@
+//! The answer of a campaign for a terminal: at most 40 lines.
+
+use model::schema::Health;
+use stats::Relation;
+
+use super::analysis::{Analysis, Comparison, MARGIN};
+use super::headline::{Extreme, Lead};
+use super::metrics::{Metric, Subject};
+use super::table;
+use super::troubles::Trouble;
+use crate::grid::Grid;
+use crate::{format, machine};
+
+/// The lines of an answer at most.
+pub const LINES: usize = 40;
+/// Characters of a line of words at most.
+const WIDTH: usize = 120;
+/// Lines about what servers did wrong at most.
+const TROUBLES: usize = 3;
+/// Reasons for dropped rounds that are told.
+const REASONS: usize = 2;
+
+/// The answer: who leads, by how much and at what cost, one table, what the figures are worth, and `rest`, a sentence on where the
+/// rest is. Ends with a newline.
+pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
+    let with = |detail: Detail| {
+        let mut head: Vec<String> = interruption(analysis).into_iter().collect();
+        head.extend(analysis.leads.iter().filter_map(|lead| sentence(analysis, lead, detail)));
+        head.push(provenance(analysis));
+        head.extend(unfit(analysis));
+        let worth: Vec<String> = [dropped(analysis)].into_iter().chain(twin(analysis)).collect();
+        let mut tail = vec![table::legend(analysis), worth.join(" ")];
+        tail.extend(halves(analysis));
+        tail.extend(troubles(analysis, detail));
+        tail.push(rest.to_owned());
+        [head, tail]
+    };
+    assemble(analysis, with)
+}
+
+/// The table before the campaign is over. Ends with a newline.
+pub fn provisional(analysis: &Analysis<'_>) -> String {
+    let (measured, planned) = starts(analysis);
+    let head = format!(
+        "Provisional, after {measured} of {planned} starts: figures will move, and intervals get narrower."
+    );
+    assemble(analysis, |_| [vec![head.clone()], vec![table::legend(analysis), dropped(analysis)]])
+}
+
+/// How much is said in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// All.
+    Full,
+    /// Who leads, and both extremes.
+    Short,
+    /// The main things, so that the table has room.
+    Brief,
+}
+
+/// What stands before and after the table, and between them the first form of it that fits: rather fewer words than fewer figures.
+fn assemble(analysis: &Analysis<'_>, words: impl Fn(Detail) -> [Vec<String>; 2]) -> String {
+    let around = [(Detail::Full, 2), (Detail::Short, 2), (Detail::Brief, 2), (Detail::Brief, 1)];
+    let around = around.map(|(detail, most)| words(detail).map(|texts| wrapped(&texts, most)));
+    let room = |[head, tail]: &[Vec<String>; 2]| LINES.saturating_sub(head.len() + tail.len() + 1);
+    let lines_of = |grid: Grid| grid.text().lines().map(str::to_owned).collect::<Vec<_>>();
+    let forms = [table::long(analysis), table::short(analysis)].map(lines_of);
+    let mut all = forms.iter().flat_map(|table| around.iter().map(move |words| (words, table.clone())));
+    let shortest = || (&around[0], lines_of(table::shortest(analysis, room(&around[0]))));
+    let ([head, tail], table) =
+        all.find(|(words, table)| table.len() <= room(words)).unwrap_or_else(shortest);
+    let blank = [String::new()];
+    let lines = head.iter().chain(&blank).chain(&table).chain(tail);
+    lines.take(LINES).map(|line| format!("{line}\n")).collect()
+}
+
+/// Texts in lines of at most [`WIDTH`] characters, those after the first of each indented. What takes more than `most` is cut.
+fn wrapped(texts: &[String], most: usize) -> Vec<String> {
+    let wrap = |text: &String| {
+        let mut lines = vec![String::new()];
+        for word in text.split_whitespace() {
+            let last = lines.last_mut().expect("never empty");
+            match last.chars().count() + 1 + word.chars().count() {
+                _ if last.is_empty() => last.push_str(word),
+                length if length <= WIDTH => *last += &format!(" {word}"),
+                _ => lines.push(format!("  {word}")),
+            }
+        }
+        if lines.len() > most {
+            lines.truncate(most);
+            let last = &mut lines[most - 1];
+            while last.chars().count() + 2 > WIDTH {
+                let end = last.rfind(' ').unwrap_or(0);
+                last.truncate(end);
+            }
+            *last += " …";
+        }
+        lines
+    };
+    texts.iter().flat_map(wrap).collect()
+}
+
+/// What was measured of all starts that were planned.
+fn starts(analysis: &Analysis<'_>) -> (usize, usize) {
+    let campaign = analysis.campaign;
+    let groups: usize = campaign.plan.points.iter().map(|point| point.groups.len()).sum();
+    let each = campaign.plan.scenario.rounds.as_ref().map_or(0, |rounds| rounds.starts as usize);
+    let measured = analysis.points.iter().flat_map(|point| &point.groups).map(|group| group.starts).sum();
+    (measured, (groups * each).max(measured))
+}
+
+fn interruption(analysis: &Analysis<'_>) -> Option<String> {
+    let (measured, planned) = starts(analysis);
+    (!analysis.campaign.complete).then(|| {
+        format!("Interrupted: {measured} of {planned} starts were measured, not all of them to the end.")
+    })
+}
+
+/// Who leads by a metric, who is saturated, and the surest differences from the reference.
+fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<String> {
+    let what = match lead.metric.subject {
+        Subject::Latency => "Response",
+        Subject::Throughput => "Throughput",
+        _ => "CPU time per request",
+    };
+    let gain = lead.gain.filter(|_| detail != Detail::Brief || lead.loss.is_none());
+    let mut parts: Vec<String> = leading(lead, detail).into_iter().chain(saturated(analysis, lead)).collect();
+    parts.extend([gain, lead.loss].into_iter().flatten().map(|one| extreme(analysis, lead.metric, &one)));
+    if !lead.leaders.is_empty() && parts.len() == 1 {
+        parts.push(format!("nothing is told apart from {}", analysis.campaign.plan.reference));
+    }
+    (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join("; ")))
+}
+
+/// `epoll-et and epoll-lt lead at 5 of 6 points, io-uring at 2`.
+fn leading(lead: &Lead<'_>, detail: Detail) -> Option<String> {
+    if lead.leaders.is_empty() && lead.is_bounded {
+        return Some("the generator was full too, so that nobody is known to lead".to_owned());
+    }
+    let most = lead.leaders.first()?.1;
+    let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
+    let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
+        let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
+        let verb = if names.len() == 1 { "leads" } else { "lead" };
+        match group[0].1 {
+            points if points == lead.points => format!("{} {verb} at every point", several(&names)),
+            points if points == most => {
+                format!("{} {verb} at {points} of {}", several(&names), format::plural(lead.points, "point"))
+            }
+            points => format!("{} at {points}", several(&names)),
+        }
+    });
+    Some(told.collect::<Vec<_>>().join(", "))
+}
+
+/// `poll and select are saturated at 10k × 10`.
+fn saturated(analysis: &Analysis<'_>, lead: &Lead<'_>) -> Option<String> {
+    let (_, first, _) = *lead.saturated.first()?;
+    let names: Vec<&str> = lead.saturated.iter().map(|(name, ..)| *name).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let is_one_point = lead.saturated.iter().all(|(_, at, points)| (*at, *points) == (first, 1));
+    let place = match is_one_point {
+        true => format::place_in_short(analysis.points[first].point),
+        false => format!("{} points", lead.saturated.iter().map(|(.., points)| points).max().unwrap_or(&0)),
+    };
+    Some(format!(
+        "{} {verb} saturated at {}{place}",
+        several(&names),
+        if is_one_point { "" } else { "up to " }
+    ))
+}
+
+/// `poll is faster by 6.4% (5.7–7.4%) at 100 × 100`.
+fn extreme(analysis: &Analysis<'_>, metric: &Metric, extreme: &Extreme<'_>) -> String {
+    let place = format::place_in_short(analysis.points[extreme.point].point);
+    let used = extreme.utilisation.filter(|_| metric.subject == Subject::Latency);
+    let used = used.map(|share| format!(" ({} CPU)", format::percent(share))).unwrap_or_default();
+    let verb = if metric.subject == Subject::Cost { "costs" } else { "is" };
+    format!("{} {verb} {} at {place}{used}", extreme.candidate, relation(metric, &extreme.comparison))
+}
+
+/// Names as a phrase, of which those beyond the third are counted.
+fn several(names: &[&str]) -> String {
+    let more = format!("{} more", names.len().saturating_sub(2));
+    if names.len() <= 3 { format::and(names) } else { format::and(&[names[0], names[1], &more]) }
+}
+
+/// A comparison in words: `slower by 6.4% (5.7–7.4%)`, `equal within 2%`, `not distinguishable (0.98–1.03)`.
+pub fn relation(metric: &Metric, comparison: &Comparison) -> String {
+    let Comparison { ratio, interval, relation, generator_full } = *comparison;
+    let by = |word| format!("{word} by {}", format::difference(ratio, interval.low, interval.high));
+    let text = match relation {
+        Relation::Below => by(metric.below()),
+        Relation::Above => by(metric.above()),
+        Relation::Equal => format!("equal within {}", format::percent(MARGIN)),
+        Relation::NotDistinguishable => {
+            let [_, low, high] = format::ratio_and_ends(ratio, interval.low, interval.high);
+            format!("not distinguishable ({low}–{high})")
+        }
+    };
+    if generator_full { text + ", generator full" } else { text }
+}
+
+/// The machine, and how much was measured.
+fn provenance(analysis: &Analysis<'_>) -> String {
+    let campaign = analysis.campaign;
+    let starts = format::plural(starts(analysis).0, "start");
+    let rounds = format::plural(campaign.rounds.len(), "round");
+    format!("{}; {starts}, {rounds}.", machine::in_short(&campaign.environment))
+}
+
+/// The doctor's verdict where the machine is not fit.
+fn unfit(analysis: &Analysis<'_>) -> Option<String> {
+    let diagnosis = analysis.campaign.diagnosis.as_ref().filter(|diagnosis| diagnosis.failed())?;
+    let failed = diagnosis.symptoms.iter().filter(|symptom| symptom.state == Health::Fail);
+    let found: Vec<String> = failed.map(|symptom| format!("{}: {}", symptom.name, symptom.found)).collect();
+    Some(format!("The machine is not fit (muxbench doctor): {}.", found.join("; ")))
+}
+
+fn dropped(analysis: &Analysis<'_>) -> String {
+    let dropped = &analysis.dropped;
+    if dropped.rounds == 0 {
+        return format!("None of {} was dropped.", format::plural(dropped.of, "round"));
+    }
+    let told = dropped.reasons.iter().take(REASONS);
+    let mut reasons: Vec<String> = told.map(|(reason, rounds)| format!("{rounds} ({reason})")).collect();
+    let rest: usize = dropped.reasons.iter().skip(REASONS).map(|(_, rounds)| rounds).sum();
+    reasons.extend((rest > 0).then(|| format!("{rest} for other reasons")));
+    let of = format::plural(dropped.of, "round");
+    format!("{} of {of} dropped for all candidates: {}.", dropped.rounds, reasons.join(", "))
+}
+
+/// The twin of the reference: how often it differs where nothing does.
+fn twin(analysis: &Analysis<'_>) -> Option<String> {
+    let share = analysis.false_differences?;
+    let reference = &analysis.campaign.plan.reference;
+    Some(format!(
+        "A second {reference} differed from {reference} in {} of {} comparisons ({}).",
+        share.hits,
+        share.cases,
+        format::percent_between(share.interval.low, share.interval.high)
+    ))
+}
+
+/// Where the halves of slices do not agree.
+fn halves(analysis: &Analysis<'_>) -> Option<String> {
+    let mut differ = analysis.points.iter().flat_map(|point| {
+        let groups = point.groups.iter().flat_map(|group| &group.halves);
+        groups.flat_map(move |halves| halves.differ.iter().map(move |one| (point, halves.metric, one)))
+    });
+    let (point, metric, (name, comparison)) = differ.next()?;
+    let more = match differ.count() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Some(format!(
+        "Halves of slices differ, so slices are too short there: {} of {name} at {}, relative to the reference, {} in the second half{more}.",
+        metric.name,
+        format::place_in_short(point.point),
+        relation(metric, comparison),
+    ))
+}
+
+/// What servers did wrong, a line for each and its kind.
+fn troubles(analysis: &Analysis<'_>, detail: Detail) -> Vec<String> {
+    let most = if detail == Detail::Brief { 1 } else { TROUBLES };
+    let mut told: Vec<(&str, &Trouble, String, usize)> = Vec::new();
+    for point in &analysis.points {
+        for candidate in point.groups.iter().flat_map(|group| &group.candidates) {
+            for trouble in &candidate.troubles {
+                let is_known = |one: &&mut (&str, &Trouble, String, usize)| {
+                    one.0 == candidate.name
+                        && std::mem::discriminant(one.1) == std::mem::discriminant(trouble)
+                };
+                match told.iter_mut().find(is_known) {
+                    Some((.., more)) => *more += 1,
+                    None => told.push((candidate.name, trouble, format::place_in_short(point.point), 0)),
+                }
+            }
+        }
+    }
+    told.sort_by(|one, other| one.1.cmp(other.1));
+    let left = told.len().saturating_sub(most);
+    let lines = told.iter().take(most).map(|(name, trouble, place, more)| {
+        let more = if *more > 0 { format!(", and {more} more of this kind") } else { String::new() };
+        format!("{name} at {place}: {}{more}.", words(trouble))
+    });
+    lines.chain((left > 0).then(|| format!("{left} more of what servers did wrong."))).collect()
+}
+
+/// A trouble in words: `stalled in 3 of 60 slices, up to 40.0 ms`.
+pub fn words(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Failed { starts, of, why } => {
+            format!("failed in {starts} of {}: {}", format::plural(*of, "start"), why.replace('\n', " "))
+        }
+        Trouble::Stalled { slices, of, longest_ns } => {
+            format!("stalled in {slices} of {of} slices, up to {}", format::duration_ns(*longest_ns as f64))
+        }
+        Trouble::Errors { name, count, of } => format!("{count} of {of} requests failed: {name}"),
+        Trouble::Lost { connections } => {
+            format!("lost {}", format::plural(*connections as usize, "connection"))
+        }
+    }
+}

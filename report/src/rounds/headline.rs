@@ -1,0 +1,162 @@
+//! Who leads, by how much, and at what cost: from cells that are not saturated, and of which the generator was not the limit.
+
+use std::collections::BTreeMap;
+
+use super::analysis::{CandidateAnalysis, Comparison, GroupAnalysis, MAIN, PointAnalysis, Shown};
+use super::metrics::{Better, Metric, Subject};
+
+/// Who leads by a metric.
+#[derive(Debug)]
+pub struct Lead<'a> {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// The candidates, and at how many points each cannot be told from the best, most points first.
+    pub leaders: Vec<(&'a str, usize)>,
+    /// The number of points that have an order.
+    pub points: usize,
+    /// Whether the generator was full with a candidate somewhere, so that its figure is a lower bound.
+    pub is_bounded: bool,
+    /// The candidates that are saturated in place of a value somewhere, with the index of the first such point and the number of all.
+    pub saturated: Vec<(&'a str, usize, usize)>,
+    /// The surest gain over the reference.
+    pub gain: Option<Extreme<'a>>,
+    /// The surest loss against it.
+    pub loss: Option<Extreme<'a>>,
+}
+
+/// The greatest difference from the reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Extreme<'a> {
+    /// The index of the point.
+    pub point: usize,
+    /// The candidate.
+    pub candidate: &'a str,
+    /// Its ratio to the reference.
+    pub comparison: Comparison,
+    /// The server's utilisation there, at the rate of the metric.
+    pub utilisation: Option<f64>,
+}
+
+/// Who leads by `metric`, one of the [main ones](MAIN).
+pub fn lead<'a>(metric: &'static Metric, points: &[PointAnalysis<'a>]) -> Lead<'a> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ordered = 0;
+    for leaders in points.iter().map(|point| leaders(metric, point)).filter(|leaders| !leaders.is_empty()) {
+        ordered += 1;
+        leaders.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    }
+    let mut leaders: Vec<(&str, usize)> = counts.into_iter().collect();
+    leaders.sort_by_key(|(_, points)| std::cmp::Reverse(*points));
+    let extreme = |better| extreme(metric, points, better);
+    let mut all = points.iter().flat_map(PointAnalysis::rows).filter_map(|(_, one)| one.figure(metric));
+    let is_bounded = all.any(|figure| figure.is_lower_bound);
+    let saturated = saturated(metric, points);
+    Lead {
+        metric,
+        leaders,
+        is_bounded,
+        saturated,
+        points: ordered,
+        gain: extreme(true),
+        loss: extreme(false),
+    }
+}
+
+fn saturated<'a>(metric: &Metric, points: &[PointAnalysis<'a>]) -> Vec<(&'a str, usize, usize)> {
+    let mut found: Vec<(&str, usize, usize)> = Vec::new();
+    let all = points
+        .iter()
+        .enumerate()
+        .flat_map(|(at, point)| point.rows().into_iter().map(move |row| (at, row.1)));
+    for (at, candidate) in all.filter(|(_, candidate)| matches!(candidate.shown(metric), Shown::Saturated(_)))
+    {
+        match found.iter_mut().find(|(name, ..)| *name == candidate.name) {
+            Some((_, _, points)) => *points += 1,
+            None => found.push((candidate.name, at, 1)),
+        }
+    }
+    found
+}
+
+/// The candidates that cannot be told from the best at a point, best first. Where there are several groups, the best of each are compared by
+/// their ratios to the reference.
+pub fn leaders<'a>(metric: &Metric, point: &PointAnalysis<'a>) -> Vec<&'a str> {
+    let mut leaders: Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> = Vec::new();
+    for group in &point.groups {
+        leaders.extend(first(metric, group).into_iter().map(|at| (group, &group.candidates[at])));
+    }
+    let ratio = |candidate: &CandidateAnalysis<'_>| {
+        candidate
+            .comparison(metric)
+            .map_or((1.0, 1.0, 1.0), |one| (one.ratio, one.interval.low, one.interval.high))
+    };
+    let is_ahead = |one: f64, other: f64| match metric.better {
+        Better::Lower => one < other,
+        Better::Higher => one > other,
+    };
+    let best = leaders.iter().copied().reduce(|best, one| match is_ahead(ratio(one.1).0, ratio(best.1).0) {
+        true => one,
+        false => best,
+    });
+    let Some((best_group, best)) = best else { return Vec::new() };
+    let (_, low, high) = ratio(best);
+    leaders.retain(|(group, candidate)| {
+        let (_, other_low, other_high) = ratio(candidate);
+        std::ptr::eq(*group, best_group) || (low <= other_high && other_low <= high)
+    });
+    let mut names: Vec<&str> = Vec::new();
+    leaders.iter().map(|(_, one)| one.name).for_each(|name| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    });
+    names
+}
+
+/// The candidates of a group that cannot be told from its best.
+fn first(metric: &Metric, group: &GroupAnalysis<'_>) -> Vec<usize> {
+    let place = MAIN.iter().position(|main| main.key == metric.key);
+    let Some(order) = place.map(|place| &group.order[place]) else { return Vec::new() };
+    let Some(best) = order.first().and_then(|first| first.first()) else { return Vec::new() };
+    // Where the generator was full with the best, nobody knows who it is.
+    let is_full =
+        |at: &usize| group.candidates[*at].figure(metric).is_some_and(|figure| figure.is_lower_bound);
+    if is_full(best) {
+        return Vec::new();
+    }
+    let with_best = order.iter().filter(|members| members.contains(best)).flatten();
+    let mut leaders: Vec<usize> = Vec::new();
+    with_best.for_each(|at| {
+        if !leaders.contains(at) {
+            leaders.push(*at);
+        }
+    });
+    leaders
+}
+
+/// The surest difference from the reference in one direction: that whose interval stays farthest from 1.
+fn extreme<'a>(metric: &Metric, points: &[PointAnalysis<'a>], better: bool) -> Option<Extreme<'a>> {
+    let all = points
+        .iter()
+        .enumerate()
+        .flat_map(|(at, point)| point.rows().into_iter().map(move |row| (at, row.1)));
+    let different = all.filter_map(|(point, candidate)| {
+        let Shown::Figure(figure) = candidate.shown(metric) else { return None };
+        let comparison = figure.comparison.filter(|one| one.is_difference() && !one.generator_full)?;
+        // A cost per request is no cost at the offered rate where that is missed.
+        let is_sustained =
+            metric.subject == Subject::Throughput || candidate.saturation(metric.phase).is_none();
+        let utilisation = candidate.figure(&super::metrics::UTILISATION).map(|figure| figure.value);
+        (is_sustained && comparison.is_better(metric) == better).then_some(Extreme {
+            point,
+            candidate: candidate.name,
+            comparison,
+            utilisation,
+        })
+    });
+    let distance = |extreme: &Extreme<'_>| {
+        let interval = extreme.comparison.interval;
+        interval.low.ln().abs().min(interval.high.ln().abs())
+    };
+    different.max_by(|one, other| distance(one).total_cmp(&distance(other)))
+}

@@ -1,0 +1,276 @@
+//! The figures of a campaign of rounds: one table, from which analysis, tables, plots, comparisons and exports take them.
+
+use model::campaign::{Phase, Slice, Started};
+use model::schema::CallCounters;
+
+/// A figure that candidates are compared by.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name in JSON and CSV, which no other has.
+    pub key: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// The direction in which it is better.
+    pub better: Better,
+    /// The load that it is measured under; `None` for one that is measured at set-up.
+    pub phase: Option<Phase>,
+    /// Its kind.
+    pub subject: Subject,
+    /// Its computation.
+    pub source: Source,
+    /// What is counted or timed.
+    pub numerator: &'static str,
+    /// What that is divided by; empty for a plain duration.
+    pub denominator: &'static str,
+}
+
+/// The unit of a metric's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Events per second.
+    PerSecond,
+    /// A share of one processor; more than 1 for a server of several threads.
+    Share,
+    /// A number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+}
+
+/// The direction in which a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Better {
+    /// The lower the better.
+    Lower,
+    /// The higher the better.
+    Higher,
+}
+
+/// The kind of a metric, which decides where it means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A duration that a client sees. A saturated candidate has none: it would be that of the queue.
+    Latency,
+    /// Work done. Where the generator was full too it is a lower bound.
+    Throughput,
+    /// What the work costs.
+    Cost,
+    /// The share of the processor in use. At a given rate its ratio is that of the cost.
+    Utilisation,
+}
+
+/// The computation of a metric.
+#[derive(Debug, Clone, Copy)]
+pub enum Source {
+    /// A value for each slice. Ratios are formed within rounds.
+    Slice(fn(&Slice) -> Option<f64>),
+    /// A quantile of all response times, 0 to 1. It has an interval and no ratio.
+    Quantile(f64),
+    /// A value for each start.
+    Start(fn(&Started) -> Option<f64>),
+}
+
+/// Connections from which on memory per connection is given: below, it is the noise of pages.
+const CONNECTIONS_FOR_MEMORY: u64 = 1_000;
+
+/// The response time at the light rate.
+pub const RESPONSE: Metric = response("response_p50", "response p50", Phase::Light, Source::Slice(p50));
+/// The closed-loop throughput.
+pub const THROUGHPUT: Metric = Metric {
+    key: "throughput",
+    name: "throughput",
+    unit: Unit::PerSecond,
+    better: Better::Higher,
+    phase: Some(Phase::Saturation),
+    subject: Subject::Throughput,
+    source: Source::Slice(throughput),
+    numerator: "requests answered",
+    denominator: "second",
+};
+/// The server's CPU time per request at the light rate.
+pub const CPU: Metric = cpu("cpu", "CPU time per request", Phase::Light);
+/// The server's utilisation at the light rate.
+pub const UTILISATION: Metric = utilisation("utilisation", "utilisation", Phase::Light);
+
+/// Every metric, in the order of tables.
+pub static METRICS: [Metric; 24] = [
+    RESPONSE,
+    response("response_p90", "response p90", Phase::Light, Source::Quantile(0.9)),
+    response("response_p99", "response p99", Phase::Light, Source::Quantile(0.99)),
+    service("service_p50", "service p50", Phase::Light),
+    THROUGHPUT,
+    CPU,
+    UTILISATION,
+    response("busy_response_p50", "response p50, busy", Phase::Busy, Source::Slice(p50)),
+    response("busy_response_p90", "response p90, busy", Phase::Busy, Source::Quantile(0.9)),
+    response("busy_response_p99", "response p99, busy", Phase::Busy, Source::Quantile(0.99)),
+    service("busy_service_p50", "service p50, busy", Phase::Busy),
+    cpu("busy_cpu", "CPU time per request, busy", Phase::Busy),
+    utilisation("busy_utilisation", "utilisation, busy", Phase::Busy),
+    cpu("saturation_cpu", "CPU time per request, saturation", Phase::Saturation),
+    counted("syscalls", "system calls per request", Phase::Light, SYSCALLS),
+    counted("waits", "waits per request", Phase::Light, WAITS),
+    counted("wakeups", "wake-ups per request", Phase::Light, WAKEUPS),
+    counted("busy_syscalls", "system calls per request, busy", Phase::Busy, SYSCALLS),
+    counted("busy_waits", "waits per request, busy", Phase::Busy, WAITS),
+    counted("busy_wakeups", "wake-ups per request, busy", Phase::Busy, WAKEUPS),
+    counted("saturation_syscalls", "system calls per request, saturation", Phase::Saturation, SYSCALLS),
+    counted("saturation_waits", "waits per request, saturation", Phase::Saturation, WAITS),
+    counted("saturation_wakeups", "wake-ups per request, saturation", Phase::Saturation, WAKEUPS),
+    Metric {
+        key: "bytes_per_connection",
+        name: "bytes per connection",
+        unit: Unit::Bytes,
+        better: Better::Lower,
+        phase: None,
+        subject: Subject::Cost,
+        source: Source::Start(bytes_per_connection),
+        numerator: "memory that server and kernel grew by",
+        denominator: "connection",
+    },
+];
+
+impl Metric {
+    /// The metric of this name in JSON.
+    pub fn of_key(key: &str) -> Option<&'static Self> {
+        METRICS.iter().find(|metric| metric.key == key)
+    }
+
+    /// Its index in [`METRICS`].
+    pub(crate) fn index(&self) -> usize {
+        METRICS.iter().position(|metric| metric.key == self.key).expect("metrics stand in the table alone")
+    }
+
+    /// Returns whether candidates have a ratio to the reference by it.
+    pub fn has_ratio(&self) -> bool {
+        !matches!(self.source, Source::Quantile(_)) && self.subject != Subject::Utilisation
+    }
+
+    /// The word for a value above that of the reference: `slower`.
+    pub fn above(&self) -> &'static str {
+        match (self.subject, self.better) {
+            (Subject::Latency, _) => "slower",
+            (_, Better::Lower) => "more",
+            (_, Better::Higher) => "higher",
+        }
+    }
+
+    /// The word for a value below it: `faster`.
+    pub fn below(&self) -> &'static str {
+        match (self.subject, self.better) {
+            (Subject::Latency, _) => "faster",
+            (_, Better::Lower) => "less",
+            (_, Better::Higher) => "lower",
+        }
+    }
+}
+
+/// A count in a slice that is divided by the requests answered.
+struct Counted {
+    of: fn(&Slice) -> Option<f64>,
+    numerator: &'static str,
+}
+
+const SYSCALLS: Counted =
+    Counted { of: |slice| calls(slice, |calls| calls.syscalls), numerator: "system calls of the server" };
+const WAITS: Counted = Counted {
+    of: |slice| calls(slice, |calls| calls.waits),
+    numerator: "calls of the server that wait for events",
+};
+const WAKEUPS: Counted = Counted {
+    of: |slice| per_request(slice, slice.server.wakeups? as f64),
+    numerator: "times that a thread of the server gave up the processor to wait",
+};
+
+const fn response(key: &'static str, name: &'static str, phase: Phase, source: Source) -> Metric {
+    Metric {
+        key,
+        name,
+        unit: Unit::Nanoseconds,
+        better: Better::Lower,
+        phase: Some(phase),
+        subject: Subject::Latency,
+        source,
+        numerator: "time from the intended send to the reply",
+        denominator: "",
+    }
+}
+
+const fn service(key: &'static str, name: &'static str, phase: Phase) -> Metric {
+    let source = Source::Slice(|slice| Some(slice.service_p50_ns? as f64));
+    Metric { numerator: "time from the send to the reply", ..response(key, name, phase, source) }
+}
+
+const fn cpu(key: &'static str, name: &'static str, phase: Phase) -> Metric {
+    Metric {
+        subject: Subject::Cost,
+        numerator: "CPU time of the server, user and system",
+        denominator: "request answered",
+        ..response(key, name, phase, Source::Slice(|slice| per_request(slice, slice.server.cpu_s * 1e9)))
+    }
+}
+
+const fn utilisation(key: &'static str, name: &'static str, phase: Phase) -> Metric {
+    Metric {
+        unit: Unit::Share,
+        subject: Subject::Utilisation,
+        source: Source::Slice(|slice| (slice.window_s > 0.0).then(|| slice.server.cpu_s / slice.window_s)),
+        denominator: "time",
+        ..cpu(key, name, phase)
+    }
+}
+
+const fn counted(key: &'static str, name: &'static str, phase: Phase, counted: Counted) -> Metric {
+    let Counted { of, numerator } = counted;
+    Metric { unit: Unit::Count, source: Source::Slice(of), numerator, ..cpu(key, name, phase) }
+}
+
+fn p50(slice: &Slice) -> Option<f64> {
+    Some(slice.p50_ns? as f64)
+}
+
+fn throughput(slice: &Slice) -> Option<f64> {
+    (slice.window_s > 0.0).then(|| slice.answered as f64 / slice.window_s)
+}
+
+fn per_request(slice: &Slice, total: f64) -> Option<f64> {
+    (slice.answered > 0).then(|| total / slice.answered as f64)
+}
+
+fn calls(slice: &Slice, count: fn(&CallCounters) -> u64) -> Option<f64> {
+    per_request(slice, count(&slice.server.counters?.calls?) as f64)
+}
+
+fn bytes_per_connection(started: &Started) -> Option<f64> {
+    let opened = started.connections.as_ref()?.opened;
+    let slab = started.slab.as_ref()?;
+    let bytes = started.server_rss_growth_bytes? as f64 + slab.after_bytes as f64 - slab.before_bytes as f64;
+    (opened >= CONNECTIONS_FOR_MEMORY).then(|| bytes / opened as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_metric_has_a_key_and_a_name_of_its_own() {
+        let keys: BTreeSet<_> = METRICS.iter().map(|metric| metric.key).collect();
+        let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!((keys.len(), names.len()), (METRICS.len(), METRICS.len()));
+        for (at, metric) in METRICS.iter().enumerate() {
+            assert_eq!(Metric::of_key(metric.key).map(Metric::index), Some(at));
+        }
+    }
+
+    #[test]
+    fn everything_per_request_has_the_requests_answered_as_its_denominator() {
+        for metric in METRICS.iter().filter(|metric| metric.name.contains("per request")) {
+            assert_eq!(metric.denominator, "request answered", "{}", metric.key);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The analysis of a campaign of rounds, and its answer.
+//!
+//! A result flows straight down: [`samples`] put slices in order, [`metrics`] make figures of them, [`analysis`] ratios, verdicts and
+//! what was wrong; [`headline`] says who leads. Those are values. [`table`] and [`answer`] print them.
+
+pub mod analysis;
+pub mod answer;
+pub mod headline;
+pub mod metrics;
+mod samples;
+mod saturation;
+pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod troubles;
+mod validity;
+
+pub use analysis::{Analysis, CandidateAnalysis, Comparison, Figure, GroupAnalysis, PointAnalysis, Shown};
+pub use headline::{Extreme, Lead};
+pub use metrics::{Better, METRICS, Metric, Unit};
+pub use saturation::{Overload, Saturated};
+pub use troubles::Trouble;
+pub use validity::{Dropped, Halves};

@@ -1,0 +1,141 @@
+//! The slices of a group of candidates at a point, put in order.
+
+use std::collections::BTreeMap;
+
+use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started};
+use model::schema::program_of;
+
+use super::metrics::{Metric, Source};
+
+/// Values by start, round and candidate.
+pub type Values = Vec<Vec<Vec<Option<f64>>>>;
+
+/// What was measured of a group of candidates at a point, without the rounds that were dropped.
+#[derive(Debug)]
+pub struct Samples<'a> {
+    /// The candidates, the reference and its twin among them.
+    pub candidates: Vec<&'a str>,
+    /// The index of the reference.
+    pub reference: usize,
+    /// The index of its twin.
+    pub twin: Option<usize>,
+    /// The starts of the group.
+    pub starts: Vec<&'a Start>,
+    phases: BTreeMap<Phase, Rounds<'a>>,
+}
+
+/// The rounds of one load that count.
+#[derive(Debug, Default)]
+struct Rounds<'a> {
+    rates: Vec<f64>,
+    /// By start, round and candidate.
+    slices: BTreeMap<u32, Vec<Vec<Option<Seen<'a>>>>>,
+}
+
+/// A slice and its histogram.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The slice.
+    pub slice: &'a Slice,
+    counts: &'a [(u64, u64)],
+}
+
+impl AsRef<[(u64, u64)]> for Seen<'_> {
+    fn as_ref(&self) -> &[(u64, u64)] {
+        self.counts
+    }
+}
+
+impl<'a> Samples<'a> {
+    /// The samples of group `group` of point `point`; `None` where the reference is not in it.
+    pub fn of(
+        campaign: &'a Campaign,
+        histograms: &'a Histograms,
+        point: usize,
+        group: usize,
+    ) -> Option<Self> {
+        let reference = campaign.plan.reference.as_str();
+        let candidates: Vec<&str> =
+            campaign.plan.points.get(point)?.groups.get(group)?.iter().map(String::as_str).collect();
+        let position = |wanted: &dyn Fn(&str) -> bool| candidates.iter().position(|name| wanted(name));
+        let is_here = |of: (u32, u32)| (of.0 as usize, of.1 as usize) == (point, group);
+        let mut samples = Self {
+            reference: position(&|name| name == reference)?,
+            twin: position(&|name| name != reference && program_of(name) == reference),
+            starts: campaign.starts.iter().filter(|start| is_here((start.point, start.group))).collect(),
+            phases: BTreeMap::new(),
+            candidates,
+        };
+        let rounds = campaign.rounds.iter().enumerate();
+        let here = rounds.filter(|(_, round)| is_here((round.point, round.group)) && round.dropped.is_none());
+        here.for_each(|(at, round)| samples.take(at, round, histograms));
+        Some(samples)
+    }
+
+    fn take(&mut self, at: usize, round: &'a Round, histograms: &'a Histograms) {
+        let slices = round.slices.iter().enumerate();
+        let seen = |name: &str| {
+            let (place, slice) = slices.clone().find(|(_, slice)| slice.candidate == name)?;
+            Some(Seen { slice, counts: histograms.slice(at, place) })
+        };
+        let seen = self.candidates.iter().map(|name| seen(name)).collect();
+        let phase = self.phases.entry(round.phase).or_default();
+        phase.rates.extend(round.rate_per_s);
+        phase.slices.entry(round.start).or_default().push(seen);
+    }
+
+    /// The number of candidates.
+    pub fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
+    /// The number of starts that have rounds which count.
+    pub fn measured_starts(&self) -> usize {
+        self.phases.values().map(|rounds| rounds.slices.len()).max().unwrap_or(0)
+    }
+
+    /// The mean rate of the open loop of `phase`, in requests per second.
+    pub fn rate_per_s(&self, phase: Phase) -> Option<f64> {
+        let rates = &self.phases.get(&phase)?.rates;
+        (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    }
+
+    /// The slices of a candidate under one load.
+    pub fn slices(&self, phase: Phase, candidate: usize) -> impl Iterator<Item = &'a Slice> {
+        let starts = self.phases.get(&phase).into_iter().flat_map(|rounds| rounds.slices.values());
+        starts.flatten().filter_map(move |round| Some(round[candidate]?.slice))
+    }
+
+    /// The values of `of` under one load.
+    pub fn values(&self, phase: Phase, of: impl Fn(&Slice) -> Option<f64>) -> Values {
+        let value = |seen: &Option<Seen<'_>>| of((*seen)?.slice);
+        let rounds =
+            |rounds: &Vec<Vec<_>>| rounds.iter().map(|round| round.iter().map(value).collect()).collect();
+        self.phases.get(&phase).map(|phase| phase.slices.values().map(rounds).collect()).unwrap_or_default()
+    }
+
+    /// The values of a metric; of one that is measured at set-up each start is a round. A quantile of all samples has none.
+    pub fn values_of(&self, metric: &Metric) -> Values {
+        match (metric.source, metric.phase) {
+            (Source::Slice(of), Some(phase)) => self.values(phase, of),
+            (Source::Start(of), _) => self.starts.iter().map(|start| vec![self.started(start, of)]).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn started(&self, start: &Start, of: fn(&Started) -> Option<f64>) -> Vec<Option<f64>> {
+        let value = |name: &&str| of(start.candidates.iter().find(|one| one.candidate == **name)?);
+        self.candidates.iter().map(value).collect()
+    }
+
+    /// The slices of a candidate with their histograms, by start and round.
+    pub fn seen(&self, phase: Phase, candidate: usize) -> Vec<Vec<Seen<'a>>> {
+        let starts = self.phases.get(&phase).into_iter().flat_map(|rounds| rounds.slices.values());
+        starts.map(|rounds| rounds.iter().filter_map(|round| round[candidate]).collect()).collect()
+    }
+}
+
+/// The values of one candidate, by start and round.
+pub fn of_candidate(values: &Values, candidate: usize) -> Vec<Vec<Option<f64>>> {
+    values.iter().map(|start| start.iter().map(|round| round[candidate]).collect()).collect()
+}
