@@ -99,6 +99,12 @@ fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {
     let place = Place::new(SCENARIO);
     let output = place.run().output().expect("muxbench starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!((4..=40).contains(&answer.lines().count()) && answer.contains("poll"), "{answer}");
+    let again = muxbench().arg("report").arg(place.out()).output().expect("muxbench starts");
+    assert_eq!(String::from_utf8_lossy(&again.stdout), answer, "the same file gives the same answer");
+    let page = fs::read_to_string(place.out().join("report.md")).expect("written");
+    assert!(page.contains(answer.trim_end()) && page.contains("| epoll-lt"), "{page}");
     let campaign = place.campaign();
     assert!(campaign.complete);
     assert_eq!(campaign.starts.len(), 4, "two of each point");

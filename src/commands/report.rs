@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 #[cfg(feature = "plots")]
 use anyhow::Context;
+use model::campaign as rounds;
 use model::note;
 use model::read;
 use model::schema::{BenchGroup, Campaign};
@@ -55,6 +56,11 @@ impl Report {
         if self.folder.is_file() {
             return file::draw(&self.folder, self.plots);
         }
+        let own = self.folder.join(FILE_NAME);
+        if read::exists(&own) && read::kind(&own)?.as_deref() == Some("rounds") {
+            let (campaign, histograms) = read::rounds(&own)?;
+            return self.of_rounds(&campaign, &histograms);
+        }
         if self.table {
             let campaign = read::campaign(&self.folder.join(FILE_NAME))?;
             super::print(report::markdown::summary(&Analysis::of(&campaign)?))?;
@@ -63,6 +69,29 @@ impl Report {
         let mut found = self.gather()?;
         let campaigns = std::mem::take(&mut found.campaigns);
         self.report(&campaigns, &found, true)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints the answer of a campaign of rounds, and writes its whole table beside it; or prints that table, if asked.
+    pub fn of_rounds(
+        &self,
+        campaign: &rounds::Campaign,
+        histograms: &rounds::Histograms,
+    ) -> anyhow::Result<ExitCode> {
+        let analysis = report::rounds::Analysis::of(campaign, histograms);
+        let table = report::rounds::table::full(&analysis).markdown();
+        if self.table {
+            super::print(table)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let page = self.folder.join("report.md");
+        let rest = format!("every figure of every candidate: {}", page.display());
+        let answer = report::rounds::answer::render(&analysis, &rest);
+        // What cannot be printed is written all the same.
+        let printed = super::print(&answer);
+        let text = format!("# {}\n\n```\n{}\n```\n\n{table}", campaign.plan.scenario.name, answer.trim_end());
+        model::files::write_atomically(&page, text.as_bytes())?;
+        printed?;
         Ok(ExitCode::SUCCESS)
     }
 

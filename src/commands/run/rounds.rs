@@ -16,7 +16,7 @@ use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
 use report::rounds::{Analysis, answer};
 
-use super::{Run, print};
+use super::{Report, Run, print};
 
 /// Measures `prepared`, one scenario after the other.
 pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
@@ -84,8 +84,7 @@ fn measure(
         print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n")?;
     } else {
         let histograms = Histograms::of(&campaign)?;
-        let rest = format!("everything is in {}", folder.display());
-        print(answer::render(&Analysis::of(&campaign, &histograms), &rest))?;
+        interruption.while_all_is_saved(|| Report::of(folder).of_rounds(&campaign, &histograms))?;
     }
     Ok(None)
 }
