@@ -64,6 +64,16 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// When the text is not base64, or not a V2 histogram.
 pub fn decode(text: &str) -> Result<Histogram, DecodeError> {
+    let mut decoded = unpacked(text)?;
+    // The encoding carries the bounds, but a reader must be able to add any two.
+    let mut histogram = empty();
+    decoded.auto(true);
+    histogram.add(&decoded).map_err(|error| DecodeError::Format(error.to_string()))?;
+    Ok(histogram)
+}
+
+/// The histogram in a text, with the bounds that it was encoded with.
+fn unpacked(text: &str) -> Result<Histogram, DecodeError> {
     let wrong = |what: &str| DecodeError::Format(what.to_owned());
     let packed = STANDARD.decode(text)?;
     if !packed.starts_with(&COOKIE) {
@@ -85,14 +95,9 @@ pub fn decode(text: &str) -> Result<Histogram, DecodeError> {
     if digits > SIGNIFICANT_DIGITS.into() {
         return Err(wrong("it has more than three significant digits"));
     }
-    let mut decoded: Histogram = Deserializer::new()
+    Deserializer::new()
         .deserialize(&mut bytes.as_slice())
-        .map_err(|error| DecodeError::Format(format!("{error:?}")))?;
-    // The encoding carries the bounds, but a reader must be able to add any two.
-    let mut histogram = empty();
-    decoded.auto(true);
-    histogram.add(&decoded).map_err(|error| DecodeError::Format(error.to_string()))?;
-    Ok(histogram)
+        .map_err(|error| DecodeError::Format(format!("{error:?}")))
 }
 
 /// A histogram in short: its values in ascending order, in nanoseconds, each with the number of its samples. A hundredth of the memory
@@ -105,7 +110,7 @@ pub type Counts = Vec<(u64, u64)>;
 ///
 /// When the text is not base64, or not a V2 histogram.
 pub fn decode_counts(text: &str) -> Result<Counts, DecodeError> {
-    let histogram = decode(text)?;
+    let histogram = unpacked(text)?;
     Ok(histogram.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
 }
 
