@@ -90,6 +90,11 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// On a busy machine so short a campaign may have gaps, which is what status 4 says; it was measured all the same.
+fn is_measured(output: &Output) {
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(output));
+}
+
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("a child of ours");
 }
@@ -98,7 +103,7 @@ fn signal(child: &Child, signal: Signal) {
 fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {
     let place = Place::new(SCENARIO);
     let output = place.run().output().expect("muxbench starts");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    is_measured(&output);
     let answer = String::from_utf8_lossy(&output.stdout);
     assert!((4..=40).contains(&answer.lines().count()) && answer.contains("poll"), "{answer}");
     let again = muxbench().arg("report").arg(place.out()).output().expect("muxbench starts");
@@ -138,7 +143,7 @@ fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {
 fn all_candidates_of_a_round_meet_the_same_arrivals() {
     let place = Place::new(SCENARIO);
     let output = place.run().output().expect("muxbench starts");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    is_measured(&output);
     let mut rounds = 0;
     for round in place.campaign().rounds.iter().filter(|round| round.phase != Phase::Saturation) {
         // A server that is behind, as on a busy machine, is not sent all that falls due, but it falls due all the same.
@@ -159,7 +164,7 @@ fn an_interrupted_campaign_keeps_its_rounds_and_goes_on_with_a_new_start() {
     let kept = place.journalled();
     assert!(!place.campaign().complete && kept.len() >= 4);
     let output = place.resume();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    is_measured(&output);
     let campaign = place.campaign();
     assert!(campaign.complete);
     assert_eq!(place.journalled()[..kept.len()], kept, "what was measured before stays");
@@ -186,7 +191,7 @@ fn a_campaign_that_is_killed_loses_at_most_the_round_under_way() {
         let kept = place.journalled();
         assert!(kept.len() >= rounds);
         let output = place.resume();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        is_measured(&output);
         assert!(place.campaign().complete);
         assert_eq!(place.journalled()[..kept.len()], kept);
     }
@@ -200,7 +205,7 @@ fn a_server_that_does_not_start_is_a_failed_candidate_and_the_others_are_measure
     );
     let place = Place::new(&scenario);
     let output = place.run().output().expect("muxbench starts");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    is_measured(&output);
     let campaign = place.campaign();
     for start in &campaign.starts {
         for candidate in &start.candidates {
@@ -239,7 +244,7 @@ fn what_a_server_does_is_its_result_and_drops_no_round() {
         .replace("point_s = 0.5", "point_s = 4");
     fs::write(place.0.path().join("short.toml"), scenario).expect("written");
     let output = place.run().output().expect("muxbench starts");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    is_measured(&output);
     let campaign = place.campaign();
     let slices = |name: &'static str| {
         let all = campaign.rounds.iter().flat_map(|round| &round.slices);
@@ -285,4 +290,17 @@ fn a_round_in_which_the_generator_stood_still_is_dropped_for_all() {
     for round in dropped {
         assert_eq!(round.slices.len(), 3, "what was measured is kept, and counts for nobody");
     }
+}
+
+#[test]
+fn a_candidate_of_which_nothing_counts_is_named_and_the_exit_status_says_so() {
+    let scenario = SCENARIO.replace(
+        "[[sweep]]",
+        "[[server]]\nname = \"broken\"\ncommand = [\"sh\", \"-c\", \"exit 3\", \"{port}\"]\n[[sweep]]",
+    );
+    let place = Place::new(&scenario);
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(4));
+    let said = stderr(&output);
+    assert!(said.contains("not a single round counts for:") && said.contains("broken"), "{said}");
 }

@@ -7,6 +7,7 @@ mod candidate;
 pub mod groups;
 mod start;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use load_gen::schedule;
 use model::campaign::{Campaign, Phase, PlannedPoint, Round, Start};
-use model::schema::ResultFile;
+use model::schema::{Point, ResultFile};
 use rand::seq::SliceRandom;
 
 use self::start::{Keeper, Task};
@@ -100,6 +101,36 @@ pub fn run(
     }
     campaign.complete = !is_stopped(&place);
     write(campaign, folder)
+}
+
+/// Where not a single round counts for a candidate: its name, the point's connections and active ones, and the load.
+pub fn gaps(campaign: &Campaign) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for (number, planned) in (0..).zip(&campaign.plan.points) {
+        for phase in [Phase::Saturation, Phase::Light, Phase::Busy] {
+            let counts =
+                |round: &&Round| round.point == number && round.phase == phase && round.dropped.is_none();
+            let measured: BTreeSet<&str> = campaign
+                .rounds
+                .iter()
+                .filter(counts)
+                .flat_map(|round| round.slices.iter().map(|slice| slice.candidate.as_str()))
+                .collect();
+            let all: BTreeSet<&str> = planned.groups.iter().flatten().map(String::as_str).collect();
+            let missing: Vec<&str> = all.difference(&measured).copied().collect();
+            let who = if missing.len() == all.len() { "all".to_owned() } else { missing.join(", ") };
+            if !missing.is_empty() {
+                let Point { connections, active, .. } = planned.point;
+                let load = match phase {
+                    Phase::Saturation => "closed loop",
+                    Phase::Light => "the light rate",
+                    Phase::Busy => "the busy rate",
+                };
+                gaps.push(format!("{who} at {connections} connections, {active} active, {load}"));
+            }
+        }
+    }
+    gaps
 }
 
 /// Whether the campaign is to end.

@@ -16,7 +16,7 @@ use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
 use report::rounds::{Analysis, answer};
 
-use super::{Report, Run, print};
+use super::{INVALID, Report, Run, print};
 
 /// Measures `prepared`, one scenario after the other.
 pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
@@ -24,6 +24,7 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let diagnosis = (!run.no_doctor).then(|| run.ask_the_doctor(&prepared));
     let interruption = Interruption::take_over().context("cannot watch for signals")?;
+    let mut code = ExitCode::SUCCESS;
     for (argument, Prepared { scenario, points, notes }) in run.scenarios.iter().zip(prepared) {
         notes.iter().for_each(|note| note!("muxbench: {}: {note}", scenario.name));
         let folder = run.folder(&started, &environment, &scenario.name);
@@ -46,11 +47,13 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
         };
         model::files::make_folder(&folder).context("choose another folder with --out")?;
         let journal = Journal::begin(&folder, &campaign)?;
-        if let Some(code) = measure(run, &folder, campaign, journal, &interruption)? {
-            return Ok(code);
+        match measure(run, &folder, campaign, journal, &interruption)? {
+            Some(worse) if interruption.has_come() => return Ok(worse),
+            Some(worse) => code = worse,
+            None => {}
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Completes the campaign of rounds in `folder`, if it is one.
@@ -80,11 +83,16 @@ fn measure(
         );
         return Ok(Some(ExitCode::from(INTERRUPTED)));
     }
+    let gaps = rounds::gaps(&campaign);
     if run.json {
         print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n")?;
     } else {
         let histograms = Histograms::of(&campaign)?;
         interruption.while_all_is_saved(|| Report::of(folder).of_rounds(&campaign, &histograms))?;
+    }
+    if !gaps.is_empty() {
+        note!("muxbench: not a single round counts for: {}", gaps.join("; "));
+        return Ok(Some(ExitCode::from(INVALID)));
     }
     Ok(None)
 }
