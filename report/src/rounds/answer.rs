@@ -298,6 +298,10 @@ pub fn words(trouble: &Trouble) -> String {
             format!("stalled in {slices} of {of} slices, up to {}", format::duration_ns(*longest_ns as f64))
         }
         Trouble::Errors { name, count, of } => format!("{count} of {of} requests failed: {name}"),
+        Trouble::Busy { per_mille } => {
+            let share = format::percent(*per_mille as f64 / 1_000.0);
+            format!("used {share} of a processor while others were measured: measure it in a run of its own")
+        }
         Trouble::Lost { connections } => {
             format!("lost {}", format::plural(*connections as usize, "connection"))
         }

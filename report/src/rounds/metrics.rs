@@ -183,7 +183,7 @@ const WAITS: Counted = Counted {
 };
 const WAKEUPS: Counted = Counted {
     of: |slice| per_request(slice, slice.server.wakeups? as f64),
-    numerator: "times that a thread of the server gave up the processor to wait",
+    numerator: "times that a thread of the server began to run",
 };
 
 const fn response(key: &'static str, name: &'static str, phase: Phase, source: Source) -> Metric {

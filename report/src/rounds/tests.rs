@@ -300,6 +300,21 @@ fn a_start_that_failed_is_a_result() {
 }
 
 #[test]
+fn a_server_that_works_while_others_are_measured_is_named() {
+    let mut campaign = with_poll(&Behaviour::default());
+    for start in &mut campaign.starts {
+        start.candidates.iter_mut().for_each(|one| one.cpu_beside_others = Some(0.0004));
+        start.candidates[1].cpu_beside_others = Some(0.25);
+    }
+    analysed(campaign, |analysis| {
+        assert_eq!(candidate(analysis, "poll").troubles, [Trouble::Busy { per_mille: 250 }]);
+        assert_eq!(candidate(analysis, REFERENCE).troubles, []);
+        let text = answer::render(analysis, "");
+        assert!(text.contains("used 25% of a processor while others were measured"), "{text}");
+    });
+}
+
+#[test]
 fn a_percentile_of_all_samples_needs_a_hundred_beyond_it() {
     let tail = |samples| Behaviour { samples, ..Behaviour::default() };
     analysed(with_poll(&tail(200)), |analysis| {

@@ -34,6 +34,11 @@ pub enum Trouble {
         /// Requests that were scheduled.
         of: u64,
     },
+    /// It used CPU time while others were measured, and so disturbed them.
+    Busy {
+        /// CPU time in their slices per thousand of their time, in the worst start.
+        per_mille: u64,
+    },
     /// Connections were lost after they were established.
     Lost {
         /// Connections lost, over all starts.
@@ -62,7 +67,13 @@ pub fn find(samples: &Samples<'_>) -> Vec<Vec<Trouble>> {
         let lost: u64 = own.iter().filter_map(|one| Some(one.connections.as_ref()?.lost)).sum();
         let lost = (lost > 0).then_some(Trouble::Lost { connections: lost });
         let errors = errors(samples, candidate);
-        failed(&own).into_iter().chain(stalls[candidate].clone()).chain(errors).chain(lost).collect()
+        failed(&own)
+            .into_iter()
+            .chain(busy(&own))
+            .chain(stalls[candidate].clone())
+            .chain(errors)
+            .chain(lost)
+            .collect()
     };
     (0..samples.len()).map(all).collect()
 }
@@ -71,6 +82,14 @@ fn failed(own: &[&Started]) -> Option<Trouble> {
     let mut reasons = own.iter().filter_map(|one| one.failed.as_ref());
     let why = reasons.next()?.clone();
     Some(Trouble::Failed { starts: 1 + reasons.count(), of: own.len(), why })
+}
+
+/// CPU time beside others, in thousandths of their time, that is no housekeeping any more.
+const BUSY_PER_MILLE: f64 = 10.0;
+
+fn busy(own: &[&Started]) -> Option<Trouble> {
+    let worst = own.iter().filter_map(|one| one.cpu_beside_others).fold(0.0, f64::max) * 1_000.0;
+    (worst >= BUSY_PER_MILLE).then_some(Trouble::Busy { per_mille: worst as u64 })
 }
 
 fn errors(samples: &Samples<'_>, candidate: usize) -> Vec<Trouble> {
