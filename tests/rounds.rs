@@ -304,3 +304,14 @@ fn a_candidate_of_which_nothing_counts_is_named_and_the_exit_status_says_so() {
     let said = stderr(&output);
     assert!(said.contains("not a single round counts for:") && said.contains("broken"), "{said}");
 }
+
+#[test]
+fn options_that_mean_nothing_to_rounds_are_refused() {
+    for (option, value) in [("--repeats", "3"), ("--save-baseline", "base.json")] {
+        let place = Place::new(SCENARIO);
+        let output = place.run().args([option, value]).output().expect("muxbench starts");
+        assert_eq!(output.status.code(), Some(2), "{option}: {}", stderr(&output));
+        assert!(stderr(&output).contains("does not take"), "{}", stderr(&output));
+        assert!(!place.out().exists(), "nothing was begun");
+    }
+}

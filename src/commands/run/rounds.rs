@@ -16,10 +16,11 @@ use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
 use report::rounds::{Analysis, answer};
 
-use super::{INVALID, Report, Run, print};
+use super::{INVALID, Report, Run, UsageError, print};
 
 /// Measures `prepared`, one scenario after the other.
 pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
+    refuse_options_of_cells(run)?;
     let environment = environment::capture(&Pinning::choose());
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let diagnosis = (!run.no_doctor).then(|| run.ask_the_doctor(&prepared));
@@ -54,6 +55,17 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// There are no cells to repeat, and no baselines of rounds yet.
+fn refuse_options_of_cells(run: &Run) -> Result<(), UsageError> {
+    let given = [("--repeats", run.repeats.is_some()), ("a baseline", run.baselines.is_any())];
+    let given: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let given = report::format::and(&given);
+    Err(UsageError(format!("a scenario with [rounds] has starts and rounds, and does not take {given}")))
 }
 
 /// Completes the campaign of rounds in `folder`, if it is one.
