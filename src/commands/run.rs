@@ -63,6 +63,9 @@ pub struct Run {
     /// The candidate that the others are compared with: the scenario's, unless given
     #[arg(long, value_name = "NAME")]
     reference: Option<String>,
+    /// Compare with another build in the same rounds: a muxbench, its folder, or the command of a server, as "./old {port}"
+    #[arg(long, value_name = "DIR|COMMAND", conflicts_with = "reference")]
+    against: Option<String>,
     /// How often each cell is repeated, exactly
     #[arg(long, value_name = "N", value_parser = units::positive_count)]
     repeats: Option<u32>,
@@ -74,7 +77,7 @@ pub struct Run {
     out: Option<PathBuf>,
     /// Complete an interrupted campaign as it was planned
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "scenarios", "list", "quick", "thorough", "mechanisms", "conns", "active", "reference", "repeats", "seed", "out", "no_doctor",
+        "scenarios", "list", "quick", "thorough", "mechanisms", "conns", "active", "reference", "against", "repeats", "seed", "out", "no_doctor",
     ])]
     resume: Option<PathBuf>,
     /// Do not ask the doctor first, which listens to the machine for five seconds (--quick: one)
@@ -113,6 +116,10 @@ impl Run {
         }
         let prepared = if self.resume.is_none() { self.prepare()? } else { Vec::new() };
         match prepared.iter().filter(|one| one.scenario.rounds.is_some()).count() {
+            0 if self.against.is_some() => {
+                let what = "--against is for scenarios with [rounds], as side-by-side";
+                return Err(UsageError(what.to_owned()).into());
+            }
             0 => {}
             rounds if rounds == prepared.len() => return rounds::execute(&self, prepared),
             _ => {
@@ -188,6 +195,7 @@ impl Run {
             ("--quick", self.quick),
             ("--thorough", self.thorough),
             ("--reference", self.reference.is_some()),
+            ("--against", self.against.is_some()),
             ("--mechanisms", self.mechanisms.is_some()),
             ("--conns", self.conns.is_some()),
             ("--active", self.active.is_some()),
@@ -340,6 +348,9 @@ impl Run {
         }
         if let Some(reference) = &self.reference {
             words.push(format!("--reference {reference}"));
+        }
+        if let Some(against) = &self.against {
+            words.push(format!("--against '{against}'"));
         }
         for (option, values) in
             [("--mechanisms", &self.mechanisms), ("--conns", &self.conns), ("--active", &self.active)]

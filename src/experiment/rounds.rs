@@ -22,7 +22,7 @@ use self::start::{Keeper, Task};
 use super::environment::Pinning;
 use super::journal::{Journal, JournalError, Part};
 use super::run::{CampaignError, FILE_NAME};
-use super::server::Place;
+use super::server::{Base, Place};
 
 /// How long rounds may lie in the journal before they are synced.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
@@ -54,6 +54,7 @@ pub fn run(
     let place = Place {
         scenario: &plan.scenario,
         program: std::env::current_exe().map_err(CampaignError::Program)?,
+        base: plan.against.as_deref().map(Base::parse).transpose().map_err(CampaignError::Base)?,
         pinning: Pinning::of(&campaign.environment),
         stop: Arc::clone(stop),
     };

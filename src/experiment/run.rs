@@ -30,6 +30,9 @@ pub enum CampaignError {
     /// The program that serves was not found.
     #[error("cannot find the muxbench program to start servers with: {0}")]
     Program(std::io::Error),
+    /// The other build is not there.
+    #[error("{0}")]
+    Base(String),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -66,6 +69,7 @@ pub fn run(
         place: Place {
             scenario: &plan.scenario,
             program: std::env::current_exe().map_err(CampaignError::Program)?,
+            base: None,
             pinning: Pinning::of(&campaign.environment),
             stop: Arc::clone(stop),
         },

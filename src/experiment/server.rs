@@ -6,14 +6,14 @@ mod own;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use load_gen::machine::usage::{Account, Wakeups};
 use load_gen::slice;
-use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, program_of};
+use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
 
 use self::external::External;
 pub use self::own::Own;
@@ -132,12 +132,45 @@ impl slice::Account for ServerAccount {
     }
 }
 
+/// Another build of what is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// A program that is another muxbench.
+    Muxbench(PathBuf),
+    /// The command of an external server, with `{port}` in it.
+    Command(Vec<String>),
+}
+
+impl Base {
+    /// Reads what `--against` was given: the command of a server, a muxbench, or a folder with one in it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in a line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("{port}") {
+            return Ok(Self::Command(text.split_ascii_whitespace().map(str::to_owned).collect()));
+        }
+        let path = Path::new(text);
+        let program = if path.is_dir() { path.join("muxbench") } else { path.to_owned() };
+        match program.is_file() {
+            true => Ok(Self::Muxbench(program)),
+            false => Err(format!(
+                "--against: {} is no program: name another muxbench, its folder, or the command of a server with {{port}} in it",
+                program.display()
+            )),
+        }
+    }
+}
+
 /// Where servers run, and when they are to end.
 pub struct Place<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
     /// The program that serves: this one.
     pub program: PathBuf,
+    /// What serves for candidates of another build, if there are any.
+    pub base: Option<Base>,
     /// The processors.
     pub pinning: Pinning,
     /// Set when the campaign should end.
@@ -162,12 +195,27 @@ impl Server {
     pub fn start(contender: &str, point: &Point, place: &Place<'_>) -> Result<Self, ServerError> {
         let program = program_of(contender);
         let servers = &place.scenario.servers;
+        let base = place.base.as_ref().filter(|_| is_base(contender));
         Ok(match servers.iter().find(|server| server.name == program) {
-            Some(server) => Self::External(External::start(server, place.pinning.server, &place.stop)?),
+            Some(server) => {
+                let mut server = server.clone();
+                if let Some(Base::Command(command)) = base {
+                    server.command.clone_from(command);
+                }
+                Self::External(External::start(&server, place.pinning.server, &place.stop)?)
+            }
             None => {
                 let protocol = place.scenario.load.protocol;
                 let cpus = place.pinning.of_server(point.threads);
-                Self::Own(Own::start(&place.program, program, point, protocol, &cpus, &place.stop)?)
+                let file = match base {
+                    Some(Base::Muxbench(program)) => program,
+                    _ => &place.program,
+                };
+                // Two copies of one program differ by up to 1 % for as long as they stay in the page cache: what is compared with
+                // another build is copied anew for each start, so that starts average that out.
+                let copy = place.base.as_ref().map(|_| copy_of(file)).transpose()?;
+                let file = copy.as_deref().unwrap_or(file);
+                Self::Own(Own::start(file, program, point, protocol, &cpus, &place.stop)?)
             }
         })
     }
@@ -265,6 +313,13 @@ impl Server {
             Self::External(external) => drop(external),
         }
     }
+}
+
+/// A copy of a program that is gone when the path is dropped; whoever runs it keeps the file.
+fn copy_of(program: &Path) -> io::Result<tempfile::TempPath> {
+    let copy = tempfile::Builder::new().prefix("muxbench-").tempfile()?.into_temp_path();
+    std::fs::copy(program, &copy)?;
+    Ok(copy)
 }
 
 /// How a process ended, from its signal or its exit status.

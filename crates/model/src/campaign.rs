@@ -55,8 +55,11 @@ pub enum Length {
 pub struct Plan {
     /// The scenario with every override applied.
     pub scenario: Scenario,
-    /// The candidate that all others are compared with.
+    /// The candidate that all others are compared with; against another build, `base`: each candidate with that build's own.
     pub reference: String,
+    /// The other build that this one is compared with: a muxbench, or the command of a server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against: Option<String>,
     /// Where candidates are measured.
     pub points: Vec<PlannedPoint>,
     /// The seed of every order and every schedule.
@@ -70,8 +73,8 @@ pub struct Plan {
 pub struct PlannedPoint {
     /// The point.
     pub point: Point,
-    /// The candidates that are alive at the same time; more than one group where they do not all fit. The reference and its twin
-    /// are in each.
+    /// The candidates that are alive at the same time; more than one group where they do not all fit. The first of a group is its
+    /// reference, whose twin is in it too.
     pub groups: Vec<Vec<String>>,
 }
 

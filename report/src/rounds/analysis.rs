@@ -160,14 +160,20 @@ impl CandidateAnalysis<'_> {
 }
 
 impl<'a> PointAnalysis<'a> {
-    /// The candidates of all groups, each with its group: the reference first and once, its twins left out.
+    /// The candidates of all groups, each with its group: each reference once, before those that are compared with it, and twins left out.
     pub fn rows(&self) -> Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> {
-        let reference = self.groups.iter().take(1).map(|group| (group, &group.candidates[group.reference]));
-        let others = self.groups.iter().flat_map(|group| {
-            let is_other = |at: &usize| *at != group.reference && Some(*at) != group.twin;
-            (0..group.candidates.len()).filter(is_other).map(move |at| (group, &group.candidates[at]))
-        });
-        reference.chain(others).collect()
+        let mut known: Vec<&str> = Vec::new();
+        let mut rows = Vec::new();
+        for group in &self.groups {
+            for (at, candidate) in group.candidates.iter().enumerate() {
+                let is_repeated = at == group.reference && known.contains(&candidate.name);
+                if !is_repeated && Some(at) != group.twin {
+                    rows.push((group, candidate));
+                }
+            }
+            known.push(group.candidates[group.reference].name);
+        }
+        rows
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started};
-use model::schema::program_of;
+use model::schema::twin_of;
 
 use super::metrics::{Metric, Source};
 
@@ -47,21 +47,20 @@ impl AsRef<[(u64, u64)]> for Seen<'_> {
 }
 
 impl<'a> Samples<'a> {
-    /// The samples of group `group` of point `point`; `None` where the reference is not in it.
+    /// The samples of group `group` of point `point`; `None` where there is nobody in it.
     pub fn of(
         campaign: &'a Campaign,
         histograms: &'a Histograms,
         point: usize,
         group: usize,
     ) -> Option<Self> {
-        let reference = campaign.plan.reference.as_str();
         let candidates: Vec<&str> =
             campaign.plan.points.get(point)?.groups.get(group)?.iter().map(String::as_str).collect();
-        let position = |wanted: &dyn Fn(&str) -> bool| candidates.iter().position(|name| wanted(name));
+        let twin = twin_of(candidates.first()?);
         let is_here = |of: (u32, u32)| (of.0 as usize, of.1 as usize) == (point, group);
         let mut samples = Self {
-            reference: position(&|name| name == reference)?,
-            twin: position(&|name| name != reference && program_of(name) == reference),
+            reference: 0,
+            twin: candidates.iter().position(|name| *name == twin),
             starts: campaign.starts.iter().filter(|start| is_here((start.point, start.group))).collect(),
             phases: BTreeMap::new(),
             candidates,

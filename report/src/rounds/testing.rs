@@ -189,7 +189,7 @@ impl<'a> Maker<'a> {
             complete: true,
             environment: testing::environment(),
             diagnosis: None,
-            plan: Plan { scenario, reference: REFERENCE.to_owned(), points, seed: 42 },
+            plan: Plan { scenario, reference: REFERENCE.to_owned(), points, against: None, seed: 42 },
             starts,
             rounds,
         }

@@ -14,13 +14,18 @@ use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::rounds::{self, Audience, groups};
 use muxbench::experiment::scenario::Prepared;
+use muxbench::experiment::server::Base;
 use report::rounds::{Analysis, answer};
 
 use super::{INVALID, Report, Run, UsageError, print};
 
+/// What the reference is called where each candidate has one of its own.
+const BUILD: &str = "base";
+
 /// Measures `prepared`, one scenario after the other.
 pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
     refuse_options_of_cells(run)?;
+    run.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
     let environment = environment::capture(&Pinning::choose());
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let diagnosis = (!run.no_doctor).then(|| run.ask_the_doctor(&prepared));
@@ -42,7 +47,7 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
             complete: false,
             environment: environment.clone(),
             diagnosis: diagnosis.clone(),
-            plan: plan(scenario, &points, run.seed),
+            plan: plan(scenario, &points, run),
             starts: Vec::new(),
             rounds: Vec::new(),
         };
@@ -110,15 +115,20 @@ fn measure(
 }
 
 /// Who is measured where.
-fn plan(scenario: Scenario, points: &[Point], seed: u64) -> Plan {
+fn plan(scenario: Scenario, points: &[Point], run: &Run) -> Plan {
     let machine = Capacity::of_this_machine();
     let reference = scenario.rounds.as_ref().map(|rounds| rounds.reference.clone()).unwrap_or_default();
+    let is_against = run.against.is_some();
     let planned = |point: &Point| PlannedPoint {
         point: point.clone(),
-        groups: groups::groups(&scenario, &reference, point, &machine),
+        groups: match is_against {
+            true => groups::against(&scenario, point),
+            false => groups::groups(&scenario, &reference, point, &machine),
+        },
     };
     let points = points.iter().map(planned).collect();
-    Plan { reference, points, seed, scenario }
+    let reference = if is_against { BUILD.to_owned() } else { reference };
+    Plan { reference, against: run.against.clone(), points, seed: run.seed, scenario }
 }
 
 /// Tells how far a campaign is: what it would answer now, once every point has had as many starts as any.

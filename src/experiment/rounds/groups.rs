@@ -3,10 +3,7 @@
 use load_gen::machine::capacity::Capacity;
 use load_gen::preflight::{self, Plan};
 use load_gen::target::Target;
-use model::schema::{Point, Scenario};
-
-/// The end of the name of the reference's twin.
-const TWIN: &str = " again";
+use model::schema::{Point, Scenario, base_of, twin_of};
 
 /// The groups of candidates that are measured at `point`, each with the reference and its twin. There is more than one where the
 /// connections of all do not fit on `machine` at once.
@@ -18,13 +15,20 @@ pub fn groups(scenario: &Scenario, reference: &str, point: &Point, machine: &Cap
     split(&others, reference, |pools| fits(scenario, point, pools, machine))
 }
 
+/// The groups of candidates that are measured at `point` against another build: each of them beside that build's own, which is the
+/// reference, and the reference's twin.
+pub fn against(scenario: &Scenario, point: &Point) -> Vec<Vec<String>> {
+    let measured = scenario.contenders().filter(|name| scenario.exclusion(name, point).is_none());
+    let group = |name: &str| vec![base_of(name), name.to_owned(), twin_of(&base_of(name))];
+    measured.map(group).collect()
+}
+
 /// `others` in the fewest groups of about one size, so that each with the reference and its twin fits.
 fn split(others: &[&str], reference: &str, fits: impl Fn(u32) -> bool) -> Vec<Vec<String>> {
     let most = (1..=others.len()).rev().find(|&count| fits(count as u32 + 2)).unwrap_or(1);
     let number = others.len().div_ceil(most).max(1);
     let group = |members: &[&str]| {
-        let twin = format!("{reference}{TWIN}");
-        [reference].iter().chain(members).map(|name| (*name).to_owned()).chain([twin]).collect()
+        [reference].iter().chain(members).map(|name| (*name).to_owned()).chain([twin_of(reference)]).collect()
     };
     if others.is_empty() {
         return vec![group(&[])];

@@ -136,7 +136,7 @@ impl Task<'_> {
     /// The throughput of the reference, in requests per second.
     fn reference(&self, alive: &Alive) -> Option<f64> {
         let mut all = alive.candidates.iter();
-        all.find(|candidate| candidate.name() == self.rounds.reference).map(|known| known.throughput_per_s)
+        all.find(|candidate| candidate.name() == self.group[0]).map(|known| known.throughput_per_s)
     }
 
     /// The load of the next round of a phase.

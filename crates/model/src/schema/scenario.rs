@@ -80,9 +80,29 @@ impl Scenario {
 /// name with a space in it.
 const AGAIN: &str = " again";
 
-/// The mechanism or the server that is run for `contender`: of the second of an A/A pair, what the first is.
+/// What the name of a candidate of another build has behind that of this build's.
+const BASE: &str = " base";
+
+/// The mechanism or the server that is run for `contender`: of the second of an A/A pair, what the first is; of another build's, what
+/// this build's is.
 pub fn program_of(contender: &str) -> &str {
-    contender.strip_suffix(AGAIN).unwrap_or(contender)
+    let contender = contender.strip_suffix(AGAIN).unwrap_or(contender);
+    contender.strip_suffix(BASE).unwrap_or(contender)
+}
+
+/// The name of the twin of a candidate, which is measured as its own control.
+pub fn twin_of(candidate: &str) -> String {
+    format!("{candidate}{AGAIN}")
+}
+
+/// The name of the candidate that is `candidate` of another build.
+pub fn base_of(candidate: &str) -> String {
+    format!("{candidate}{BASE}")
+}
+
+/// Whether a candidate is one of another build.
+pub fn is_base(candidate: &str) -> bool {
+    candidate.strip_suffix(AGAIN).unwrap_or(candidate).ends_with(BASE)
 }
 
 /// A mechanism or a server that is left out, everywhere or where all that is given holds.
