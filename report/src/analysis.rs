@@ -156,7 +156,7 @@ impl<'a> Analysis<'a> {
     ///
     /// # Errors
     ///
-    /// When a histogram in it is damaged, which a campaign from [`model::read::read`] has none of.
+    /// When a histogram in it is damaged, which a campaign from [`model::read::campaign()`] has none of.
     pub fn of(campaign: &'a Campaign) -> Result<Self, DecodeError> {
         let contenders = contenders(campaign);
         let analysed: Result<_, _> = points(campaign)

@@ -174,7 +174,7 @@ pub enum Measured {
 ///
 /// # Errors
 ///
-/// As [`campaign`] or [`loads`].
+/// As [`campaign()`] or [`loads`].
 pub fn measured(path: &Path) -> Result<Measured, ReadError> {
     let mut values = read_values(path)?;
     match values.pop() {

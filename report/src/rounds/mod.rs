@@ -1,6 +1,6 @@
 //! The analysis of a campaign of rounds, and its answer.
 //!
-//! A result flows straight down: [`samples`] put slices in order, [`metrics`] make figures of them, [`analysis`] ratios, verdicts and
+//! A result flows straight down: `samples` puts slices in order, [`metrics`] make figures of them, [`analysis`] ratios, verdicts and
 //! what was wrong; [`headline`] says who leads. Those are values. [`table`] and [`answer`] print them.
 
 pub mod analysis;
