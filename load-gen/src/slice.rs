@@ -101,10 +101,11 @@ impl Edges {
     #[inline]
     pub fn pass(&mut self, now_ns: u64, live: &Live) {
         let is_inside = (1..3).contains(&self.readings.len());
-        if is_inside && now_ns - self.seen_ns > self.longest_gap_ns {
-            self.longest_gap_ns = now_ns - self.seen_ns;
+        if is_inside {
+            // A caller's `now_ns` may be from before an edge was read.
+            self.longest_gap_ns = self.longest_gap_ns.max(now_ns.saturating_sub(self.seen_ns));
         }
-        self.seen_ns = now_ns;
+        self.seen_ns = self.seen_ns.max(now_ns);
         if now_ns >= self.next_ns() {
             self.read(live);
         }
@@ -119,7 +120,7 @@ impl Edges {
     #[cold]
     fn read(&mut self, live: &Live) {
         use std::sync::atomic::Ordering::Relaxed;
-        // The server's first and last, so that as little as possible of this reading is in the window.
+        // The worker's own account is a file: it is read before what has to be of one instant.
         let worker = usage::this_thread();
         self.readings.push(Reading {
             answered: live.answered.load(Relaxed),
