@@ -28,7 +28,11 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
         head.extend(analysis.leads.iter().filter_map(|lead| sentence(analysis, lead, detail)));
         head.push(provenance(analysis));
         head.extend(unfit(analysis));
-        let worth: Vec<String> = [dropped(analysis)].into_iter().chain(twin(analysis)).collect();
+        let mut worth: Vec<String> = [dropped(analysis)].into_iter().chain(twin(analysis)).collect();
+        if detail == Detail::Brief {
+            // There may be room for one line only: reasons can be cut, how often equal things differ cannot.
+            worth.reverse();
+        }
         let mut tail = vec![table::legend(analysis), worth.join(" ")];
         tail.extend(halves(analysis));
         tail.extend(troubles(analysis, detail));
@@ -132,22 +136,29 @@ fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<
     (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join("; ")))
 }
 
-/// `epoll-et and epoll-lt lead at 5 of 6 points, io-uring at 2`.
+/// `epoll-et and epoll-lt are unbeaten at 5 of 6 points, io-uring at 2`: nothing is surely better than they are.
 fn leading(lead: &Lead<'_>, detail: Detail) -> Option<String> {
     if lead.leaders.is_empty() && lead.is_bounded {
         return Some("the generator was full too, so that nobody is known to lead".to_owned());
     }
     let most = lead.leaders.first()?.1;
+    let most_names = if detail == Detail::Brief { 2 } else { 3 };
     let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
     let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
         let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
-        let verb = if names.len() == 1 { "leads" } else { "lead" };
+        let verb = if names.len() == 1 { "is unbeaten" } else { "are unbeaten" };
         match group[0].1 {
-            points if points == lead.points => format!("{} {verb} at every point", several(&names)),
-            points if points == most => {
-                format!("{} {verb} at {points} of {}", several(&names), format::plural(lead.points, "point"))
+            points if points == lead.points => {
+                format!("{} {verb} at every point", several(&names, most_names))
             }
-            points => format!("{} at {points}", several(&names)),
+            points if points == most => {
+                format!(
+                    "{} {verb} at {points} of {}",
+                    several(&names, most_names),
+                    format::plural(lead.points, "point")
+                )
+            }
+            points => format!("{} at {points}", several(&names, most_names)),
         }
     });
     Some(told.collect::<Vec<_>>().join(", "))
@@ -165,7 +176,7 @@ fn saturated(analysis: &Analysis<'_>, lead: &Lead<'_>) -> Option<String> {
     };
     Some(format!(
         "{} {verb} saturated at {}{place}",
-        several(&names),
+        several(&names, 3),
         if is_one_point { "" } else { "up to " }
     ))
 }
@@ -179,10 +190,13 @@ fn extreme(analysis: &Analysis<'_>, metric: &Metric, extreme: &Extreme<'_>) -> S
     format!("{} {verb} {} at {place}{used}", extreme.candidate, relation(metric, &extreme.comparison))
 }
 
-/// Names as a phrase, of which those beyond the third are counted.
-fn several(names: &[&str]) -> String {
-    let more = format!("{} more", names.len().saturating_sub(2));
-    if names.len() <= 3 { format::and(names) } else { format::and(&[names[0], names[1], &more]) }
+/// Names as a phrase of at most `most` parts, the last of which counts the names that are left.
+fn several(names: &[&str], most: usize) -> String {
+    if names.len() <= most {
+        return format::and(names);
+    }
+    let more = format!("{} more", names.len() + 1 - most);
+    format::and(&[&names[..most - 1], &[more.as_str()]].concat())
 }
 
 /// A comparison in words: `slower by 6.4% (5.7–7.4%)`, `equal within 2%`, `not distinguishable (0.98–1.03)`.

@@ -134,7 +134,7 @@ fn short_cells(candidate: Option<&&CandidateAnalysis<'_>>) -> [Cell; 4] {
 
 /// A row for each point with those that lead, in at most `lines` lines.
 pub fn shortest(analysis: &Analysis<'_>, lines: usize) -> Grid {
-    let title = |metric: &Metric| Column::words(format!("{}:\nleading", metric.name));
+    let title = |metric: &Metric| Column::words(format!("{}:\nunbeaten", metric.name));
     let columns = [Column::words("\npoint")].into_iter().chain(MAIN.map(title));
     let columns = columns.chain([Column::words("saturated,\nlight rate")]).collect();
     let row = |point: &PointAnalysis<'_>| {
@@ -186,12 +186,13 @@ pub fn legend(analysis: &Analysis<'_>) -> String {
     let reference = &analysis.campaign.plan.reference;
     let margin = format::percent(MARGIN);
     let mut parts = vec![
-        "Points: connections × active".to_owned(),
+        "Connections × active".to_owned(),
         format!("ratios to {reference}: = equal within {margin}, ~ not distinguishable"),
-        "use: CPU at light rate".to_owned(),
     ];
+    parts.extend(is_full.then(|| "full: the generator too".to_owned()));
     parts.extend(is_saturated.then(|| "sat.: answered/offered".to_owned()));
-    parts.extend(is_full.then(|| "full: as was the generator".to_owned()));
+    // Where room is short the end is cut, so what explains itself comes last.
+    parts.push("use: CPU at light rate".to_owned());
     parts.join("; ") + "."
 }
 

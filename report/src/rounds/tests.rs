@@ -83,7 +83,7 @@ fn what_is_equal_on_a_quiet_machine_is_said_to_be_equal() {
         assert_eq!(answer::relation(&RESPONSE, &compared), "equal within 2%");
         let text = answer::render(analysis, "");
         assert!(text.contains("nothing is told apart from epoll-lt"), "{text}");
-        assert!(text.contains("epoll-lt and poll lead at every point"), "{text}");
+        assert!(text.contains("epoll-lt and poll are unbeaten at every point"), "{text}");
     });
 }
 
@@ -106,7 +106,7 @@ fn a_candidate_that_misses_its_rate_is_saturated_and_has_no_latency_but_a_cost()
     });
     let text = printed(campaign);
     assert!(
-        text.contains("Response: epoll-lt leads at every point; poll is saturated at 1k × 10."),
+        text.contains("Response: epoll-lt is unbeaten at every point; poll is saturated at 1k × 10."),
         "{text}"
     );
     assert!(
@@ -367,7 +367,7 @@ fn the_headline_names_the_greatest_loss_with_its_interval_and_use() {
     let text = printed(Shape::default_scenario().campaign(realistic));
     let words = text.replace("\n  ", " ");
     let first = words.lines().next().expect("a line");
-    assert!(first.starts_with("Response: epoll-et and epoll-lt lead at"), "{text}");
+    assert!(first.starts_with("Response: epoll-et and epoll-lt are unbeaten at"), "{text}");
     assert!(first.contains("is slower by 17× (") && first.contains("at 10k × 10 (9"), "{text}");
 }
 
