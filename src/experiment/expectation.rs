@@ -29,9 +29,18 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What `plan` asks for.
+    /// What `plan` asks for. Of a scenario in rounds a repeat is a start of everything at every point.
     pub fn of(plan: &Plan) -> Self {
         let scenario = &plan.scenario;
+        if let Some(rounds) = &scenario.rounds {
+            let points = plan.points.len();
+            return Self {
+                cells_a_repeat: points,
+                repeat_s: rounds.point_s * points as f64 / f64::from(rounds.starts),
+                repeats: rounds.starts,
+                repeats_at_most: rounds.starts,
+            };
+        }
         let tasks = plan::repeats(plan).next().unwrap_or_default();
         Self {
             cells_a_repeat: tasks.len(),
@@ -62,6 +71,17 @@ mod tests {
     use super::*;
     use crate::experiment::scenario;
     use model::schema::Stop;
+
+    #[test]
+    fn a_campaign_of_rounds_takes_the_time_of_its_points() {
+        let scenario = scenario::load("side-by-side").expect("embedded");
+        let rounds = scenario.rounds.clone().expect("it is measured in rounds");
+        let points = vec![Point::new("idle-scaling", 10, 10), Point::new("idle-scaling", 10_000, 10)];
+        let expected = Expectation::of(&Plan { scenario, points, seed: 1 });
+        assert_eq!(expected.cells(), 2 * rounds.starts as usize);
+        assert!((expected.least_s() - 2.0 * rounds.point_s).abs() < 1e-9);
+        assert_eq!(expected.least_s().to_bits(), expected.most_s().to_bits());
+    }
 
     #[test]
     fn a_campaign_takes_what_its_cells_take_as_often_as_they_are_repeated() {

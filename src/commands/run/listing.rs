@@ -10,16 +10,18 @@ use muxbench::experiment::scenario::{self, Overrides, ScenarioError};
 use super::apart::{self, Apart};
 use super::progress::minutes;
 
-/// Prints every scenario of the program: what it asks, how many cells that are, and how long they take; then what is measured
+/// Prints every scenario of the program: what it asks, how many cells or starts that are, and how long they take; then what is measured
 /// in a way of its own.
 pub fn print() -> anyhow::Result<()> {
     let machine = Capacity::of_this_machine();
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["scenario", "what it asks", "cells", "takes", "--quick"]);
+    table.set_header(["scenario", "what it asks", "measures", "takes", "--quick"]);
     for name in scenario::embedded() {
         let draft = scenario::draft(name)?;
         let question = first_sentence(&draft.scenario.analysis);
+        let unit = if draft.scenario.rounds.is_some() { "starts" } else { "cells" };
+        let measures = |expected: &Expectation| format!("{} {unit}", expected.cells());
         let forms = [false, true].map(|quick| {
             Overrides { quick, ..Overrides::default() }.apply(draft.clone(), &machine).map(|prepared| {
                 let plan = Plan { scenario: prepared.scenario, points: prepared.points, seed: 1 };
@@ -27,12 +29,12 @@ pub fn print() -> anyhow::Result<()> {
             })
         });
         let [cells, takes, quick] = match forms {
-            [Ok(whole), Ok(quick)] => [whole.cells().to_string(), duration(&whole), minutes(quick.least_s())],
+            [Ok(whole), Ok(quick)] => [measures(&whole), duration(&whole), minutes(quick.least_s())],
             [Err(ScenarioError(wrong)), quick] => {
                 let quick = quick.map_or_else(|_| String::new(), |quick| minutes(quick.least_s()));
                 [String::new(), wrong.first().cloned().unwrap_or_default(), quick]
             }
-            [Ok(whole), Err(_)] => [whole.cells().to_string(), duration(&whole), String::new()],
+            [Ok(whole), Err(_)] => [measures(&whole), duration(&whole), String::new()],
         };
         table.add_row([name.to_owned(), question, cells, takes, quick]);
     }
