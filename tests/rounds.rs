@@ -375,3 +375,23 @@ fn a_build_that_is_not_there_is_told_before_anything_begins() {
     assert!(stderr(&output).contains("--against: /nowhere/muxbench is no program"), "{}", stderr(&output));
     assert!(!place.out().exists());
 }
+
+#[test]
+fn a_campaign_of_another_machine_or_build_is_not_gone_on_with() {
+    let place = Place::new(SCENARIO);
+    let mut child = place.run().spawn().expect("muxbench starts");
+    place.await_rounds(1);
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let journal = place.out().join("journal.jsonl");
+    let text = fs::read_to_string(&journal).expect("written");
+    for (here, there) in
+        [("\"host\":\"", "\"host\":\"not-"), ("\"muxbench_version\":\"", "\"muxbench_version\":\"9")]
+    {
+        assert!(text.contains(here));
+        fs::write(&journal, text.replacen(here, there, 1)).expect("written");
+        let output = place.resume();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("this campaign was begun"), "{}", stderr(&output));
+    }
+}

@@ -97,8 +97,6 @@ pub struct Recorder {
     pub stamps: Option<KernelStamps>,
     /// What a slice keeps, if this is one.
     pub slice: Option<SliceBooks>,
-    /// Whether the worker spins, so that its CPU time is no measure of its work.
-    pub spins: bool,
 }
 
 impl Recorder {
@@ -127,7 +125,6 @@ impl Recorder {
             series: None,
             stamps: None,
             slice: None,
-            spins: false,
         }
     }
 

@@ -147,15 +147,17 @@ pub struct SliceBooks {
     first: histogram::Histogram,
     last_reply_ns: u64,
     longest_silence_ns: u64,
+    /// Whether the worker spins, so that its CPU time is no measure of its work.
+    spins: bool,
     /// The edges.
     pub edges: Edges,
 }
 
 impl SliceBooks {
     /// Empty books for the window of `edges`.
-    pub fn new(edges: Edges) -> Self {
+    pub fn new(edges: Edges, spins: bool) -> Self {
         let [_, middle_ns, _] = edges.planned_ns;
-        Self { middle_ns, first: histogram::empty(), last_reply_ns: 0, longest_silence_ns: 0, edges }
+        Self { middle_ns, first: histogram::empty(), last_reply_ns: 0, longest_silence_ns: 0, spins, edges }
     }
 
     /// A reply has come at `now_ns` to a request that took `duration_ns`; `is_inside` tells whether it is one of the window.
@@ -192,7 +194,7 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         slice.answered_first += middle.answered - begin.answered;
         slice.generator_cpu_s += end.worker.cpu_s - begin.worker.cpu_s;
         let idle_s = (end.idle_ns - begin.idle_ns) as f64 / 1e9;
-        let busy_s = if books.spins { window_s - idle_s } else { end.worker.cpu_s - begin.worker.cpu_s };
+        let busy_s = if own.spins { window_s - idle_s } else { end.worker.cpu_s - begin.worker.cpu_s };
         slice.generator_busy = slice.generator_busy.max((busy_s / window_s).clamp(0.0, 1.0));
         starved = starved.max((end.worker.starved_s - begin.worker.starved_s) / window_s);
         longest_gap_ns = longest_gap_ns.max(own.edges.longest_gap_ns);

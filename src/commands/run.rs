@@ -379,17 +379,16 @@ fn begin(planned: Vec<(PathBuf, Campaign)>) -> anyhow::Result<Vec<Work>> {
 
 /// Opens a campaign that was begun, to complete it.
 fn resume(folder: &Path) -> anyhow::Result<Work> {
-    let (journal, campaign) = Journal::resume(folder)?;
-    check_same_machine(&campaign)?;
+    let (journal, campaign) = Journal::resume::<Campaign>(folder)?;
+    check_same_machine(&campaign.environment, &campaign.muxbench_version)?;
     let missing = scenario::missing_programs(&campaign.plan.scenario);
     anyhow::ensure!(missing.is_empty(), "{}", missing.join("\nmuxbench: "));
     Ok(Work { folder: folder.to_owned(), campaign, journal })
 }
 
-/// Cells of two machines must not end up in one campaign.
-fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
+/// Figures of two machines, or of two builds, must not end up in one campaign, which was begun `there` with `version`.
+fn check_same_machine(there: &Environment, version: &str) -> anyhow::Result<()> {
     let here = environment::capture(&Pinning::choose());
-    let there = &campaign.environment;
     let same = (&here.host, &here.kernel, &here.processor, here.processors, here.cpu_quota)
         == (&there.host, &there.kernel, &there.processor, there.processors, there.cpu_quota);
     anyhow::ensure!(
@@ -404,9 +403,8 @@ fn check_same_machine(campaign: &Campaign) -> anyhow::Result<()> {
         "this campaign was pinned to other processors than this process may use now: resume it without taskset"
     );
     anyhow::ensure!(
-        campaign.muxbench_version == env!("CARGO_PKG_VERSION"),
-        "this campaign was begun with muxbench {}: complete it with that version, or begin a new one",
-        campaign.muxbench_version
+        version == env!("CARGO_PKG_VERSION"),
+        "this campaign was begun with muxbench {version}: complete it with that version, or begin a new one"
     );
     Ok(())
 }

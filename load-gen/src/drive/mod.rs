@@ -108,12 +108,11 @@ impl Order {
         books.turnover.connect = self.churn_per_s.map(|_| histogram::empty());
         books.series = self.series.take();
         books.stamps = (self.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
-        books.spins = self.wait == WaitPolicy::Spin;
         let Window { begin_ns, end_ns } = self.window;
-        books.slice = self
-            .slice
-            .as_ref()
-            .map(|slice| SliceBooks::new(Edges::new(begin_ns, end_ns, Arc::clone(&slice.account))));
+        books.slice = self.slice.as_ref().map(|slice| {
+            let edges = Edges::new(begin_ns, end_ns, Arc::clone(&slice.account));
+            SliceBooks::new(edges, self.wait == WaitPolicy::Spin)
+        });
         books
     }
 }

@@ -17,7 +17,7 @@ use muxbench::experiment::scenario::Prepared;
 use muxbench::experiment::server::Base;
 use report::rounds::{Analysis, answer};
 
-use super::{INVALID, Report, Run, UsageError, print};
+use super::{INVALID, Report, Run, UsageError, check_same_machine, print};
 
 /// What the reference is called where each candidate has one of its own.
 const BUILD: &str = "base";
@@ -77,6 +77,7 @@ fn refuse_options_of_cells(run: &Run) -> Result<(), UsageError> {
 pub fn resume(run: &Run, folder: &Path) -> Option<anyhow::Result<ExitCode>> {
     let (journal, campaign) = Journal::resume::<Campaign>(folder).ok()?;
     let go_on = || {
+        check_same_machine(&campaign.environment, &campaign.muxbench_version)?;
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
         Ok(measure(run, folder, campaign, journal, &interruption)?.unwrap_or(ExitCode::SUCCESS))
     };
