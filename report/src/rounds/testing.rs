@@ -178,6 +178,7 @@ impl<'a> Maker<'a> {
             slice_s: 0.05,
             light_per_s: LIGHT_PER_S,
             busy_share: 0.5,
+            half_widths: model::schema::HalfWidths::default(),
         });
         let points = shape.points.iter().map(planned).collect();
         Campaign {
@@ -217,6 +218,7 @@ impl<'a> Maker<'a> {
             start,
             began_s: 0.0,
             complete: true,
+            doublings: 0,
             candidates: candidates.iter().map(started).collect(),
         }
     }

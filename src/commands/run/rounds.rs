@@ -143,13 +143,20 @@ impl Audience for Watcher {
     fn start(&mut self, campaign: &Campaign) {
         let groups: usize = campaign.plan.points.iter().map(|planned| planned.groups.len()).sum();
         let passes = campaign.starts.iter().filter(|start| start.complete).count() / groups.max(1);
-        // After the first pass and each time that there are twice as many.
-        if passes < (self.told * 2).max(1) {
+        // A point that is new is shown alone; all of them each time that there are twice as many starts.
+        let (is_new, is_time) = (self.told == 0, passes >= (self.told * 2).max(2));
+        let shown = campaign.starts.last().filter(|_| is_new && passes < 2).map(|start| start.point as usize);
+        if is_time {
+            self.told = passes;
+        } else if shown.is_none() {
             return;
         }
-        self.told = passes;
         if let Ok(histograms) = Histograms::of(campaign) {
-            note!("{}", answer::provisional(&Analysis::of(campaign, &histograms)).trim_end());
+            let mut analysis = Analysis::of(campaign, &histograms);
+            if let Some(point) = shown.filter(|_| !is_time) {
+                analysis.points = vec![analysis.points.swap_remove(point)];
+            }
+            note!("{}", answer::provisional(&analysis).trim_end());
         }
     }
 }

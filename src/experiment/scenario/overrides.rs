@@ -147,12 +147,14 @@ impl Overrides {
 
 /// Rounds for a first look: two starts, in a third of the time.
 fn quickly(rounds: &Rounds) -> Rounds {
-    Rounds { starts: 2, point_s: rounds.point_s / 3.0, ..rounds.clone() }
+    let half_widths = rounds.half_widths.scaled(2.0);
+    Rounds { starts: 2, point_s: rounds.point_s / 3.0, half_widths, ..rounds.clone() }
 }
 
 /// Rounds for intervals of a third: twice the starts, in six times the time.
 fn thoroughly(rounds: &Rounds) -> Rounds {
-    Rounds { starts: rounds.starts * 2, point_s: rounds.point_s * 6.0, ..rounds.clone() }
+    let half_widths = rounds.half_widths.scaled(1.0 / 3.0);
+    Rounds { starts: rounds.starts * 2, point_s: rounds.point_s * 6.0, half_widths, ..rounds.clone() }
 }
 
 /// Whether the control is measured, or is nothing that there is, which is a mistake of its own.
