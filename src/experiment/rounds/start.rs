@@ -145,13 +145,13 @@ impl Task<'_> {
         let slowest = alive.candidates.iter().map(|candidate| candidate.throughput_per_s);
         let slowest = slowest.filter(|per_s| *per_s > 0.0).fold(f64::INFINITY, f64::min);
         let needed_s = if slowest.is_finite() { active * REQUESTS_PER_CONNECTION / slowest } else { 0.0 };
-        let window_s = self.rounds.slice_s.max(needed_s.min(LONGEST_WINDOW_S));
+        let window_s = self.point.slice_s(self.rounds).max(needed_s.min(LONGEST_WINDOW_S));
         let open = |rate_per_s| LoadMode::Open { rate_per_s, arrivals: Arrivals::Poisson };
         let light = self.point.rate_per_s.map_or(self.rounds.light_per_s, f64::from);
         let (mode, window_s) = match phase {
             Phase::Saturation => (LoadMode::Closed { pipeline: 1 }, window_s),
-            Phase::Light => (open(light), self.rounds.slice_s * LIGHT_TIMES),
-            Phase::Busy => (open(self.busy_per_s.unwrap_or(light)), self.rounds.slice_s),
+            Phase::Light => (open(light), self.point.slice_s(self.rounds) * LIGHT_TIMES),
+            Phase::Busy => (open(self.busy_per_s.unwrap_or(light)), self.point.slice_s(self.rounds)),
         };
         // A sleeping generator would add its own wake-up to every response. Without a processor of its own it has to sleep, since
         // spinning would take the server's; as it would under a quota that both share.
