@@ -6,10 +6,9 @@ use std::fs;
 use hostile::{Bound, Counting, check, check_text};
 
 use crate::doctor::noise;
-use crate::experiment::journal::{FILE_NAME, Journal};
+use crate::experiment::journal::{FILE_NAME, Journal, Part, tests};
 use crate::experiment::{environment, scenario};
 use load_gen::machine::capacity::Capacity;
-use model::schema::{Campaign, Cell, CellStatus, Plan, Point, SCHEMA_VERSION};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -18,11 +17,9 @@ static ALLOCATOR: Counting = Counting;
 const SCENARIO: &str = r#"name = "a"
 analysis = "?"
 mechanisms = ["poll", "epoll-lt"]
-control = "poll"
-repeats = 3
-stop = { ratio_half_width = 0.1, repeats_at_most = 9 }
-load = { size_bytes = 64, rate_per_s = 1000, protocol = "ack" }
-timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }
+reference = "poll"
+load = { size_bytes = 64, protocol = "ack" }
+rounds = { starts = 2, point_s = 1, slice_s = 0.04, light_per_s = 1000, busy_share = 0.5 }
 [[sweep]]
 name = "s"
 connections = ["10", "1k"]
@@ -32,6 +29,8 @@ accept = ["shared"]
 sizes = ["64"]
 rates = ["1k"]
 churn = ["10/s"]
+slices_ms = [40]
+alive = [2]
 "#;
 
 #[test]
@@ -49,42 +48,11 @@ fn a_scenario_is_read_whatever_it_is() {
     });
 }
 
-/// A journal of one cell, without what makes it long.
+/// A journal of one round, without what makes it long.
 fn small_journal() -> Vec<u8> {
-    let point = Point::new("s", 10, 10);
-    let mut scenario = scenario::load(scenario::DEFAULT).expect("embedded");
-    (scenario.analysis, scenario.quick) = ("?".into(), None);
-    let campaign = Campaign {
-        schema_version: SCHEMA_VERSION,
-        muxbench_version: "0".into(),
-        started: "now".into(),
-        command: "muxbench run".into(),
-        quick: true,
-        complete: false,
-        environment: environment::capture(&environment::Pinning::default()),
-        plan: Plan { scenario, points: vec![point.clone()], seed: 1 },
-        cells: Vec::new(),
-        stopped: None,
-        diagnosis: None,
-    };
-    let cell = Cell {
-        mechanism: "poll".into(),
-        point,
-        repeat: 0,
-        attempt: 0,
-        status: CellStatus::Failed,
-        reasons: vec!["é".into()],
-        began_s: 1.5,
-        connections: None,
-        server_rss_growth_bytes: None,
-        slab: None,
-        setup: None,
-        teardown: None,
-        capacity: None,
-        latency: None,
-    };
     let folder = tempfile::tempdir().expect("a folder");
-    Journal::begin(folder.path(), &campaign).expect("begun").add(&cell).expect("added");
+    let mut journal = Journal::begin(folder.path(), &tests::campaign()).expect("begun");
+    journal.add(&Part::Round(tests::round(0))).expect("added");
     fs::read(folder.path().join(FILE_NAME)).expect("written")
 }
 
@@ -94,7 +62,7 @@ fn a_journal_is_read_whatever_it_is() {
     let path = folder.path().join(FILE_NAME);
     check(&[&small_journal()], Bound { bytes: 1 << 16, per_byte: 64 }, &|bytes| {
         fs::write(&path, bytes).expect("written");
-        Journal::resume::<model::schema::Campaign>(folder.path()).is_ok()
+        Journal::resume(folder.path()).is_ok()
     });
 }
 

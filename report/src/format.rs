@@ -136,6 +136,8 @@ pub fn particulars(point: &Point) -> Vec<String> {
         counted(point.size_bytes, " B"),
         counted(point.rate_per_s, " requests/s"),
         counted(point.churn_per_s, " replaced/s"),
+        counted(point.slice_ms, " ms slices"),
+        point.alive.map(|alive| format!("{alive} alive at a time")),
     ];
     all.into_iter().flatten().collect()
 }
@@ -415,12 +417,17 @@ mod tests {
             size_bytes: Some(1024),
             rate_per_s: Some(2000),
             churn_per_s: Some(100),
+            slice_ms: Some(80),
+            alive: Some(2),
             ..plain.clone()
         };
         assert!(plain.is_plain() && particulars(&plain).is_empty());
         assert!(!full.is_plain());
         let particulars = particulars(&full).join(", ");
-        assert_eq!(particulars, "4 threads, shared, 1,024 B, 2,000 requests/s, 100 replaced/s");
+        assert_eq!(
+            particulars,
+            "4 threads, shared, 1,024 B, 2,000 requests/s, 100 replaced/s, 80 ms slices, 2 alive at a time"
+        );
     }
 
     #[test]

@@ -42,7 +42,6 @@ pub mod rounds;
 mod schema;
 pub mod semantics;
 pub mod statistics;
-pub mod stop;
 
 pub mod table;
 #[cfg(test)]

@@ -65,39 +65,3 @@ fn what_is_no_result_does_not_validate() {
     campaign["kind"] = "guess".into();
     assert!(!jsonschema::is_valid(&schema, &campaign));
 }
-
-fn scenario(excludes: Vec<Exclude>) -> Scenario {
-    let mut scenario = crate::testing::realistic_of(&["poll", "select"]).plan.scenario;
-    scenario.control = Some("poll".into());
-    scenario.excludes = excludes;
-    scenario
-}
-
-#[test]
-fn the_control_is_measured_and_is_no_contender() {
-    let scenario = scenario(Vec::new());
-    assert_eq!(scenario.contenders().collect::<Vec<_>>(), ["poll", "select"]);
-    assert_eq!(scenario.measured().collect::<Vec<_>>(), ["poll", "select", "poll again"]);
-    assert_eq!(program_of("poll again"), "poll");
-    assert_eq!(program_of("poll"), "poll");
-}
-
-#[test]
-fn an_exclusion_covers_the_points_that_all_of_it_holds_for() {
-    let shared = Point { accept: Some("shared".into()), ..Point::new("herd", 100, 10) };
-    let base = Exclude { mechanism: "poll".into(), reason: "because".into(), ..Exclude::default() };
-    for (exclude, covered) in [
-        (base.clone(), true),
-        (Exclude { sweep: Some("herd".into()), ..base.clone() }, true),
-        (Exclude { sweep: Some("other".into()), ..base.clone() }, false),
-        (Exclude { above_connections: Some(99), ..base.clone() }, true),
-        (Exclude { above_connections: Some(100), ..base.clone() }, false),
-        (Exclude { accept: Some("shared".into()), above_connections: Some(99), ..base.clone() }, true),
-        (Exclude { accept: Some("exclusive".into()), ..base.clone() }, false),
-    ] {
-        let scenario = scenario(vec![exclude.clone()]);
-        assert_eq!(scenario.exclusion("poll", &shared).is_some(), covered, "{exclude:?}");
-        assert_eq!(scenario.exclusion("poll again", &shared).is_some(), covered, "{exclude:?}");
-        assert_eq!(scenario.exclusion("select", &shared), None);
-    }
-}

@@ -9,10 +9,10 @@ pub use self::semantics::semantics;
 use crate::analysis::Analysis;
 use model::histogram::{self, Histogram};
 use model::schema::{
-    Arrivals, BenchGroup, BenchPoint, CallCounters, Campaign, Cell, CellStatus, Connections, EngineKind,
-    Environment, ExternalServer, Latency, Limits, Load, LoadMode, LoadReport, LoadSettings, Phase, Plan,
-    Point, ProcessUsage, Protocol, SCHEMA_VERSION, Scenario, ServerCounters, Sweep, SystemUsage, Timestamps,
-    Timing, Usage, WaitPolicy, Workload,
+    Arrivals, BenchGroup, BenchPoint, CallCounters, Campaign, Cell, CellLoad, CellScenario, CellStatus,
+    Connections, EngineKind, Environment, ExternalServer, Latency, Limits, LoadMode, LoadReport,
+    LoadSettings, Phase, Plan, Point, ProcessUsage, Protocol, SCHEMA_VERSION, ServerCounters, Sweep,
+    SystemUsage, Timestamps, Timing, Usage, WaitPolicy, Workload,
 };
 
 /// The figures of one made-up cell.
@@ -340,11 +340,13 @@ pub fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
                 sizes: Vec::new(),
                 rates: Vec::new(),
                 churn: Vec::new(),
+                slices_ms: Vec::new(),
+                alive: Vec::new(),
             }),
         }
     }
     Plan {
-        scenario: Scenario {
+        scenario: CellScenario {
             name: "many-idle-few-active".to_owned(),
             analysis: "What do idle connections cost?".to_owned(),
             mechanisms: mechanisms.iter().map(ToString::to_string).collect(),
@@ -352,12 +354,10 @@ pub fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
             excludes: Vec::new(),
             control: None,
             repeats,
-            rounds: None,
             stop: None,
-            load: Load { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
+            load: CellLoad { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
             timing: Timing { warmup_s: 0.2, capacity_s: 1.0, latency_s: 1.0 },
             sweeps,
-            quick: None,
         },
         points: points.to_vec(),
         seed: 42,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use model::read;
 use model::schema::{Campaign, Comparison, ResultFile};
-use muxbench::experiment::run::FILE_NAME;
+use muxbench::experiment::FILE_NAME;
 use report::compare::{self, Options, Source, page};
 
 use super::{GATE, INVALID, UsageError, baseline, print};

@@ -12,7 +12,7 @@ use model::campaign as rounds;
 use model::note;
 use model::read;
 use model::schema::{BenchGroup, Campaign};
-use muxbench::experiment::run::FILE_NAME;
+use muxbench::experiment::FILE_NAME;
 use report::analysis::Analysis;
 use report::page::{self, Figure, Part, Sources};
 
@@ -93,15 +93,6 @@ impl Report {
         model::files::write_atomically(&page, text.as_bytes())?;
         printed?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// Writes the pages and the figures of `campaign`, which is the one in the folder, and prints the table if asked.
-    pub fn write(&self, campaign: &Campaign, print: bool) -> anyhow::Result<()> {
-        let mut found = Found::default();
-        found.folders.push(self.folder.clone());
-        found.sources.push(of_campaign(campaign));
-        self.take_benches(&mut found);
-        self.report(std::slice::from_ref(campaign), &found, print)
     }
 
     /// Every result in the folder and below, its own campaign first. What cannot be read is told and left out, but for

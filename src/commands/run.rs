@@ -3,39 +3,38 @@
 mod apart;
 mod listing;
 mod progress;
-mod rounds;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use load_gen::machine;
 use load_gen::machine::capacity::Capacity;
 use load_gen::signals::{INTERRUPTED, Interruption};
-use load_gen::{machine, units};
+use model::campaign::{Campaign, Histograms, Length};
 use model::note;
-use model::schema::{Campaign, Diagnosis, Environment, Plan, ResultFile, SCHEMA_VERSION};
+use model::schema::{Diagnosis, Environment, ResultFile, SCHEMA_VERSION};
 use muxbench::doctor;
 use muxbench::experiment::environment::{self, Pinning};
-use muxbench::experiment::expectation::Expectation;
 use muxbench::experiment::journal::Journal;
-use muxbench::experiment::run;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
+use muxbench::experiment::server::Base;
+use muxbench::experiment::{plan, rounds};
 use muxbench::reproductions::NAME as REPRODUCTIONS;
 
 use self::progress::Watcher;
 use super::baseline::Baselines;
-use super::compare::Gate;
 use super::report::Report;
 use super::reproductions;
-use super::{GATE, INVALID, UsageError, print};
+use super::{INVALID, UsageError, print};
 
 /// Measure: the main job
 ///
-/// Starts each mechanism's server, and each external server of the scenario, puts the scenario's load on it, and
-/// prints a table. The result goes to results/<time>-<host>/campaign.json, figures to plots/<time>-<host>/; of several
-/// scenarios each has a folder of its own. Ctrl-C keeps every finished cell. Ends with 4 where nothing valid was measured for a
-/// contender at a point, with 3 where a comparison with a baseline fails.
+/// Starts the servers of all mechanisms, and of the scenario's external servers, gives each of them short slices of the same load in
+/// turn, and prints how they compare with the reference. The result goes to results/<time>-<host>/campaign.json; of several
+/// scenarios each has a folder of its own. Ctrl-C keeps every finished round. Ends with 4 where not a single round counts for a
+/// candidate at a point, with 3 where a gate fails.
 #[derive(clap::Args)]
 pub struct Run {
     /// Scenarios, measured one after the other: names of `--list`, or paths to TOML files; or `reproductions` alone, published
@@ -45,7 +44,7 @@ pub struct Run {
     /// Print the scenarios, what each asks, and how long it takes
     #[arg(long)]
     list: bool,
-    /// The scenario's short form: about a minute, wide intervals
+    /// The scenario's short form: under a minute, wide intervals
     #[arg(long)]
     quick: bool,
     /// Narrow intervals: six times the default's time
@@ -66,10 +65,7 @@ pub struct Run {
     /// Compare with another build in the same rounds: a muxbench, its folder, or the command of a server, as "./old {port}"
     #[arg(long, value_name = "DIR|COMMAND", conflicts_with = "reference")]
     against: Option<String>,
-    /// How often each cell is repeated, exactly
-    #[arg(long, value_name = "N", value_parser = units::positive_count)]
-    repeats: Option<u32>,
-    /// Seed of the order of cells and of every schedule
+    /// Seed of every order and every schedule
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
     /// Folder of the result, of several scenarios a folder in it for each; it must not hold another campaign
@@ -77,7 +73,7 @@ pub struct Run {
     out: Option<PathBuf>,
     /// Complete an interrupted campaign as it was planned
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "scenarios", "list", "quick", "thorough", "mechanisms", "conns", "active", "reference", "against", "repeats", "seed", "out", "no_doctor",
+        "scenarios", "list", "quick", "thorough", "mechanisms", "conns", "active", "reference", "against", "seed", "out", "no_doctor",
     ])]
     resume: Option<PathBuf>,
     /// Do not ask the doctor first, which listens to the machine for five seconds (--quick: one)
@@ -85,7 +81,7 @@ pub struct Run {
     no_doctor: bool,
     #[command(flatten)]
     baselines: Baselines,
-    /// Print the campaign as JSON instead of the table
+    /// Print the campaign as JSON instead of the answer
     #[arg(long)]
     json: bool,
 }
@@ -111,82 +107,57 @@ impl Run {
             return reproductions::execute(tables, self.seed, self.out.as_deref(), self.json);
         }
         machine::raise_descriptor_limit();
-        if let Some(outcome) = self.resume.as_ref().and_then(|folder| rounds::resume(&self, folder)) {
-            return outcome;
-        }
-        let prepared = if self.resume.is_none() { self.prepare()? } else { Vec::new() };
-        match prepared.iter().filter(|one| one.scenario.rounds.is_some()).count() {
-            0 if self.against.is_some() => {
-                let what = "--against is for scenarios with [rounds], as side-by-side";
-                return Err(UsageError(what.to_owned()).into());
-            }
-            0 => {}
-            rounds if rounds == prepared.len() => return rounds::execute(&self, prepared),
-            _ => {
-                let what = "scenarios with [rounds] and others: one at a time";
-                return Err(UsageError(what.to_owned()).into());
-            }
-        }
-        let planned = if self.resume.is_none() { self.plan(prepared)? } else { Vec::new() };
+        let planned = if self.resume.is_none() { self.plan(self.prepare()?)? } else { Vec::new() };
         // Until here there is nothing to save, and a signal ends the process at once.
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
-        let mut left = match &self.resume {
-            Some(folder) => {
-                let work = resume(folder)?;
-                self.baselines.check(&work.campaign)?;
-                vec![work]
-            }
-            None => begin(planned)?,
+        let all = match &self.resume {
+            Some(folder) => vec![resume(folder)?],
+            None => planned.into_iter().map(begin).collect::<anyhow::Result<_>>()?,
         };
-        tell_expected(&left);
+        tell_expected(&all);
+        self.measure_all(all, &interruption)
+    }
+
+    /// Measures one campaign after the other, and tells each when it is over.
+    fn measure_all(&self, mut left: Vec<Work>, interruption: &Interruption) -> anyhow::Result<ExitCode> {
         let several = left.len() > 1;
-        let (mut all_valid, mut all_pass) = (true, true);
-        // What cannot be told or drawn ends no campaign: it is all in the results.
+        let mut has_gaps = false;
+        // What cannot be told ends no campaign: it is all in the results.
         let mut trouble = None;
         while !left.is_empty() {
             let mut work = left.remove(0);
-            self.measure(&mut work, &left, &interruption)?;
+            measure(&mut work, &left, interruption)?;
             if interruption.has_come() {
                 tell_interrupted(&work, &left);
-                self.baselines.tell_not_kept("it was interrupted");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            let told = interruption.while_all_is_saved(|| self.tell(&work.folder, &work.campaign, several));
+            has_gaps |= tell_gaps(&work.campaign);
+            let told = interruption.while_all_is_saved(|| self.tell(work, several));
             trouble = trouble.or(told.err());
-            let valid = tell_gaps(&work.campaign) && work.campaign.complete;
-            all_valid &= valid;
-            let (gate, told) = self.conclude(&work, valid)?;
-            trouble = trouble.or(told.err());
-            match gate {
-                Gate::Passed => {}
-                Gate::Worse => all_pass = false,
-                Gate::Undecided => all_valid = false,
+        }
+        match (has_gaps, trouble) {
+            (false, None) => Ok(ExitCode::SUCCESS),
+            (false, Some(trouble)) => Err(trouble),
+            // What was measured decides how the process ends.
+            (true, trouble) => {
+                if let Some(trouble) = trouble {
+                    note!("muxbench: {}", report::format::error(trouble.as_ref()));
+                }
+                Ok(ExitCode::from(INVALID))
             }
         }
-        let code = match (all_valid, all_pass) {
-            (true, true) => return trouble.map_or(Ok(ExitCode::SUCCESS), Err),
-            (_, false) => GATE,
-            (false, true) => INVALID,
-        };
-        // What was measured decides how the process ends.
-        if let Some(trouble) = trouble {
-            note!("muxbench: {}", report::format::error(trouble.as_ref()));
-        }
-        Ok(ExitCode::from(code))
     }
 
-    /// Compares a measured campaign with its baseline, and keeps it as one, as was asked; says too whether that could be told.
-    fn conclude(&self, work: &Work, valid: bool) -> anyhow::Result<(Gate, anyhow::Result<()>)> {
-        let file = work.folder.join(run::FILE_NAME);
-        let (text, gate) = self.baselines.conclude(&work.campaign, &file, valid)?;
-        // With --json standard output is the campaign's.
+    /// Prints a measured campaign, and makes its page.
+    fn tell(&self, work: Work, several: bool) -> anyhow::Result<()> {
+        let Work { folder, campaign, .. } = work;
         if self.json {
-            if !text.is_empty() {
-                note!("{}", text.trim_end());
-            }
-            return Ok((gate, Ok(())));
+            return print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n");
         }
-        Ok((gate, print(text)))
+        let histograms = Histograms::of(&campaign)?;
+        let heading = if several { print(format!("{}\n", campaign.plan.scenario.name)) } else { Ok(()) };
+        // What cannot be printed is written all the same.
+        Report::of(&folder).of_rounds(&campaign, &histograms).and(heading)
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.
@@ -199,7 +170,6 @@ impl Run {
             ("--mechanisms", self.mechanisms.is_some()),
             ("--conns", self.conns.is_some()),
             ("--active", self.active.is_some()),
-            ("--repeats", self.repeats.is_some()),
             ("a baseline", self.baselines.is_any()),
         ];
         let given: Vec<&str> =
@@ -213,31 +183,9 @@ impl Run {
         )))
     }
 
-    /// Measures one campaign, after which `later` are to follow.
-    fn measure(&self, work: &mut Work, later: &[Work], interruption: &Interruption) -> anyhow::Result<()> {
-        let Work { folder, campaign, journal } = work;
-        let later_s = later.iter().map(|work| Expectation::of(&work.campaign.plan).least_s()).sum();
-        let mut watcher = Watcher::new(campaign, later_s);
-        let outcome = run::run(campaign, journal, folder, interruption.stop(), &mut watcher);
-        watcher.finish();
-        Ok(outcome?)
-    }
-
-    /// Prints a measured campaign, and makes its pages and figures.
-    fn tell(&self, folder: &Path, campaign: &Campaign, several: bool) -> anyhow::Result<()> {
-        let heading = several && !self.json;
-        let text = match self.json {
-            true => serde_json::to_string(&ResultFile::Campaign(campaign.clone()))? + "\n",
-            false if heading => format!("{}\n", campaign.plan.scenario.name),
-            false => String::new(),
-        };
-        let printed = print(text);
-        // What cannot be printed is written all the same.
-        Report::of(folder).write(campaign, !self.json).and(printed)
-    }
-
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
     fn plan(&self, prepared: Vec<Prepared>) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
+        self.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {
@@ -246,41 +194,39 @@ impl Run {
         if environment.server_cpu.is_none() {
             note!(
                 "muxbench: server and generator are bound to no processor (there is one only, or sched_setaffinity(2) is \
-                 refused): they share, and most cells will be invalid"
+                 refused): they share, and most rounds will be dropped"
             );
         }
         let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));
+        let machine = Capacity::of_this_machine();
         let mut planned = Vec::new();
-        for (argument, Prepared { scenario, points, notes }) in self.scenarios.iter().zip(prepared) {
-            // What the doctor has said is not said again.
-            let is_said = |note: &&String| {
-                let symptoms = diagnosis.iter().flat_map(|diagnosis| &diagnosis.symptoms);
-                symptoms.map(|symptom| &symptom.found).any(|found| note.starts_with(found.as_str()))
-            };
-            let news = notes.iter().filter(|note| !is_said(note));
-            news.for_each(|note| note!("muxbench: {}: {note}", scenario.name));
-            let folder = self.folder(&started, &environment, &scenario.name);
+        for (argument, prepared) in self.scenarios.iter().zip(prepared) {
+            let name = prepared.scenario.name.clone();
+            tell_notes(&name, &prepared.notes, diagnosis.as_ref());
             let campaign = Campaign {
                 schema_version: SCHEMA_VERSION,
                 muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: started.clone(),
                 command: self.command(argument),
-                quick: self.quick,
+                length: match (self.quick, self.thorough) {
+                    (true, _) => Length::Quick,
+                    (_, true) => Length::Thorough,
+                    _ => Length::Default,
+                },
                 complete: false,
                 environment: environment.clone(),
                 diagnosis: diagnosis.clone(),
-                plan: Plan { scenario, points, seed: self.seed },
-                cells: Vec::new(),
-                stopped: None,
+                plan: plan::of(prepared, self.against.clone(), self.seed, &machine),
+                starts: Vec::new(),
+                rounds: Vec::new(),
             };
-            self.baselines.check(&campaign)?;
-            planned.push((folder, campaign));
+            planned.push((self.folder(&started, &environment, &name), campaign));
         }
         Ok(planned)
     }
 
     /// What the doctor says of the machine, about the most connections that are to be held. What is wrong is told, and
-    /// stops nothing: what makes figures useless is found out cell by cell.
+    /// stops nothing: what makes figures useless is found out round by round.
     fn ask_the_doctor(&self, prepared: &[Prepared]) -> Diagnosis {
         const QUICKLY: Duration = Duration::from_secs(1);
         let points = prepared.iter().flat_map(|one| &one.points);
@@ -299,7 +245,6 @@ impl Run {
             mechanisms: self.mechanisms.clone(),
             connections: self.conns.clone(),
             active: self.active.clone(),
-            repeats: self.repeats,
             thorough: self.thorough,
             reference: self.reference.clone(),
         };
@@ -359,27 +304,21 @@ impl Run {
                 words.extend([option.to_owned(), values.join(",")]);
             }
         }
-        if let Some(repeats) = self.repeats {
-            words.push(format!("--repeats {repeats}"));
-        }
         words.push(format!("--seed {}", self.seed));
         words.join(" ")
     }
 }
 
-/// Makes the folders and journals of campaigns.
-fn begin(planned: Vec<(PathBuf, Campaign)>) -> anyhow::Result<Vec<Work>> {
-    let begin = |(folder, campaign): (PathBuf, Campaign)| {
-        model::files::make_folder(&folder).context("choose another folder with --out")?;
-        let journal = Journal::begin(&folder, &campaign)?;
-        Ok(Work { folder, campaign, journal })
-    };
-    planned.into_iter().map(begin).collect()
+/// Makes the folder and the journal of a campaign.
+fn begin((folder, campaign): (PathBuf, Campaign)) -> anyhow::Result<Work> {
+    model::files::make_folder(&folder).context("choose another folder with --out")?;
+    let journal = Journal::begin(&folder, &campaign)?;
+    Ok(Work { folder, campaign, journal })
 }
 
 /// Opens a campaign that was begun, to complete it.
 fn resume(folder: &Path) -> anyhow::Result<Work> {
-    let (journal, campaign) = Journal::resume::<Campaign>(folder)?;
+    let (journal, campaign) = Journal::resume(folder)?;
     check_same_machine(&campaign.environment, &campaign.muxbench_version)?;
     let missing = scenario::missing_programs(&campaign.plan.scenario);
     anyhow::ensure!(missing.is_empty(), "{}", missing.join("\nmuxbench: "));
@@ -409,29 +348,46 @@ fn check_same_machine(there: &Environment, version: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Measures one campaign, after which `later` are to follow.
+fn measure(work: &mut Work, later: &[Work], interruption: &Interruption) -> anyhow::Result<()> {
+    let Work { folder, campaign, journal } = work;
+    let later_s = later.iter().map(|work| plan::expected_s(&work.campaign.plan)).sum();
+    let mut watcher = Watcher::new(campaign, later_s);
+    let outcome = rounds::run(campaign, journal, folder, interruption.stop(), &mut watcher);
+    watcher.finish();
+    Ok(outcome?)
+}
+
+/// Says what to know of a scenario beforehand, but for what the doctor has said.
+fn tell_notes(scenario: &str, notes: &[String], diagnosis: Option<&Diagnosis>) {
+    let is_said = |note: &&String| {
+        let symptoms = diagnosis.iter().flat_map(|diagnosis| &diagnosis.symptoms);
+        symptoms.map(|symptom| &symptom.found).any(|found| note.starts_with(found.as_str()))
+    };
+    notes.iter().filter(|note| !is_said(note)).for_each(|note| note!("muxbench: {scenario}: {note}"));
+}
+
 /// Says what is to be measured, and how long that takes.
 fn tell_expected(all: &[Work]) {
-    let expectations: Vec<Expectation> =
-        all.iter().map(|work| Expectation::of(&work.campaign.plan)).collect();
-    for (work, expected) in all.iter().zip(&expectations) {
-        let kept = match work.campaign.cells.len() {
+    for Work { campaign, .. } in all {
+        let kept = match campaign.rounds.len() {
             0 => String::new(),
-            cells => format!(", {cells} of them measured before"),
+            rounds => format!(", of which {} were measured before", report::format::plural(rounds, "round")),
         };
-        note!("muxbench: {}: {}{kept}", work.campaign.plan.scenario.name, progress::expected(expected));
+        note!("muxbench: {}: {}{kept}", campaign.plan.scenario.name, progress::expected(&campaign.plan));
     }
     if all.len() > 1 {
-        let least_s = expectations.iter().map(Expectation::least_s).sum();
-        note!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(least_s));
+        let all_s = all.iter().map(|work| plan::expected_s(&work.campaign.plan)).sum();
+        note!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(all_s));
     }
 }
 
 /// Says how what was interrupted, and what had not begun, can be completed.
 fn tell_interrupted(work: &Work, left: &[Work]) {
     note!(
-        "muxbench: interrupted; {} finished cells are kept; to complete: muxbench run --resume {folder}; their table and figures: \
+        "muxbench: interrupted; {} rounds are kept; to complete: muxbench run --resume {folder}; what they say so far: \
          muxbench report {folder}",
-        work.campaign.cells.len(),
+        work.campaign.rounds.len(),
         folder = work.folder.display()
     );
     for work in left {
@@ -443,11 +399,11 @@ fn tell_interrupted(work: &Work, left: &[Work]) {
     }
 }
 
-/// Says where nothing valid was measured; whether there is no such place.
+/// Says of whom nothing counts, and where; whether there is such a place.
 fn tell_gaps(campaign: &Campaign) -> bool {
-    let gaps = run::gaps(campaign);
+    let gaps = rounds::gaps(campaign);
     if !gaps.is_empty() {
-        note!("muxbench: not a single valid cell for: {}; the reasons are with the table", gaps.join("; "));
+        note!("muxbench: not a single round counts for: {}", gaps.join("; "));
     }
-    gaps.is_empty()
+    !gaps.is_empty()
 }

@@ -6,10 +6,10 @@ use report::format::{duration_ns, plural};
 use super::facts::Facts;
 use super::pass;
 
-/// Work lost to others beyond which percentiles suffer, and beyond which most cells will not be valid.
+/// Work lost to others beyond which percentiles suffer, and beyond which most rounds will be dropped.
 const LOST_MUCH: f64 = 0.02;
 const LOST_TOO_MUCH: f64 = 0.20;
-/// Steal time likewise; the second is the bound of a valid cell.
+/// Steal time likewise.
 const STEAL_MUCH: f64 = 0.01;
 const STEAL_TOO_MUCH: f64 = 0.05;
 /// A tie wider than this hides what people ask about.
@@ -198,13 +198,10 @@ fn others(noise: &Noise) -> Symptom {
 
 fn visible(noise: &Noise) -> Symptom {
     let found = format!("±{:.1} % is noise of this machine, today", noise.visible_difference * 100.0);
-    let answer = pass(
-        "resolution",
-        found,
-        "a smaller difference between two mechanisms cannot be told from chance in six repeats",
-    );
+    let answer =
+        pass("resolution", found, "a smaller difference between two mechanisms cannot be told from chance");
     match noise.visible_difference > VISIBLE_ENOUGH {
-        true => answer.but(Health::Warn, "more repeats (--repeats 20), or a quieter machine"),
+        true => answer.but(Health::Warn, "a longer campaign (--thorough), or a quieter machine"),
         false => answer,
     }
 }

@@ -1,48 +1,22 @@
-//! The finished parts of a campaign, kept at once.
+//! The finished rounds of a campaign, kept at once.
 //!
-//! A journal is a file of JSON lines: first the campaign without parts, then a part a line: a cell, or a start or a round. Whatever
-//! ends the campaign, every finished part can be read back.
+//! A journal is a file of JSON lines: first the campaign without starts and rounds, then one of them a line. Whatever ends the campaign,
+//! every finished round can be read back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use model::campaign::{self as rounds, Round, Start};
-use model::schema::{Campaign, Cell};
+use model::campaign::{Campaign, Round, Start};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The file's name in a campaign's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
 
-/// A campaign that is kept part by part.
-pub trait Kept: Clone + Serialize + DeserializeOwned {
-    /// A part of it, a line of the journal.
-    type Part: Serialize + DeserializeOwned;
-
-    /// The campaign before its first part.
-    fn without_parts(&self) -> Self;
-
-    /// Adds the next part.
-    fn add(&mut self, part: Self::Part);
-}
-
-impl Kept for Campaign {
-    type Part = Cell;
-
-    fn without_parts(&self) -> Self {
-        Self { cells: Vec::new(), ..self.clone() }
-    }
-
-    fn add(&mut self, cell: Cell) {
-        self.cells.push(cell);
-    }
-}
-
-/// A part of a campaign of rounds.
-#[derive(Debug, Serialize, Deserialize)]
+/// A part of a campaign, a line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(clippy::large_enum_variant)] // one lives at a time
 pub enum Part {
@@ -50,21 +24,6 @@ pub enum Part {
     Start(Start),
     /// A round.
     Round(Round),
-}
-
-impl Kept for rounds::Campaign {
-    type Part = Part;
-
-    fn without_parts(&self) -> Self {
-        Self { starts: Vec::new(), rounds: Vec::new(), ..self.clone() }
-    }
-
-    fn add(&mut self, part: Part) {
-        match part {
-            Part::Start(start) => self.put_start(start),
-            Part::Round(round) => self.rounds.push(round),
-        }
-    }
 }
 
 /// A journal could not be kept or read.
@@ -114,7 +73,7 @@ impl Journal {
     /// # Errors
     ///
     /// When the file exists or cannot be written.
-    pub fn begin(folder: &Path, campaign: &impl Kept) -> Result<Self, JournalError> {
+    pub fn begin(folder: &Path, campaign: &Campaign) -> Result<Self, JournalError> {
         let path = folder.join(FILE_NAME);
         let opened = OpenOptions::new().append(true).create_new(true).open(&path);
         let file = opened.map_err(|source| match source.kind() {
@@ -123,7 +82,8 @@ impl Journal {
         })?;
         lock(&file, folder)?;
         let mut journal = Self { path, file, length: 0 };
-        let begun = journal.add(&campaign.without_parts());
+        let begun =
+            journal.append(&Campaign { starts: Vec::new(), rounds: Vec::new(), ..campaign.clone() }, true);
         // The file is there after a power cut only if its name is.
         let begun = begun.and_then(|()| {
             model::files::sync_folder_of(&journal.path)
@@ -136,12 +96,12 @@ impl Journal {
         begun.map(|()| journal)
     }
 
-    /// Opens the journal in `folder` to go on with it; returns the campaign with the parts it has.
+    /// Opens the journal in `folder` to go on with it; returns the campaign with the starts and rounds it has.
     ///
     /// # Errors
     ///
     /// When there is none, another process writes it, or it was not written by this program.
-    pub fn resume<C: Kept>(folder: &Path) -> Result<(Self, C), JournalError> {
+    pub fn resume(folder: &Path) -> Result<(Self, Campaign), JournalError> {
         let path = folder.join(FILE_NAME);
         let unreadable = |reason: String| JournalError::Read { path: path.clone(), reason };
         let opened = OpenOptions::new().read(true).append(true).open(&path);
@@ -161,7 +121,7 @@ impl Journal {
     /// # Errors
     ///
     /// When it could not be written; the journal is then as before.
-    pub fn add(&mut self, part: &impl Serialize) -> Result<(), JournalError> {
+    pub fn add(&mut self, part: &Part) -> Result<(), JournalError> {
         self.append(part, true)
     }
 
@@ -170,12 +130,12 @@ impl Journal {
     /// # Errors
     ///
     /// When it could not be written; the journal is then as before.
-    pub fn add_unsynced(&mut self, part: &impl Serialize) -> Result<(), JournalError> {
+    pub fn add_unsynced(&mut self, part: &Part) -> Result<(), JournalError> {
         self.append(part, false)
     }
 
-    fn append(&mut self, part: &impl Serialize, is_synced: bool) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(part).expect("results have string keys only");
+    fn append(&mut self, line: &impl Serialize, is_synced: bool) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(line).expect("results have string keys only");
         line.push(b'\n');
         let sync = || if is_synced { self.file.sync_data() } else { Ok(()) };
         match (&self.file).write_all(&line).and_then(|()| sync()) {
@@ -208,16 +168,17 @@ fn lock(file: &File, folder: &Path) -> Result<(), JournalError> {
 
 /// Reads a journal; returns the length of its whole lines too. What comes after the last of them is no text yet: it can end in half
 /// a character.
-fn parse<C: Kept>(bytes: &[u8]) -> Result<(C, u64), String> {
+fn parse(bytes: &[u8]) -> Result<(Campaign, u64), String> {
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let whole = |line: &&[u8]| line.ends_with(b"\n");
     let first = lines.next().filter(whole).ok_or("it is empty")?;
-    let mut campaign: C =
+    let mut campaign: Campaign =
         serde_json::from_slice(first).map_err(|error| format!("its first line is no campaign ({error})"))?;
     let mut length = first.len();
     for (number, line) in lines.filter(whole).enumerate() {
         match serde_json::from_slice(line) {
-            Ok(part) => campaign.add(part),
+            Ok(Part::Start(start)) => campaign.put_start(start),
+            Ok(Part::Round(round)) => campaign.rounds.push(round),
             Err(error) => return Err(format!("line {} is no part of it ({error})", number + 2)),
         }
         length += line.len();
@@ -226,76 +187,76 @@ fn parse<C: Kept>(bytes: &[u8]) -> Result<(C, u64), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::experiment::{environment, scenario};
-    use model::schema::{CellStatus, Plan, Point, SCHEMA_VERSION};
+    use model::campaign::{Length, Phase, Plan, Slice};
+    use model::schema::SCHEMA_VERSION;
 
-    fn campaign() -> Campaign {
-        let point = Point::new("idle-scaling", 10, 10);
+    /// A campaign before its first start.
+    pub fn campaign() -> Campaign {
+        let mut scenario = scenario::load(scenario::DEFAULT).expect("embedded");
+        (scenario.analysis, scenario.quick) = ("?".into(), None);
+        let reference = scenario.reference.clone();
         Campaign {
             schema_version: SCHEMA_VERSION,
             muxbench_version: "0".into(),
             started: "now".into(),
             command: "muxbench run".into(),
-            quick: true,
+            length: Length::Quick,
             complete: false,
             environment: environment::capture(&environment::Pinning::default()),
-            plan: Plan {
-                scenario: scenario::load(scenario::DEFAULT).expect("embedded"),
-                points: vec![point],
-                seed: 1,
-            },
-            cells: Vec::new(),
-            stopped: None,
             diagnosis: None,
+            plan: Plan { scenario, reference, against: None, points: Vec::new(), seed: 1 },
+            starts: Vec::new(),
+            rounds: Vec::new(),
         }
     }
 
-    fn cell(repeat: u32) -> Cell {
-        Cell {
-            mechanism: "poll".into(),
-            point: Point::new("idle-scaling", 10, 10),
-            repeat,
-            attempt: 0,
-            status: CellStatus::Failed,
-            reasons: vec!["the server ended by signal 9".into()],
+    /// A round of one slice.
+    pub fn round(number: u32) -> Round {
+        Round {
+            point: 0,
+            group: 0,
+            start: 0,
+            round: number,
+            phase: Phase::Light,
+            rate_per_s: Some(1000.0),
             began_s: 1.5,
-            connections: None,
-            server_rss_growth_bytes: None,
-            slab: None,
-            setup: None,
-            teardown: None,
-            capacity: None,
-            latency: None,
+            dropped: Some("der Generator – «steal» – stand: 1 µs".into()),
+            slices: vec![Slice { candidate: "poll".into(), ..Slice::default() }],
         }
+    }
+
+    fn add(journal: &mut Journal, number: u32) {
+        journal.add(&Part::Round(round(number))).expect("added");
     }
 
     #[test]
     fn what_was_added_is_read_back_and_more_can_be_added() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
-        journal.add(&cell(0)).expect("added");
+        add(&mut journal, 0);
         drop(journal);
-        let (mut journal, read) = Journal::resume::<Campaign>(folder.path()).expect("resumed");
-        assert_eq!(read.cells, [cell(0)]);
-        journal.add(&cell(1)).expect("added");
+        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        assert_eq!(read.rounds, [round(0)]);
+        add(&mut journal, 1);
         drop(journal);
-        assert_eq!(Journal::resume::<Campaign>(folder.path()).expect("resumed").1.cells, [cell(0), cell(1)]);
+        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.rounds, [round(0), round(1)]);
     }
 
     #[test]
-    fn a_torn_last_line_costs_that_cell_alone() {
+    fn a_torn_last_line_costs_that_round_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
-        journal.add(&cell(0)).expect("added");
-        journal.file.write_all(b"{\"mechanism\":\"po").expect("torn");
+        add(&mut journal, 0);
+        journal.file.write_all(b"{\"round\":{\"po").expect("torn");
         drop(journal);
-        let (mut journal, read) = Journal::resume::<Campaign>(folder.path()).expect("resumed");
-        assert_eq!(read.cells, [cell(0)]);
-        journal.add(&cell(1)).expect("added");
+        let (mut journal, read) = Journal::resume(folder.path()).expect("resumed");
+        assert_eq!(read.rounds, [round(0)]);
+        add(&mut journal, 1);
         drop(journal);
-        assert_eq!(Journal::resume::<Campaign>(folder.path()).expect("resumed").1.cells.len(), 2);
+        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.rounds.len(), 2);
     }
 
     /// As a power cut can leave it: the file is as long as any of its parts, and ends anywhere, in a character too.
@@ -303,12 +264,8 @@ mod tests {
     fn a_journal_that_is_cut_anywhere_loses_the_torn_line_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
-        let cells: Vec<Cell> = (0..3)
-            .map(|repeat| Cell {
-                reasons: vec!["der Server – «poll» – endete: 1 µs".into()], ..cell(repeat)
-            })
-            .collect();
-        cells.iter().for_each(|cell| journal.add(cell).expect("added"));
+        let rounds: Vec<Round> = (0..3).map(round).collect();
+        (0..3).for_each(|number| add(&mut journal, number));
         let path = journal.path.clone();
         drop(journal);
         let whole = std::fs::read(&path).expect("read");
@@ -317,24 +274,40 @@ mod tests {
         for length in 0..=whole.len() {
             std::fs::write(&path, &whole[..length]).expect("written");
             let kept = ends.iter().filter(|&&end| end <= length).count();
-            match Journal::resume::<Campaign>(folder.path()) {
+            match Journal::resume(folder.path()) {
                 Err(error) => {
                     assert!(kept == 0 && error.to_string().contains("it is empty"), "{length}: {error}")
                 }
                 Ok((mut journal, read)) => {
-                    assert_eq!(read.cells, cells[..kept - 1], "cut at {length}");
-                    journal.add(&cell(9)).expect("added");
+                    assert_eq!(read.rounds, rounds[..kept - 1], "cut at {length}");
+                    add(&mut journal, 9);
                     drop(journal);
                     let bytes = std::fs::read(&path).expect("read");
                     assert!(bytes.starts_with(&whole[..ends[kept - 1]]), "cut at {length}");
-                    assert_eq!(
-                        parse::<Campaign>(&bytes).expect("a journal").0.cells.len(),
-                        kept,
-                        "cut at {length}"
-                    );
+                    assert_eq!(parse(&bytes).expect("a journal").0.rounds.len(), kept, "cut at {length}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_start_that_is_told_again_takes_the_place_of_what_was_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
+        let start = |complete| Start {
+            point: 0,
+            group: 0,
+            start: 0,
+            began_s: 0.5,
+            complete,
+            doublings: 0,
+            candidates: Vec::new(),
+        };
+        for complete in [false, true] {
+            journal.add(&Part::Start(start(complete))).expect("added");
+        }
+        drop(journal);
+        assert_eq!(Journal::resume(folder.path()).expect("resumed").1.starts, [start(true)]);
     }
 
     #[test]
@@ -348,17 +321,17 @@ mod tests {
     fn nobody_else_goes_on_with_a_journal_that_is_being_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let begun = Journal::begin(folder.path(), &campaign()).expect("begun");
-        let refusal = || Journal::resume::<Campaign>(folder.path()).err().expect("in use").to_string();
+        let refusal = || Journal::resume(folder.path()).err().expect("in use").to_string();
         assert!(refusal().contains("another muxbench"), "{}", refusal());
         drop(begun);
-        let _resumed = Journal::resume::<Campaign>(folder.path()).expect("nobody has it any more");
+        let _resumed = Journal::resume(folder.path()).expect("nobody has it any more");
         assert!(refusal().contains("another muxbench"), "{}", refusal());
     }
 
     #[test]
     fn a_folder_without_a_journal_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error = Journal::resume::<Campaign>(folder.path()).err().expect("none").to_string();
+        let error = Journal::resume(folder.path()).err().expect("none").to_string();
         assert!(error.contains(FILE_NAME), "{error}");
     }
 }

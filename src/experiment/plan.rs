@@ -1,118 +1,92 @@
-//! The order in which cells are measured.
+//! From a scenario to a plan: who is alive with whom at each point, and how long that takes.
 
-use load_gen::schedule;
-use model::schema::{Plan, Point};
-use rand::seq::SliceRandom;
+use load_gen::machine::capacity::Capacity;
+use model::campaign::{Plan, PlannedPoint};
+use model::schema::{Point, Rounds};
 
-/// One measurement to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// The mechanism or the external server, by name.
-    pub contender: String,
-    /// Where.
-    pub point: Point,
-    /// Which repeat, from 0.
-    pub repeat: u32,
+use super::rounds::groups;
+use super::scenario::Prepared;
+
+/// The name of the reference where each candidate has another build's own.
+const BASE: &str = "base";
+/// Seconds that a candidate takes besides its slices: to start and to end.
+const AROUND_S: f64 = 0.05;
+/// Seconds that a connection takes: to be opened, accepted and closed.
+const CONNECTION_S: f64 = 60e-6;
+/// Seconds of a slice that an active connection needs, where there are many, with what comes before the window.
+const ACTIVE_S: f64 = 250e-6;
+/// The most that all active connections need.
+const LONGEST_SLICE_S: f64 = 0.6;
+/// Slices of each candidate in the shortest start: closed loop three times, light with a window of twice the length, busy.
+const SLICES: f64 = 6.0;
+
+/// The plan of `prepared` on `machine`; `against` is another build that it is compared with.
+pub fn of(prepared: Prepared, against: Option<String>, seed: u64, machine: &Capacity) -> Plan {
+    let Prepared { scenario, points, .. } = prepared;
+    let planned = |point: Point| {
+        let groups = match against {
+            Some(_) => groups::against(&scenario, &point),
+            None => groups::groups(&scenario, &scenario.reference, &point, machine),
+        };
+        PlannedPoint { point, groups }
+    };
+    let points = points.into_iter().map(planned).collect();
+    let reference = if against.is_some() { BASE.to_owned() } else { scenario.reference.clone() };
+    Plan { reference, against, points, seed, scenario }
 }
 
-/// The tasks of each repeat of `plan`, in the order in which they are measured; there is no last repeat.
-///
-/// A repeat visits every point once, in a random order, and at each point all that is measured there once, in a random
-/// order: the mechanisms and servers that are compared run within seconds of each other, and none is always first. The
-/// second of the A/A pair is one among them. The order depends on nothing but the plan.
-pub fn repeats(plan: &Plan) -> impl Iterator<Item = Vec<Task>> {
-    let mut random = schedule::random(plan.seed, 0, 0);
-    let mut points = Vec::new();
-    (0..).map(move |repeat| {
-        points.clone_from(&plan.points);
-        points.shuffle(&mut random);
-        let mut tasks = Vec::new();
-        for point in &points {
-            let mut measured: Vec<String> = plan.scenario.measured().collect();
-            measured.shuffle(&mut random);
-            measured.retain(|contender| plan.scenario.exclusion(contender, point).is_none());
-            let task = |contender| Task { contender, point: point.clone(), repeat };
-            tasks.extend(measured.into_iter().map(task));
-        }
-        tasks
-    })
+/// Seconds that a campaign is expected to take.
+pub fn expected_s(plan: &Plan) -> f64 {
+    plan.points.iter().map(|planned| point_s(planned, &plan.scenario.rounds)).sum()
 }
 
-/// Cells of one repeat.
-pub fn cells_a_repeat(plan: &Plan) -> usize {
-    repeats(plan).next().map_or(0, |tasks| tasks.len())
+/// Seconds that all starts at a point take: as many as it is given, or as its shortest starts need.
+fn point_s(planned: &PlannedPoint, rounds: &Rounds) -> f64 {
+    let PlannedPoint { point, groups } = planned;
+    let slice_s = point.slice_s(rounds).max((f64::from(point.active) * ACTIVE_S).min(LONGEST_SLICE_S));
+    let candidate_s = AROUND_S + f64::from(point.connections) * CONNECTION_S + SLICES * slice_s;
+    let candidates = groups.iter().map(Vec::len).sum::<usize>() as f64;
+    rounds.point_s.max(f64::from(rounds.starts) * candidates * candidate_s)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "poll", feature = "epoll-lt"))]
 mod tests {
     use super::*;
-    use crate::experiment::scenario;
-    use model::schema::{Exclude, ExternalServer};
-    use std::collections::HashSet;
+    use crate::experiment::scenario::{self, Overrides};
 
-    fn plan(seed: u64) -> Plan {
-        let mut scenario = scenario::load(scenario::DEFAULT).expect("embedded");
-        scenario.repeats = 3;
-        scenario.control = None;
-        scenario.mechanisms = vec!["poll".into(), "epoll-lt".into()];
-        let [socat, asyncio] = ["socat", "asyncio"].map(|name| ExternalServer {
-            name: name.into(),
-            command: vec![name.into(), "{port}".into()],
-            about: None,
-            patience_s: None,
-        });
-        scenario.servers = vec![socat, asyncio];
-        let points = vec![Point::new("idle-scaling", 10, 10), Point::new("idle-scaling", 100, 10)];
-        Plan { scenario, points, seed }
-    }
-
-    #[test]
-    fn every_repeat_measures_every_mechanism_and_every_server_once_at_every_point() {
-        let plan = plan(1);
-        for (number, tasks) in (0..).zip(repeats(&plan).take(3)) {
-            assert_eq!(tasks.len(), 2 * 4);
-            for group in tasks.chunks(4) {
-                assert!(group.iter().all(|task| task.point == group[0].point && task.repeat == number));
-                let mut names: Vec<_> = group.iter().map(|task| task.contender.as_str()).collect();
-                names.sort_unstable();
-                assert_eq!(names, ["asyncio", "epoll-lt", "poll", "socat"]);
-            }
-        }
-    }
-
-    #[test]
-    fn the_order_is_the_seeds() {
-        let order = |seed| repeats(&plan(seed)).take(3).collect::<Vec<_>>();
-        assert_eq!(order(7), order(7));
-        assert_ne!(order(7), order(8));
-    }
-
-    #[test]
-    fn the_control_is_measured_beside_the_others_in_no_fixed_place() {
-        let mut plan = plan(1);
-        plan.scenario.control = Some("poll".into());
-        let places: HashSet<usize> = repeats(&plan)
-            .take(20)
-            .flat_map(|tasks| {
-                let find = |group: &[Task]| group.iter().position(|task| task.contender == "poll again");
-                tasks.chunks(5).map(|group| find(group).expect("measured")).collect::<Vec<_>>()
-            })
-            .collect();
-        assert_eq!(places.len(), 5);
-    }
-
-    #[test]
-    fn what_is_excluded_at_a_point_is_measured_at_the_others_only() {
-        let mut plan = plan(1);
-        let exclude = Exclude {
-            mechanism: "poll".into(),
-            reason: "a test".into(),
-            above_connections: Some(10),
-            ..Exclude::default()
+    fn plan(against: Option<&str>) -> Plan {
+        let machine = Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() };
+        let overrides = Overrides {
+            mechanisms: Some(vec!["poll".into(), "epoll-lt".into()]),
+            connections: Some(vec!["10".into(), "10k".into()]),
+            active: Some(vec!["10".into()]),
+            ..Overrides::default()
         };
-        plan.scenario.excludes = vec![exclude];
-        assert_eq!(cells_a_repeat(&plan), 2 * 4 - 1);
-        let tasks = repeats(&plan).next().expect("a repeat");
-        assert!(tasks.iter().all(|task| task.contender != "poll" || task.point.connections == 10));
+        let draft = scenario::draft(scenario::DEFAULT).expect("embedded");
+        let prepared = overrides.apply(draft, &machine).expect("it can be run");
+        of(prepared, against.map(str::to_owned), 7, &machine)
+    }
+
+    #[test]
+    fn every_point_has_its_groups_and_the_plan_its_reference() {
+        let plan = plan(None);
+        assert_eq!((plan.reference.as_str(), plan.seed, plan.points.len()), ("epoll-lt", 7, 2));
+        assert!(plan.points.iter().all(|at| at.groups == [["epoll-lt", "poll", "epoll-lt again"]]));
+    }
+
+    #[test]
+    fn against_another_build_each_candidate_has_that_build_s_own() {
+        let plan = plan(Some("./old"));
+        assert_eq!((plan.reference.as_str(), plan.against.as_deref()), (BASE, Some("./old")));
+        assert_eq!(plan.points[0].groups[0], ["poll base", "poll", "poll base again"]);
+    }
+
+    #[test]
+    fn a_campaign_takes_the_time_of_its_points_unless_its_starts_need_more() {
+        let mut plan = plan(None);
+        let point_s = plan.scenario.rounds.point_s;
+        assert!((expected_s(&plan) - 2.0 * point_s).abs() < 1e-9);
+        plan.points[1].point.connections = 1_000_000;
+        assert!(expected_s(&plan) > 2.0 * point_s + 60.0);
     }
 }

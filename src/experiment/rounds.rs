@@ -22,8 +22,8 @@ use rand::seq::SliceRandom;
 use self::start::{Keeper, Task};
 use super::environment::Pinning;
 use super::journal::{Journal, JournalError, Part};
-use super::run::{CampaignError, FILE_NAME};
 use super::server::{Base, Place};
+use super::{CampaignError, FILE_NAME};
 
 /// How long rounds may lie in the journal before they are synced.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub fn run(
     let campaign_began =
         Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
     campaign.complete = false;
-    let rounds = plan.scenario.rounds.as_ref().expect("a campaign of rounds has a scenario of rounds");
+    let rounds = &plan.scenario.rounds;
     'all: for number in 0..rounds.starts {
         // Every point has its first start before any has its second: whoever watches sees all of it early.
         for (point, group) in order(&plan.points, plan.seed, number) {

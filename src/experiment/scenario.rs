@@ -37,7 +37,7 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "memory",
     "hundred-thousand",
     "against-itself",
-    "side-by-side",
+    "method-check",
 ];
 
 /// What `muxbench run` measures unless told otherwise.

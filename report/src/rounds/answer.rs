@@ -108,7 +108,7 @@ fn wrapped(texts: &[String], most: usize) -> Vec<String> {
 fn starts(analysis: &Analysis<'_>) -> (usize, usize) {
     let campaign = analysis.campaign;
     let groups: usize = campaign.plan.points.iter().map(|point| point.groups.len()).sum();
-    let each = campaign.plan.scenario.rounds.as_ref().map_or(0, |rounds| rounds.starts as usize);
+    let each = campaign.plan.scenario.rounds.starts as usize;
     let measured = analysis.points.iter().flat_map(|point| &point.groups).map(|group| group.starts).sum();
     (measured, (groups * each).max(measured))
 }

@@ -6,7 +6,10 @@ use model::campaign::{
     Campaign, Histograms, Length, Phase, Plan, PlannedPoint, Round, ServerCost, Slice, Start, Started,
 };
 use model::histogram::{self, empty};
-use model::schema::{CallCounters, Connections, Point, Rounds, SCHEMA_VERSION, ServerCounters, Slab};
+use model::schema::{
+    CallCounters, Connections, HalfWidths, Load, Point, Protocol, Rounds, SCHEMA_VERSION, Scenario,
+    ServerCounters, Slab,
+};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -138,6 +141,29 @@ pub fn realistic(candidate: &str, point: &Point) -> Behaviour {
     }
 }
 
+/// The default scenario with so many starts.
+fn scenario(starts: u32) -> Scenario {
+    Scenario {
+        name: "many-idle-few-active".to_owned(),
+        analysis: "What do idle connections cost?".to_owned(),
+        mechanisms: DEFAULT.map(str::to_owned).into(),
+        servers: Vec::new(),
+        excludes: Vec::new(),
+        reference: REFERENCE.to_owned(),
+        load: Load { size_bytes: 64, protocol: Protocol::Echo },
+        rounds: Rounds {
+            starts,
+            point_s: 30.0,
+            slice_s: 0.05,
+            light_per_s: LIGHT_PER_S,
+            busy_share: 0.5,
+            half_widths: HalfWidths::default(),
+        },
+        sweeps: Vec::new(),
+        quick: None,
+    }
+}
+
 struct Maker<'a> {
     shape: &'a Shape,
     behaviour: &'a dyn Fn(&str, &Point) -> Behaviour,
@@ -170,16 +196,6 @@ impl<'a> Maker<'a> {
                 }
             }
         }
-        let mut scenario = testing::plan(&DEFAULT, &[], 1).scenario;
-        scenario.rounds = Some(Rounds {
-            reference: REFERENCE.to_owned(),
-            starts: shape.starts,
-            point_s: 30.0,
-            slice_s: 0.05,
-            light_per_s: LIGHT_PER_S,
-            busy_share: 0.5,
-            half_widths: model::schema::HalfWidths::default(),
-        });
         let points = shape.points.iter().map(planned).collect();
         Campaign {
             schema_version: SCHEMA_VERSION,
@@ -190,7 +206,13 @@ impl<'a> Maker<'a> {
             complete: true,
             environment: testing::environment(),
             diagnosis: None,
-            plan: Plan { scenario, reference: REFERENCE.to_owned(), points, against: None, seed: 42 },
+            plan: Plan {
+                scenario: scenario(shape.starts),
+                reference: REFERENCE.to_owned(),
+                points,
+                against: None,
+                seed: 42,
+            },
             starts,
             rounds,
         }

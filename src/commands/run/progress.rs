@@ -1,23 +1,20 @@
-//! How far a run is: a bar on a terminal, a line a cell elsewhere.
+//! How far a run is: a bar on a terminal, a line for each start elsewhere, and what the campaign would answer now.
 
-use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::campaign::{Campaign, Histograms, Plan, Start};
 use model::note;
-use model::schema::{Campaign, Cell, CellStatus, Timing};
-use muxbench::experiment::expectation::{self, Expectation};
-use muxbench::experiment::run::Audience;
-use report::format;
+use muxbench::experiment::plan;
+use muxbench::experiment::rounds::Audience;
+use report::format::{self, plural};
+use report::rounds::{Analysis, answer};
 
-/// What a campaign is expected to take, in words: `324 cells, about 11 min`.
-pub fn expected(expected: &Expectation) -> String {
-    let certain = format!("{} cells, about {}", expected.cells(), minutes(expected.least_s()));
-    match expected.repeats_at_most > expected.repeats {
-        true => format!("{certain}, up to {} where ratios are unsteady", minutes(expected.most_s())),
-        false => certain,
-    }
+/// What a campaign is expected to take, in words: `6 points, 36 starts, about 4 min`.
+pub fn expected(plan: &Plan) -> String {
+    let points = plural(plan.points.len(), "point");
+    format!("{points}, {}, about {}", plural(starts(plan), "start"), minutes(plan::expected_s(plan)))
 }
 
 /// A duration as a reader wants it: `54 s`, `11 min`, `2.5 h`.
@@ -29,128 +26,101 @@ pub fn minutes(seconds: f64) -> String {
     }
 }
 
+/// Starts of all groups at all points.
+fn starts(plan: &Plan) -> usize {
+    groups(plan) * plan.scenario.rounds.starts as usize
+}
+
+fn groups(plan: &Plan) -> usize {
+    plan.points.iter().map(|planned| planned.groups.len()).sum()
+}
+
+fn finished(campaign: &Campaign) -> usize {
+    campaign.starts.iter().filter(|start| start.complete).count()
+}
+
 /// Watches one campaign of a run.
 pub struct Watcher {
     bar: ProgressBar,
-    clock: Clock,
-    timing: Timing,
-    expectation: Expectation,
-    done: usize,
-    planned: usize,
+    began: Instant,
+    /// Starts that were finished when it began.
+    before: usize,
+    /// Seconds that the rest of this campaign and of the run were expected to take then.
+    expected_s: [f64; 2],
+    /// Passes over all points at which a provisional answer was told last.
+    told: usize,
 }
 
 impl Watcher {
     /// Watches `campaign`, after which the run is expected to take another `later_s` seconds.
     pub fn new(campaign: &Campaign, later_s: f64) -> Self {
-        let expectation = Expectation::of(&campaign.plan);
-        let timing = campaign.plan.scenario.timing;
-        let tried: HashSet<_> =
-            campaign.cells.iter().map(|cell| (&cell.mechanism, &cell.point, cell.repeat)).collect();
-        let tried_s: f64 = tried.iter().map(|(_, point, _)| expectation::cell_s(&timing, point)).sum();
-        // Of a campaign that is resumed, cells of further repeats show that there are some.
-        let begun = campaign.cells.iter().map(|cell| cell.repeat + 1).max().unwrap_or(0);
-        let repeats = expectation.repeats.max(begun);
-        let planned = expectation.cells_a_repeat * repeats as usize;
-        let left_s = (expectation.repeat_s * f64::from(repeats) - tried_s).max(0.0) + later_s;
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} cells  {elapsed}  {msg}")
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} starts  {elapsed}  {msg}")
             .expect("the template is valid");
+        let (planned, before) = (starts(&campaign.plan), finished(campaign));
+        let left = planned.saturating_sub(before) as f64 / planned.max(1) as f64;
         let bar = ProgressBar::with_draw_target(Some(planned as u64), target).with_style(style);
-        Self { bar, clock: Clock::new(left_s), timing, expectation, done: tried.len(), planned }
+        bar.set_position(before as u64);
+        Self {
+            bar,
+            began: Instant::now(),
+            before,
+            expected_s: [plan::expected_s(&campaign.plan) * left, later_s],
+            told: 0,
+        }
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+
+    /// Tells what the campaign would answer now: of a point alone after its first start, and of all each time that there are twice as many.
+    fn tell(&mut self, campaign: &Campaign, latest: &Start) {
+        let passes = finished(campaign) / groups(&campaign.plan).max(1);
+        let is_time = passes >= (self.told * 2).max(2);
+        if !is_time && (self.told > 0 || latest.start > 0) {
+            return;
+        }
+        if is_time {
+            self.told = passes;
+        }
+        if let Ok(histograms) = Histograms::of(campaign) {
+            let mut analysis = Analysis::of(campaign, &histograms);
+            if !is_time {
+                analysis.points = vec![analysis.points.swap_remove(latest.point as usize)];
+            }
+            let answer = answer::provisional(&analysis);
+            self.bar.suspend(|| note!("{}", answer.trim_end()));
+        }
+    }
 }
 
 impl Audience for Watcher {
-    fn cell(&mut self, cell: &Cell) {
-        self.done += usize::from(cell.attempt == 0);
-        if cell.attempt == 0 {
-            self.clock.done(expectation::cell_s(&self.timing, &cell.point));
-        }
-        let line = format!("{}; {} left", describe(cell), minutes(self.clock.left_s()));
-        self.bar.set_position(self.done as u64);
-        self.bar.set_message(line.clone());
+    fn round(&mut self, campaign: &Campaign) {
+        self.bar.set_message(plural(campaign.rounds.len(), "round"));
+    }
+
+    fn start(&mut self, campaign: &Campaign) {
+        let (done, planned) = (finished(campaign), starts(&campaign.plan));
+        let share = (done - self.before) as f64 / planned.saturating_sub(self.before).max(1) as f64;
+        let left_s = left_s(share, self.began.elapsed().as_secs_f64(), self.expected_s);
+        self.bar.set_position(done as u64);
+        let Some(latest) = campaign.starts.iter().rfind(|start| start.complete) else { return };
         if self.bar.is_hidden() {
-            note!("[{}/{}] {line}", self.done, self.planned);
+            let point = &campaign.plan.points[latest.point as usize].point;
+            note!("[{done}/{planned}] {}; {} left", format::place(point), minutes(left_s));
         }
-    }
-
-    fn another_repeat(&mut self, repeats: u32) {
-        self.planned += self.expectation.cells_a_repeat;
-        self.bar.set_length(self.planned as u64);
-        self.clock.more(self.expectation.repeat_s);
-        let line = format!(
-            "after {} some ratio is not as sure as asked: one more",
-            format::plural(repeats as usize, "repeat")
-        );
-        match self.bar.is_hidden() {
-            true => note!("muxbench: {line}"),
-            false => self.bar.set_message(line),
-        }
+        self.tell(campaign, latest);
     }
 }
 
-/// What is left, by what was expected and how it turned out so far.
-struct Clock {
-    began: Instant,
-    done_s: f64,
-    left_s: f64,
-}
-
-impl Clock {
-    fn new(left_s: f64) -> Self {
-        Self { began: Instant::now(), done_s: 0.0, left_s }
-    }
-
-    fn done(&mut self, expected_s: f64) {
-        self.done_s += expected_s;
-        self.left_s -= expected_s;
-    }
-
-    fn more(&mut self, expected_s: f64) {
-        self.left_s += expected_s;
-    }
-
-    fn left_s(&self) -> f64 {
-        self.left_after(self.began.elapsed().as_secs_f64())
-    }
-
-    /// What is left when so many seconds have gone by.
-    fn left_after(&self, elapsed_s: f64) -> f64 {
-        let slower = if self.done_s > 0.0 { elapsed_s / self.done_s } else { 1.0 };
-        self.left_s.max(0.0) * slower
-    }
-}
-
-/// One line about a cell that has ended.
-fn describe(cell: &Cell) -> String {
-    let mut line = format!(
-        "{} at {} connections, {} active",
-        cell.mechanism,
-        format::count(cell.point.connections.into()),
-        format::count(cell.point.active.into())
-    );
-    for particular in format::particulars(&cell.point) {
-        line += &format!(", {particular}");
-    }
-    let p50 = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref()?.p50_ns);
-    if let Some(p50) = p50 {
-        line += &format!(": p50 {}", format::duration_ns(p50 as f64));
-    }
-    if let Some(capacity) = &cell.capacity {
-        line += &format!(", {} echoes/s", format::rate(capacity.load.throughput_per_s));
-    }
-    let word = match cell.status {
-        CellStatus::Valid => return line,
-        CellStatus::Invalid => "INVALID",
-        CellStatus::Failed => "FAILED",
-    };
-    format!("{line}: {word}: {}", cell.reasons.join("; "))
+/// Seconds that are left when a share of a campaign is done, that and what follows were `expected_s` to take, and so many have gone by:
+/// what follows takes as much longer as this does.
+fn left_s(share: f64, elapsed_s: f64, [this_s, later_s]: [f64; 2]) -> f64 {
+    let slower = if share * this_s > 0.0 { elapsed_s / (share * this_s) } else { 1.0 };
+    ((1.0 - share).max(0.0) * this_s + later_s) * slower
 }
 
 #[cfg(test)]
@@ -159,13 +129,10 @@ mod tests {
 
     #[test]
     fn what_is_left_takes_as_much_longer_as_what_is_done_did() {
-        let mut clock = Clock::new(100.0);
-        assert_eq!(clock.left_after(0.0), 100.0);
-        clock.done(20.0);
-        assert_eq!(clock.left_after(20.0), 80.0);
-        assert_eq!(clock.left_after(40.0), 160.0);
-        clock.more(50.0);
-        assert_eq!(clock.left_after(20.0), 130.0);
+        assert_eq!(left_s(0.0, 0.0, [100.0, 0.0]), 100.0);
+        assert_eq!(left_s(0.25, 25.0, [100.0, 0.0]), 75.0);
+        assert_eq!(left_s(0.25, 50.0, [100.0, 0.0]), 150.0);
+        assert_eq!(left_s(0.25, 50.0, [100.0, 10.0]), 170.0);
     }
 
     #[test]

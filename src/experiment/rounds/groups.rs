@@ -6,19 +6,21 @@ use load_gen::target::Target;
 use model::schema::{Point, Scenario, base_of, twin_of};
 
 /// The groups of candidates that are measured at `point`, each with the reference and its twin. There is more than one where the
-/// connections of all do not fit on `machine` at once.
+/// connections of all do not fit on `machine` at once, or the point says how many may be alive.
 pub fn groups(scenario: &Scenario, reference: &str, point: &Point, machine: &Capacity) -> Vec<Vec<String>> {
     let others: Vec<&str> = scenario
-        .contenders()
+        .candidates()
         .filter(|name| *name != reference && scenario.exclusion(name, point).is_none())
         .collect();
-    split(&others, reference, |pools| fits(scenario, point, pools, machine))
+    // The reference's twin is beyond those that may be alive.
+    let may_live = |pools: u32| point.alive.is_none_or(|alive| pools <= alive + 1);
+    split(&others, reference, |pools| may_live(pools) && fits(scenario, point, pools, machine))
 }
 
 /// The groups of candidates that are measured at `point` against another build: each of them beside that build's own, which is the
 /// reference, and the reference's twin.
 pub fn against(scenario: &Scenario, point: &Point) -> Vec<Vec<String>> {
-    let measured = scenario.contenders().filter(|name| scenario.exclusion(name, point).is_none());
+    let measured = scenario.candidates().filter(|name| scenario.exclusion(name, point).is_none());
     let group = |name: &str| vec![base_of(name), name.to_owned(), twin_of(&base_of(name))];
     measured.map(group).collect()
 }
@@ -81,6 +83,20 @@ mod tests {
                 measured.extend(group[1..group.len() - 1].iter().map(String::as_str));
             }
             assert_eq!(measured, OTHERS);
+        }
+    }
+
+    #[test]
+    fn a_point_may_say_how_many_are_alive() {
+        let mut scenario = crate::experiment::scenario::load("many-idle-few-active").expect("embedded");
+        scenario.mechanisms = ["epoll-lt", "poll", "select", "epoll-et"].map(str::to_owned).into();
+        let machine = Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() };
+        for (alive, sizes) in
+            [(None, vec![5]), (Some(9), vec![5]), (Some(3), vec![4, 3]), (Some(2), vec![3; 3])]
+        {
+            let point = Point { alive, ..Point::new("idle-scaling", 10, 10) };
+            let groups = groups(&scenario, "epoll-lt", &point, &machine);
+            assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{alive:?}");
         }
     }
 

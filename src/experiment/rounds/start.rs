@@ -181,7 +181,7 @@ impl Task<'_> {
     fn shape(&mut self, phase: Phase, place: &Place<'_>) -> Shape {
         let active = f64::from(self.point.active);
         let doubled = f64::from(1_u32 << self.start.doublings);
-        let shortest_s = self.rounds.slice_s * doubled;
+        let shortest_s = self.point.slice_s(self.rounds) * doubled;
         let open = |rate_per_s| LoadMode::Open { rate_per_s, arrivals: Arrivals::Poisson };
         let light = self.light_per_s();
         let (mode, window_s) = match phase {

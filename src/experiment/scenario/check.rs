@@ -1,25 +1,20 @@
 //! What is wrong with a scenario, points and room for them aside.
 
 use load_gen::units::LARGEST_SIZE;
-use model::schema::{Point, Protocol, Scenario};
+use model::schema::{Point, Protocol, Rounds, Scenario};
 
 use super::text::Mistake;
 use crate::mechanisms;
 use crate::server::AcceptMode;
 use clap::ValueEnum;
 
-/// The narrowest interval that may be asked for, and the widest that means anything.
-const HALF_WIDTH: std::ops::RangeInclusive<f64> = 0.001..=10.0;
-
-/// Every mistake; `known` are the names that may be chosen from, and `form` is what stands before `timing` and
-/// `repeats` in a key: nothing, or `quick.`.
+/// Every mistake; `known` are the names that may be chosen from, and `form` is what stands before `rounds` and
+/// `sweep` in a key: nothing, or `quick.`.
 pub fn mistakes(scenario: &Scenario, form: &str, known: &[String]) -> Vec<Mistake> {
     let mut wrong = mechanisms_mistakes(scenario, known);
-    wrong.extend(load_mistakes(scenario, form));
-    wrong.extend(stop_mistakes(scenario, form));
+    wrong.extend(load_mistakes(scenario));
     wrong.extend(exclude_mistakes(scenario, known));
-    wrong.extend(control_mistake(scenario));
-    wrong.extend(rounds_mistakes(scenario));
+    wrong.extend(rounds_mistakes(scenario, form));
     wrong.extend(mode_mistakes(scenario, form));
     wrong
 }
@@ -36,18 +31,15 @@ fn mechanisms_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
             Some(mechanism) => mechanism.obstacle().into_iter().for_each(&mut note),
         }
     }
-    if scenario.contenders().next().is_none() {
+    if scenario.candidates().next().is_none() {
         note("no mechanism is named, and no [[server]]".into());
     }
     wrong
 }
 
-fn load_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
-    let (load, timing) = (&scenario.load, &scenario.timing);
+fn load_mistakes(scenario: &Scenario) -> Vec<Mistake> {
+    let load = &scenario.load;
     let mut wrong = Vec::new();
-    if scenario.repeats == 0 {
-        wrong.push(Mistake::new(format!("{form}repeats"), "must be at least 1"));
-    }
     if !matches!(load.protocol, Protocol::Echo | Protocol::Ack) {
         let what = "it is \"echo\" or \"ack\": the mechanisms speak nothing else";
         wrong.push(Mistake::new("load.protocol", what));
@@ -55,35 +47,6 @@ fn load_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
     if !(1..=LARGEST_SIZE).contains(&load.size_bytes) {
         let what = format!("a request has from 1 byte to {LARGEST_SIZE}, not {}", load.size_bytes);
         wrong.push(Mistake::new("load.size_bytes", what));
-    }
-    for (key, value, least) in [
-        ("load.rate_per_s".to_owned(), load.rate_per_s, f64::MIN_POSITIVE),
-        (format!("{form}timing.warmup_s"), timing.warmup_s, 0.0),
-        (format!("{form}timing.capacity_s"), timing.capacity_s, 0.01),
-        (format!("{form}timing.latency_s"), timing.latency_s, 0.01),
-    ] {
-        if !(least..=1e9).contains(&value) {
-            wrong.push(Mistake::new(key, format!("{value} makes no sense: at least {least:.2}")));
-        }
-    }
-    wrong
-}
-
-fn stop_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
-    let Some(stop) = scenario.stop else { return Vec::new() };
-    let mut wrong = Vec::new();
-    if !HALF_WIDTH.contains(&stop.ratio_half_width) {
-        let what = format!(
-            "{} makes no sense: a share of the ratio from {} to {}, 0.1 is 10 %",
-            stop.ratio_half_width,
-            HALF_WIDTH.start(),
-            HALF_WIDTH.end()
-        );
-        wrong.push(Mistake::new("stop.ratio_half_width", what));
-    }
-    if stop.repeats_at_most < scenario.repeats {
-        let what = format!("{} is fewer than {form}repeats = {}", stop.repeats_at_most, scenario.repeats);
-        wrong.push(Mistake::new("stop.repeats_at_most", what));
     }
     wrong
 }
@@ -119,44 +82,37 @@ fn exclude_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
     wrong
 }
 
-fn control_mistake(scenario: &Scenario) -> Option<Mistake> {
-    let control = scenario.control.as_ref()?;
-    let is_measured = scenario.contenders().any(|contender| contender == control);
-    (!is_measured).then(|| {
-        let contenders: Vec<&str> = scenario.contenders().collect();
-        let what = format!("'{control}' is not among what is measured: {}", contenders.join(", "));
-        Mistake::new("control", what)
-    })
-}
-
-fn rounds_mistakes(scenario: &Scenario) -> Vec<Mistake> {
-    let Some(rounds) = &scenario.rounds else { return Vec::new() };
+fn rounds_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
+    let Rounds { starts, point_s, slice_s, light_per_s, busy_share, half_widths } = scenario.rounds;
     let bounds = [
-        ("starts", f64::from(rounds.starts), 1.0, 1_000.0),
-        ("point_s", rounds.point_s, 0.01, 1e6),
-        ("slice_s", rounds.slice_s, 0.001, 60.0),
-        ("light_per_s", rounds.light_per_s, 1.0, 1e9),
-        ("busy_share", rounds.busy_share, 0.01, 0.95),
+        (form, "starts", f64::from(starts), 1.0, 1_000.0),
+        (form, "point_s", point_s, 0.01, 1e6),
+        ("", "slice_s", slice_s, 0.001, 60.0),
+        ("", "light_per_s", light_per_s, 1.0, 1e9),
+        ("", "busy_share", busy_share, 0.01, 0.95),
+        ("", "half_widths.response", half_widths.response, 1e-4, 10.0),
+        ("", "half_widths.throughput", half_widths.throughput, 1e-4, 10.0),
+        ("", "half_widths.cpu", half_widths.cpu, 1e-4, 10.0),
     ];
-    let outside = bounds.into_iter().filter(|(_, value, least, most)| !(*least..=*most).contains(value));
-    let mistake = |(key, value, least, most): (&str, f64, f64, f64)| {
-        Mistake::new(format!("rounds.{key}"), format!("{value} makes no sense: from {least} to {most}"))
+    let outside = bounds.into_iter().filter(|(_, _, value, least, most)| !(*least..=*most).contains(value));
+    let mistake = |(form, key, value, least, most): (&str, &str, f64, f64, f64)| {
+        Mistake::new(format!("{form}rounds.{key}"), format!("{value} makes no sense: from {least} to {most}"))
     };
     outside.map(mistake).collect()
 }
 
 /// The reference has to be measured at every point.
 pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistake> {
-    let reference = &scenario.rounds.as_ref()?.reference;
-    let contenders: Vec<&str> = scenario.contenders().collect();
-    if !contenders.contains(&reference.as_str()) {
-        let what = format!("'{reference}' is not among what is measured: {}", contenders.join(", "));
-        return Some(Mistake::new("rounds.reference", what));
+    let reference = &scenario.reference;
+    let candidates: Vec<&str> = scenario.candidates().collect();
+    if !candidates.contains(&reference.as_str()) {
+        let what = format!("'{reference}' is not among what is measured: {}", candidates.join(", "));
+        return Some(Mistake::new("reference", what));
     }
     let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
     let what =
         format!("{}; choose a reference that is measured at every point", report::format::exclude(left_out));
-    Some(Mistake::new("rounds.reference", what))
+    Some(Mistake::new("reference", what))
 }
 
 /// A server of other making cannot be told how many threads to have, nor how to accept.

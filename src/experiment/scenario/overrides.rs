@@ -1,18 +1,23 @@
 //! What the command line makes of a scenario, and whether the outcome can be run.
 
 use load_gen::machine::capacity::Capacity;
-use model::schema::{Exclude, Point, Rounds, Scenario, Sweep};
+use model::schema::{Exclude, Point, Scenario, Sweep};
 
 use super::text::Mistake;
 use super::{Draft, ScenarioError, check, external, points, room};
 use crate::mechanisms::{self, Mechanism};
+
+/// The intervals of a first look are so many times as wide as those that the scenario asks for.
+const QUICK_IS_WIDER: f64 = 2.0;
+/// And those of a thorough run.
+const THOROUGH_IS_WIDER: f64 = 1.0 / 3.0;
 
 /// What the command line changes of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Take the scenario's quick form.
     pub quick: bool,
-    /// Measure rounds for six times as long.
+    /// Twice as many starts, for six times as long.
     pub thorough: bool,
     /// The candidate that the others are compared with.
     pub reference: Option<String>,
@@ -22,8 +27,6 @@ pub struct Overrides {
     pub connections: Option<Vec<String>>,
     /// Active connections: a sweep for each.
     pub active: Option<Vec<String>>,
-    /// Number of repeats, exactly.
-    pub repeats: Option<u32>,
 }
 
 /// A scenario that can be run.
@@ -49,17 +52,17 @@ impl Overrides {
         let form = if self.quick { "quick." } else { "" };
         match (self.quick, scenario.quick.take()) {
             (true, Some(quick)) => {
-                scenario.repeats = quick.repeats;
-                scenario.timing = quick.timing;
+                scenario.rounds.starts = quick.rounds.starts;
+                scenario.rounds.point_s = quick.rounds.point_s;
+                scenario.rounds.half_widths = scenario.rounds.half_widths.scaled(QUICK_IS_WIDER);
                 scenario.sweeps = quick.sweeps;
-                scenario.stop = None;
             }
             (true, None) => wrong.push(Mistake::new("quick", "this scenario has no quick form")),
             (false, _) => {}
         }
         let known = names_to_choose_from(&scenario);
-        let listed: Vec<String> = scenario.contenders().map(str::to_owned).collect();
-        self.change(&mut scenario);
+        let listed: Vec<String> = scenario.candidates().map(str::to_owned).collect();
+        self.change(&mut scenario, &known);
         // What would not have been measured anyway is not left out.
         scenario
             .excludes
@@ -87,14 +90,10 @@ impl Overrides {
         Ok(Prepared { scenario, points, notes })
     }
 
-    fn change(&self, scenario: &mut Scenario) {
+    fn change(&self, scenario: &mut Scenario, known: &[String]) {
         match &self.mechanisms {
             Some(names) => choose(scenario, names),
             None => leave_out_what_cannot_run(scenario),
-        }
-        if let Some(repeats) = self.repeats {
-            scenario.repeats = repeats;
-            scenario.stop = None;
         }
         if let Some(connections) = &self.connections {
             scenario.sweeps.iter_mut().for_each(|sweep| sweep.connections.clone_from(connections));
@@ -103,32 +102,23 @@ impl Overrides {
             let sweeps = active.iter().filter_map(|active| sweep_with(&scenario.sweeps, active)).collect();
             scenario.sweeps = sweeps;
         }
-        if let Some(rounds) = &mut scenario.rounds {
-            if self.quick {
-                *rounds = quickly(rounds);
-            } else if self.thorough {
-                *rounds = thoroughly(rounds);
-            }
+        if self.thorough {
+            scenario.rounds.starts *= 2;
+            scenario.rounds.point_s *= 6.0;
+            scenario.rounds.half_widths = scenario.rounds.half_widths.scaled(THOROUGH_IS_WIDER);
         }
-        self.choose_reference(scenario);
-        // Of what is measured, something has to be its own control.
-        if scenario.control.is_some() && (self.mechanisms.is_some() || !controls_a_contender(scenario)) {
-            let kept =
-                scenario.control.take().filter(|name| scenario.contenders().any(|known| known == name));
-            scenario.control = kept.or_else(|| scenario.contenders().next().map(str::to_owned));
-        }
+        self.choose_reference(scenario, known);
     }
 
-    /// The reference is the one asked for, or else the scenario's, or else the first of those that are measured.
-    fn choose_reference(&self, scenario: &mut Scenario) {
-        let is_measured = |name: &str| scenario.contenders().any(|known| known == name);
-        let Some(mut rounds) = scenario.rounds.clone() else { return };
-        if let Some(reference) = &self.reference {
-            rounds.reference.clone_from(reference);
-        } else if self.mechanisms.is_some() && !is_measured(&rounds.reference) {
-            rounds.reference = scenario.contenders().next().unwrap_or_default().to_owned();
+    /// The reference is the one asked for, or else the scenario's, or else the first of those that are measured, where the scenario's
+    /// is left out.
+    fn choose_reference(&self, scenario: &mut Scenario, known: &[String]) {
+        let candidates: Vec<String> = scenario.candidates().map(str::to_owned).collect();
+        let is_left_out = known.contains(&scenario.reference) && !candidates.contains(&scenario.reference);
+        let first = candidates.into_iter().next().filter(|_| is_left_out);
+        if let Some(reference) = self.reference.clone().or(first) {
+            scenario.reference = reference;
         }
-        scenario.rounds = Some(rounds);
     }
 
     /// A mistake of the command line, by its option.
@@ -137,30 +127,11 @@ impl Overrides {
             "connections" if self.connections.is_some() => "--conns",
             "active" if self.active.is_some() => "--active",
             "mechanisms" if self.mechanisms.is_some() => "--mechanisms",
-            "repeats" if self.repeats.is_some() => "--repeats",
             "reference" if self.reference.is_some() => "--reference",
             _ => return None,
         };
         Some(format!("{option}: {}", mistake.what))
     }
-}
-
-/// Rounds for a first look: two starts, in a third of the time.
-fn quickly(rounds: &Rounds) -> Rounds {
-    let half_widths = rounds.half_widths.scaled(2.0);
-    Rounds { starts: 2, point_s: rounds.point_s / 3.0, half_widths, ..rounds.clone() }
-}
-
-/// Rounds for intervals of a third: twice the starts, in six times the time.
-fn thoroughly(rounds: &Rounds) -> Rounds {
-    let half_widths = rounds.half_widths.scaled(1.0 / 3.0);
-    Rounds { starts: rounds.starts * 2, point_s: rounds.point_s * 6.0, half_widths, ..rounds.clone() }
-}
-
-/// Whether the control is measured, or is nothing that there is, which is a mistake of its own.
-fn controls_a_contender(scenario: &Scenario) -> bool {
-    let Some(control) = &scenario.control else { return true };
-    mechanisms::find(control).is_none() || scenario.contenders().any(|name| name == control)
 }
 
 /// What may be measured with a scenario: every mechanism there is, and its external servers.
@@ -216,10 +187,10 @@ fn leave_out_other_modes(scenario: &mut Scenario, points: &[Point]) {
 /// Takes away the points at which everything is left out; that nothing remains is a mistake.
 fn drop_empty(scenario: &Scenario, points: &mut Vec<Point>, form: &str) -> Option<Mistake> {
     let is_measured =
-        |point: &Point| scenario.contenders().any(|name| scenario.exclusion(name, point).is_none());
+        |point: &Point| scenario.candidates().any(|name| scenario.exclusion(name, point).is_none());
     let planned = points.len();
     points.retain(is_measured);
-    let nothing_left = points.is_empty() && planned > 0 && scenario.contenders().next().is_some();
+    let nothing_left = points.is_empty() && planned > 0 && scenario.candidates().next().is_some();
     nothing_left.then(|| {
         let lines: Vec<String> = scenario.excludes.iter().map(report::format::exclude).collect();
         Mistake::new(format!("{form}sweep"), format!("everything is left out: {}", lines.join("; ")))

@@ -1,5 +1,7 @@
 //! The points of a scenario: the product of what its sweeps list.
 
+use std::ops::RangeInclusive;
+
 use load_gen::units::{self, Active};
 use model::schema::{Point, Sweep};
 
@@ -9,8 +11,12 @@ use clap::ValueEnum;
 
 /// The most points of a sweep: what it lists is multiplied, and nobody measures for years.
 const POINTS_AT_MOST: usize = 10_000;
-/// The most threads that a server is started with.
-const THREADS_AT_MOST: u32 = 1024;
+/// Threads that a server is started with.
+const THREADS: RangeInclusive<u32> = 1..=1024;
+/// Shortest windows of a slice, in milliseconds.
+const SLICE_MS: RangeInclusive<u32> = 1..=60_000;
+/// Candidates that are alive at a time: one is the reference, and there is something to compare it with.
+const ALIVE: RangeInclusive<u32> = 2..=1000;
 
 /// The points of `sweeps`, in order, each once; what is wrong with them goes to `wrong`. `form` is what stands before
 /// `sweep` in a key: nothing, or `quick.`.
@@ -45,6 +51,8 @@ struct Lists {
     sizes: Vec<Option<u32>>,
     rates: Vec<Option<u32>>,
     churn: Vec<Option<u32>>,
+    slices_ms: Vec<Option<u32>>,
+    alive: Vec<Option<u32>>,
 }
 
 impl Lists {
@@ -55,12 +63,14 @@ impl Lists {
             active: read.all("active", &sweep.active, str::parse),
             threads: match &sweep.threads[..] {
                 [] => vec![1],
-                threads => read.threads(threads),
+                threads => read.counts("threads", threads, THREADS),
             },
             accept: read.optional("accept", &sweep.accept, accept),
             sizes: read.optional("sizes", &sweep.sizes, units::size_bytes),
             rates: read.optional("rates", &sweep.rates, whole_rate),
             churn: read.optional("churn", &sweep.churn, whole_rate),
+            slices_ms: or_nothing(read.counts("slices_ms", &sweep.slices_ms, SLICE_MS)),
+            alive: or_nothing(read.counts("alive", &sweep.alive, ALIVE)),
         }
     }
 
@@ -69,6 +79,7 @@ impl Lists {
         [self.active.len(), self.connections.len(), self.threads.len(), self.accept.len()]
             .into_iter()
             .chain([self.sizes.len(), self.rates.len(), self.churn.len()])
+            .chain([self.slices_ms.len(), self.alive.len()])
             .fold(1, usize::saturating_mul)
     }
 
@@ -83,13 +94,20 @@ impl Lists {
         let points = each(points, &self.accept, |point, accept| Point { accept: accept.clone(), ..point });
         let points = each(points, &self.sizes, |point, &size_bytes| Point { size_bytes, ..point });
         let points = each(points, &self.rates, |point, &rate_per_s| Point { rate_per_s, ..point });
-        each(points, &self.churn, |point, &churn_per_s| Point { churn_per_s, ..point })
+        let points = each(points, &self.churn, |point, &churn_per_s| Point { churn_per_s, ..point });
+        let points = each(points, &self.slices_ms, |point, &slice_ms| Point { slice_ms, ..point });
+        each(points, &self.alive, |point, &alive| Point { alive, ..point })
     }
 }
 
 /// Every point with every value.
 fn each<T>(points: Vec<Point>, values: &[T], with: impl Fn(Point, &T) -> Point) -> Vec<Point> {
     points.iter().flat_map(|point| values.iter().map(|value| with(point.clone(), value))).collect()
+}
+
+/// A list of counts, of which one that is left out has one entry, which says nothing.
+fn or_nothing(counts: Vec<u32>) -> Vec<Option<u32>> {
+    if counts.is_empty() { vec![None] } else { counts.into_iter().map(Some).collect() }
 }
 
 /// Reads the lists of one sweep and notes what cannot be read.
@@ -122,11 +140,12 @@ impl Reader<'_> {
         }
     }
 
-    fn threads(&mut self, threads: &[u32]) -> Vec<u32> {
-        for count in threads.iter().filter(|count| !(1..=THREADS_AT_MOST).contains(*count)) {
-            self.note("threads", format!("a server has from 1 to {THREADS_AT_MOST} threads, not {count}"));
+    fn counts(&mut self, list: &str, counts: &[u32], bounds: RangeInclusive<u32>) -> Vec<u32> {
+        for count in counts.iter().filter(|count| !bounds.contains(*count)) {
+            let (least, most) = (bounds.start(), bounds.end());
+            self.note(list, format!("{count} makes no sense: from {least} to {most}"));
         }
-        threads.to_vec()
+        counts.to_vec()
     }
 
     fn note(&mut self, list: &str, reason: String) {
@@ -142,11 +161,11 @@ fn accept(name: &str) -> Result<String, String> {
         .map_err(|_| format!("there is no '{name}'; choose from {}", modes().join(", ")))
 }
 
-/// A rate a second that is a whole number.
+/// A rate per second that is a whole number.
 fn whole_rate(text: &str) -> Result<u32, String> {
     match units::rate(text)? {
         rate if rate.fract() == 0.0 => Ok(rate as u32),
-        _ => Err(format!("'{text}' is not a whole number a second: write 500, or 20k")),
+        _ => Err(format!("'{text}' is not a whole number per second: write 500, or 20k")),
     }
 }
 
@@ -164,6 +183,8 @@ mod tests {
             sizes: Vec::new(),
             rates: Vec::new(),
             churn: Vec::new(),
+            slices_ms: Vec::new(),
+            alive: Vec::new(),
         }
     }
 
@@ -187,15 +208,19 @@ mod tests {
             sizes: vec!["64".into(), "4k".into()],
             rates: vec!["2k".into(), "500".into()],
             churn: vec!["100".into()],
+            slices_ms: vec![40, 80],
+            alive: vec![2, 9],
             ..sweep()
         });
-        assert_eq!(points.len(), 2 * 2 * 2 * 2 * 2);
+        assert_eq!(points.len(), 2 * 2 * 2 * 2 * 2 * 2 * 2);
         let last = Point {
             threads: 2,
             accept: Some("reuseport".into()),
             size_bytes: Some(4096),
             rate_per_s: Some(500),
             churn_per_s: Some(100),
+            slice_ms: Some(80),
+            alive: Some(9),
             ..Point::new("all", 1000, 100)
         };
         assert_eq!(points.last(), Some(&last));
@@ -219,13 +244,16 @@ mod tests {
             sizes: vec!["0".into(), "9G".into()],
             rates: vec!["0.5".into()],
             churn: vec!["-1".into()],
+            slices_ms: vec![0],
+            alive: vec![1],
             ..sweep()
         };
         of(&[sweep(), bad], "quick.", &mut wrong);
         let count = |list: &str| {
             wrong.iter().filter(|mistake| mistake.key == format!("quick.sweep[1].{list}")).count()
         };
-        let lists = ["connections", "active", "threads", "accept", "sizes", "rates", "churn"];
-        assert_eq!(lists.map(count), [2, 1, 2, 1, 2, 1, 1], "{wrong:?}");
+        let lists =
+            ["connections", "active", "threads", "accept", "sizes", "rates", "churn", "slices_ms", "alive"];
+        assert_eq!(lists.map(count), [2, 1, 2, 1, 2, 1, 1, 1, 1], "{wrong:?}");
     }
 }

@@ -1,6 +1,7 @@
 use load_gen::machine::capacity::Capacity;
 
 use super::*;
+use crate::experiment::plan;
 use crate::mechanisms;
 
 const TEXT: &str = include_str!("../../../scenarios/many-idle-few-active.toml");
@@ -33,16 +34,14 @@ fn every_embedded_scenario_is_named_as_its_file_and_both_its_forms_can_be_run() 
         let scenario = load(name).expect("a scenario");
         assert_eq!(scenario.name, name);
         assert!(scenario.quick.is_some(), "{name}");
-        assert!(
-            scenario.control.is_some(),
-            "{name}: without an A/A pair nobody knows what a difference is worth"
-        );
         assert!(scenario.analysis.contains('?'), "{name}: what does it ask?");
-        for quick in [false, true] {
+        for (quick, most_s) in [(false, 360.0), (true, 45.0)] {
             let overrides = Overrides { quick, ..Overrides::default() };
             let prepared = prepare(&overrides, draft(name).expect("a scenario"));
             if cfg!(feature = "epoll-lt") {
-                prepared.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let prepared = prepared.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let expected_s = plan::expected_s(&plan::of(prepared, None, 1, &roomy()));
+                assert!(expected_s <= most_s, "{name}, quick {quick}: {expected_s} s");
             }
         }
     }
@@ -72,7 +71,7 @@ fn all_that_is_wrong_with_the_command_line_is_said_at_once_by_its_options() {
         mechanisms: Some(vec!["kqueue".into()]),
         connections: Some(vec!["many".into()]),
         active: Some(vec!["0.05".into()]),
-        repeats: Some(0),
+        reference: Some("kqueue".into()),
         ..Overrides::default()
     };
     let ScenarioError(wrong) = prepare(&overrides, of(TEXT)).expect_err("all wrong");
@@ -80,7 +79,7 @@ fn all_that_is_wrong_with_the_command_line_is_said_at_once_by_its_options() {
         ("--mechanisms", "kqueue"),
         ("--conns", "many"),
         ("--active", "ambiguous"),
-        ("--repeats", "at least 1"),
+        ("--reference", "kqueue"),
     ] {
         let lines = wrong.iter().filter(|line| line.starts_with(option) && line.contains(word)).count();
         assert_eq!(lines, 1, "{option} {word}: {wrong:?}");
@@ -90,7 +89,7 @@ fn all_that_is_wrong_with_the_command_line_is_said_at_once_by_its_options() {
 #[test]
 fn a_typo_an_impossible_size_an_unknown_mechanism_and_too_many_connections_are_refused_at_once() {
     let text = TEXT
-        .replacen("\nrepeats = ", "\nrepeat = ", 1)
+        .replacen("\nstarts = ", "\nstart = ", 1)
         .replacen("size_bytes = 64", "size_bytes = 0", 1)
         .replacen("\"10k\"", "\"10M\"", 1);
     let text = format!("mechanisms = [\"epoll-lt\", \"kqueue\"]\n{text}");
@@ -98,7 +97,7 @@ fn a_typo_an_impossible_size_an_unknown_mechanism_and_too_many_connections_are_r
     let error = Overrides::default().apply(of(&text), &machine).expect_err("refused");
     let ScenarioError(wrong) = error;
     for words in [
-        ["a.toml: line ", "did you mean 'repeats'"],
+        ["a.toml: line ", "did you mean 'starts'"],
         ["a.toml: line ", "load.size_bytes: a request has from 1 byte"],
         ["a.toml: line 1: mechanisms: ", "'kqueue'"],
         ["a.toml: line ", "connections: 10000000 connections take about"],
@@ -127,12 +126,12 @@ const SERVERS: &str = r#"
     command = ["sh", "{port}"]
 "#;
 
-/// The contenders that remain of `one`, `two` and all mechanisms when `names` are asked for.
+/// The candidates that remain of `one`, `two` and all mechanisms when `names` are asked for.
 fn chosen(names: &[&str]) -> Result<Vec<String>, ScenarioError> {
     let names = names.iter().map(ToString::to_string).collect();
     let overrides = Overrides { mechanisms: Some(names), ..Overrides::default() };
     let Prepared { scenario, .. } = prepare(&overrides, of(&format!("{TEXT}{SERVERS}")))?;
-    Ok(scenario.contenders().map(str::to_owned).collect())
+    Ok(scenario.candidates().map(str::to_owned).collect())
 }
 
 #[test]
@@ -223,35 +222,21 @@ mod of_a_default_build {
     }
 
     #[test]
-    fn the_control_is_something_that_is_measured() {
-        let control = |overrides: &Overrides| prepare(overrides, of(TEXT)).expect("sound").scenario.control;
-        assert_eq!(control(&Overrides::default()).as_deref(), Some("epoll-lt"));
-        assert_eq!(control(&only(&["poll", "epoll-lt"])).as_deref(), Some("epoll-lt"));
-        assert_eq!(control(&only(&["select", "poll"])).as_deref(), Some("select"));
-    }
-
-    #[test]
-    fn repeats_that_are_asked_for_are_exactly_as_many() {
-        let stop = |overrides: &Overrides| prepare(overrides, of(TEXT)).expect("sound").scenario.stop;
-        assert!(stop(&Overrides::default()).is_some());
-        assert_eq!(stop(&Overrides { repeats: Some(4), ..Overrides::default() }), None);
-        assert_eq!(stop(&Overrides { quick: true, ..Overrides::default() }), None);
-    }
-
-    #[test]
     fn everything_else_that_makes_no_sense_is_named_with_its_key() {
-        let head = "control = \"kqueue\"\n";
-        let tail = "\n[stop]\nratio_half_width = 0\nrepeats_at_most = 2\n[[exclude]]\nmechanism = \"kqueue\"\n\
-                    reason = \" \"\nsweep = \"none\"\naccept = \"private\"\n";
-        let kept = |line: &&str| !line.starts_with("control") && !line.starts_with("stop");
-        let bare = TEXT.lines().filter(kept).collect::<Vec<_>>().join("\n");
-        let error =
-            prepare(&Overrides::default(), of(&format!("{head}{bare}{tail}"))).expect_err("all wrong");
+        let tail =
+            "\n[[exclude]]\nmechanism = \"kqueue\"\nreason = \" \"\nsweep = \"none\"\naccept = \"private\"\n";
+        let text = TEXT
+            .replacen("reference = \"epoll-lt\"", "reference = \"kqueue\"", 1)
+            .replacen("starts = 6", "starts = 0", 1)
+            .replacen("slice_s = 0.04", "slice_s = 0", 1)
+            .replacen("busy_share = 0.5", "busy_share = 1", 1);
+        let error = prepare(&Overrides::default(), of(&format!("{text}{tail}"))).expect_err("all wrong");
         let ScenarioError(wrong) = error;
         for key in [
-            "control",
-            "stop.ratio_half_width",
-            "stop.repeats_at_most",
+            "reference",
+            "rounds.starts",
+            "rounds.slice_s",
+            "rounds.busy_share",
             "exclude[0].mechanism",
             "exclude[0].reason",
             "exclude[0].sweep",
@@ -266,10 +251,7 @@ mod of_a_default_build {
 #[cfg(all(feature = "epoll-lt", feature = "poll", feature = "select"))]
 mod reference {
     use super::*;
-
-    fn prepared(overrides: &Overrides) -> Result<Prepared, ScenarioError> {
-        prepare(overrides, draft("side-by-side").expect("embedded"))
-    }
+    use model::schema::Rounds;
 
     fn only(names: &[&str]) -> Overrides {
         let names = names.iter().map(ToString::to_string).collect();
@@ -277,8 +259,7 @@ mod reference {
     }
 
     fn reference(overrides: &Overrides) -> String {
-        let scenario = prepared(overrides).expect("it can be run").scenario;
-        scenario.rounds.expect("it is measured in rounds").reference
+        prepare(overrides, of(TEXT)).expect("it can be run").scenario.reference
     }
 
     #[test]
@@ -290,21 +271,30 @@ mod reference {
     }
 
     #[test]
+    fn a_reference_that_is_left_out_everywhere_has_the_first_in_its_place() {
+        let text = format!("{TEXT}\n[[exclude]]\nmechanism = \"epoll-lt\"\nreason = \"a test\"\n");
+        let scenario = prepare(&Overrides::default(), of(&text)).expect("it can be run").scenario;
+        assert_eq!(Some(scenario.reference.as_str()), scenario.candidates().next());
+    }
+
+    #[test]
     fn a_reference_that_is_not_measured_is_told_by_the_option_that_named_it() {
         let asked = Overrides { reference: Some("epoll-lt".into()), ..only(&["poll", "select"]) };
-        let error = prepared(&asked).expect_err("it is not measured").to_string();
+        let error = prepare(&asked, of(TEXT)).expect_err("it is not measured").to_string();
         assert!(error.starts_with("--reference: 'epoll-lt' is not among what is measured"), "{error}");
     }
 
     #[test]
-    fn a_quick_run_has_two_starts_and_a_thorough_one_twice_as_many() {
-        let rounds = |overrides: &Overrides| {
-            prepared(overrides).expect("it can be run").scenario.rounds.expect("it is measured in rounds")
-        };
-        let default = rounds(&only(&["poll", "epoll-lt"]));
-        let quick = rounds(&Overrides { quick: true, ..only(&["poll", "epoll-lt"]) });
-        let thorough = rounds(&Overrides { thorough: true, ..only(&["poll", "epoll-lt"]) });
-        assert_eq!([quick.starts, thorough.starts], [2, 2 * default.starts]);
-        assert!(quick.point_s < default.point_s && default.point_s < thorough.point_s);
+    fn a_quick_run_is_what_the_scenario_says_and_a_thorough_one_has_twice_the_starts_in_six_times_the_time() {
+        let rounds =
+            |overrides: &Overrides| prepare(overrides, of(TEXT)).expect("it can be run").scenario.rounds;
+        let default = rounds(&Overrides::default());
+        let quick = rounds(&Overrides { quick: true, ..Overrides::default() });
+        let thorough = rounds(&Overrides { thorough: true, ..Overrides::default() });
+        let Rounds { starts, point_s, half_widths, .. } = default;
+        let wider = |times| half_widths.scaled(times);
+        assert_eq!(quick, Rounds { starts: 2, point_s: 12.5, half_widths: wider(2.0), ..default });
+        let (starts, point_s) = (starts * 2, point_s * 6.0);
+        assert_eq!(thorough, Rounds { starts, point_s, half_widths: wider(1.0 / 3.0), ..default });
     }
 }

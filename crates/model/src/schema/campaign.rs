@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Connections, Diagnosis, Environment, LoadReport, Point, Scenario, Slab, Usage};
+use super::{
+    Connections, Diagnosis, Environment, Exclude, ExternalServer, LoadReport, Point, Protocol, Slab, Sweep,
+    Usage, program_of, twin_of,
+};
 
 /// Everything that one `muxbench run` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +44,7 @@ impl Campaign {
     }
 }
 
-/// Why the repeats of a campaign with a [`Stop`](super::Stop) ended.
+/// Why the repeats of a campaign with a [`Stop`] ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stopped {
     /// Repeats that were made.
@@ -56,7 +59,7 @@ pub struct Stopped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The scenario with every override applied.
-    pub scenario: Scenario,
+    pub scenario: CellScenario,
     /// The points, in order; every contender is measured at each of them.
     pub points: Vec<Point>,
     /// The seed of the order of cells and of every schedule.
@@ -125,4 +128,91 @@ pub struct Phase {
     /// In closed loop: whether `throughput_per_s` is the server's capacity (its processor was full and
     /// the generator's was not) or only a lower bound of it.
     pub is_capacity: bool,
+}
+
+/// A scenario of cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CellScenario {
+    /// Its name.
+    pub name: String,
+    /// What the experiment asks, for a reader.
+    pub analysis: String,
+    /// Mechanisms to measure, by name.
+    #[serde(default)]
+    pub mechanisms: Vec<String>,
+    /// Servers of other making to measure beside them.
+    #[serde(rename = "server", skip_serializing_if = "Vec::is_empty", default)]
+    pub servers: Vec<ExternalServer>,
+    /// What is not measured, and why.
+    #[serde(rename = "exclude", skip_serializing_if = "Vec::is_empty", default)]
+    pub excludes: Vec<Exclude>,
+    /// The contender that is measured a second time, against itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<String>,
+    /// How often each cell is repeated; with `stop`, how often at least.
+    pub repeats: u32,
+    /// Repeat until the figures are as sure as this.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stop: Option<Stop>,
+    /// The load that every cell is put under, unless its point says otherwise.
+    pub load: CellLoad,
+    /// How long the phases of a cell last.
+    pub timing: Timing,
+    /// The points to measure at.
+    #[serde(rename = "sweep")]
+    pub sweeps: Vec<Sweep>,
+}
+
+impl CellScenario {
+    /// The names of all that is compared.
+    pub fn contenders(&self) -> impl Iterator<Item = &str> {
+        let servers = self.servers.iter().map(|server| &server.name);
+        self.mechanisms.iter().chain(servers).map(String::as_str)
+    }
+
+    /// The name under which the second of the A/A pair is measured.
+    pub fn control_name(&self) -> Option<String> {
+        self.control.as_deref().map(twin_of)
+    }
+
+    /// Why `contender` is not measured at `point`, where that is so.
+    pub fn exclusion(&self, contender: &str, point: &Point) -> Option<&Exclude> {
+        let mechanism = program_of(contender);
+        self.excludes.iter().find(|exclude| exclude.mechanism == mechanism && exclude.covers(point))
+    }
+}
+
+/// When repeats end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// What the 95 % interval may reach to either side of the ratio, as a share of it: 0.1 is 10 %.
+    pub ratio_half_width: f64,
+    /// Repeats after which there are no more, however wide the intervals.
+    pub repeats_at_most: u32,
+}
+
+/// The load that every cell is put under.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CellLoad {
+    /// Bytes of a request.
+    pub size_bytes: u32,
+    /// Requests a second of the open-loop phase.
+    pub rate_per_s: f64,
+    /// What the server answers.
+    pub protocol: Protocol,
+}
+
+/// How long the phases of a cell last, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Load before each measured window.
+    pub warmup_s: f64,
+    /// The closed-loop window.
+    pub capacity_s: f64,
+    /// The open-loop window.
+    pub latency_s: f64,
 }

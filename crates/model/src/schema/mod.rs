@@ -21,7 +21,7 @@ mod usage;
 mod workload;
 
 pub use bench::{BenchGroup, BenchPoint};
-pub use campaign::{Campaign, Cell, CellStatus, Phase, Plan, Stopped};
+pub use campaign::{Campaign, Cell, CellLoad, CellScenario, CellStatus, Phase, Plan, Stop, Stopped, Timing};
 pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
 pub use comparison::{
     Compared, ComparedCampaign, ComparedRatio, ComparedSide, ComparedTotal, ComparedVerdict, Comparison,
@@ -37,7 +37,7 @@ pub use load::{
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
 pub use scenario::{
-    ActiveList, Exclude, ExternalServer, HalfWidths, Load, Quick, Rounds, Scenario, Stop, Sweep, Timing,
+    ActiveList, Exclude, ExternalServer, HalfWidths, Load, Quick, QuickRounds, Rounds, Scenario, Sweep,
     base_of, is_base, program_of, twin_of,
 };
 pub use self_check::{Check, SelfCheck};

@@ -1,9 +1,11 @@
-//! Where a cell is measured.
+//! Where candidates are measured.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a cell was measured. What is absent is as the scenario's load says.
+use super::Rounds;
+
+/// Where candidates are measured. What is absent is as the scenario says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The sweep that it belongs to.
@@ -22,12 +24,18 @@ pub struct Point {
     /// Bytes of a request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size_bytes: Option<u32>,
-    /// Requests a second of the open-loop phase.
+    /// Requests per second in the place of the light rate; there is no busy rate then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate_per_s: Option<u32>,
-    /// Connections a second that are closed and replaced.
+    /// Connections per second that are closed and replaced.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub churn_per_s: Option<u32>,
+    /// Shortest window of a slice, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slice_ms: Option<u32>,
+    /// The most candidates that are alive at a time, the reference among them and its twin not counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alive: Option<u32>,
 }
 
 impl Point {
@@ -47,7 +55,14 @@ impl Point {
             size_bytes: None,
             rate_per_s: None,
             churn_per_s: None,
+            slice_ms: None,
+            alive: None,
         }
+    }
+
+    /// The shortest window of a slice here, in seconds.
+    pub fn slice_s(&self, rounds: &Rounds) -> f64 {
+        self.slice_ms.map_or(rounds.slice_s, |slice_ms| f64::from(slice_ms) / 1e3)
     }
 }
 
@@ -65,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_is_written_as_before_unless_there_is_more_to_it() {
+    fn a_point_has_no_more_keys_than_there_is_to_say() {
         let plain = Point::new("idle-scaling", 100, 10);
         let text = serde_json::to_string(&plain).expect("serialises");
         assert_eq!(text, r#"{"sweep":"idle-scaling","connections":100,"active":10}"#);
@@ -75,6 +90,8 @@ mod tests {
             size_bytes: Some(1024),
             rate_per_s: Some(2000),
             churn_per_s: Some(100),
+            slice_ms: Some(80),
+            alive: Some(2),
             ..plain.clone()
         };
         for point in [plain, full] {

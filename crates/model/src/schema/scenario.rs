@@ -27,22 +27,13 @@ pub struct Scenario {
     /// What is not measured, and why.
     #[serde(rename = "exclude", skip_serializing_if = "Vec::is_empty", default)]
     pub excludes: Vec<Exclude>,
-    /// The contender that is measured a second time, against itself, so that a campaign shows how often it
-    /// sees a difference where there is none.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub control: Option<String>,
-    /// How often each cell is repeated; with `stop`, how often at least.
-    pub repeats: u32,
-    /// Repeat until the figures are as sure as this.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub stop: Option<Stop>,
-    /// How candidates are measured in rounds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rounds: Option<Rounds>,
-    /// The load that every cell is put under, unless its point says otherwise.
+    /// The candidate that all others are compared with, and that is measured a second time as its own twin, so that a campaign
+    /// shows how often it sees a difference where there is none.
+    pub reference: String,
+    /// The load, unless a point says otherwise.
     pub load: Load,
-    /// How long the phases of a cell last.
-    pub timing: Timing,
+    /// How candidates are measured.
+    pub rounds: Rounds,
     /// The points to measure at.
     #[serde(rename = "sweep")]
     pub sweeps: Vec<Sweep>,
@@ -54,43 +45,31 @@ pub struct Scenario {
 impl Scenario {
     /// The names of all that is compared, in the order of tables and figures: the mechanisms, then the
     /// external servers.
-    pub fn contenders(&self) -> impl Iterator<Item = &str> {
+    pub fn candidates(&self) -> impl Iterator<Item = &str> {
         let servers = self.servers.iter().map(|server| &server.name);
         self.mechanisms.iter().chain(servers).map(String::as_str)
     }
 
-    /// The name under which the second of the A/A pair is measured: `epoll-lt again`.
-    pub fn control_name(&self) -> Option<String> {
-        Some(format!("{}{AGAIN}", self.control.as_ref()?))
-    }
-
-    /// The names of all that is measured: the contenders, and after them the second of the A/A pair.
-    pub fn measured(&self) -> impl Iterator<Item = String> {
-        self.contenders().map(str::to_owned).chain(self.control_name())
-    }
-
-    /// Why `contender` is not measured at `point`, where that is so.
-    pub fn exclusion(&self, contender: &str, point: &Point) -> Option<&Exclude> {
-        let mechanism = program_of(contender);
+    /// Why `candidate` is not measured at `point`, where that is so.
+    pub fn exclusion(&self, candidate: &str, point: &Point) -> Option<&Exclude> {
+        let mechanism = program_of(candidate);
         self.excludes.iter().find(|exclude| exclude.mechanism == mechanism && exclude.covers(point))
     }
 }
 
-/// What the name of the second of an A/A pair has behind that of the first. No mechanism and no server has a
-/// name with a space in it.
+/// What the name of a twin has behind that of the candidate. No mechanism and no server has a name with a space in it.
 const AGAIN: &str = " again";
 
 /// What the name of a candidate of another build has behind that of this build's.
 const BASE: &str = " base";
 
-/// The mechanism or the server that is run for `contender`: of the second of an A/A pair, what the first is; of another build's, what
-/// this build's is.
-pub fn program_of(contender: &str) -> &str {
-    let contender = contender.strip_suffix(AGAIN).unwrap_or(contender);
-    contender.strip_suffix(BASE).unwrap_or(contender)
+/// The mechanism or the server that is run for `candidate`: of a twin, what the other is; of another build's, what this build's is.
+pub fn program_of(candidate: &str) -> &str {
+    let candidate = candidate.strip_suffix(AGAIN).unwrap_or(candidate);
+    candidate.strip_suffix(BASE).unwrap_or(candidate)
 }
 
-/// The name of the twin of a candidate, which is measured as its own control.
+/// The name of the twin of a candidate, which is the same server started a second time.
 pub fn twin_of(candidate: &str) -> String {
     format!("{candidate}{AGAIN}")
 }
@@ -131,31 +110,17 @@ impl Exclude {
     }
 
     /// Whether `point` is one that the mechanism is left out at.
-    fn covers(&self, point: &Point) -> bool {
+    pub(super) fn covers(&self, point: &Point) -> bool {
         self.sweep.as_ref().is_none_or(|sweep| *sweep == point.sweep)
             && self.above_connections.is_none_or(|most| point.connections > most)
             && self.accept.as_ref().is_none_or(|accept| Some(accept) == point.accept.as_ref())
     }
 }
 
-/// When repeats end: once the main ratio is known well enough at every point, or at a bound.
-///
-/// The main ratio is that of a contender's median response to the best one's, formed within repeats.
+/// How candidates are measured: all at once, in rounds of short slices.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stop {
-    /// What the 95 % interval may reach to either side of the ratio, as a share of it: 0.1 is 10 %.
-    pub ratio_half_width: f64,
-    /// Repeats after which there are no more, however wide the intervals.
-    pub repeats_at_most: u32,
-}
-
-/// How candidates are measured: all at once, in rounds of short slices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Rounds {
-    /// The candidate that all others are compared with, and that is measured a second time as its own twin.
-    pub reference: String,
     /// How often servers and connections are started anew.
     pub starts: u32,
     /// Time of each point, over all its starts, in seconds.
@@ -218,38 +183,31 @@ pub struct ExternalServer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quick {
-    /// How often each cell is repeated.
-    pub repeats: u32,
-    /// How long the phases of a cell last.
-    pub timing: Timing,
+    /// What it changes of the scenario's rounds.
+    pub rounds: QuickRounds,
     /// The points to measure at.
     #[serde(rename = "sweep")]
     pub sweeps: Vec<Sweep>,
 }
 
-/// The load that every cell is put under.
+/// Fewer and shorter rounds; all else is as in the scenario's [`Rounds`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuickRounds {
+    /// How often servers and connections are started anew.
+    pub starts: u32,
+    /// Time of each point, over all its starts, in seconds.
+    pub point_s: f64,
+}
+
+/// The load, the same for all candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Bytes of a request.
     pub size_bytes: u32,
-    /// Requests a second of the open-loop phase: one rate for all mechanisms, so that their
-    /// latencies can be compared.
-    pub rate_per_s: f64,
     /// What the server answers.
     pub protocol: Protocol,
-}
-
-/// How long the phases of a cell last, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Timing {
-    /// Load before each measured window.
-    pub warmup_s: f64,
-    /// The closed-loop window.
-    pub capacity_s: f64,
-    /// The open-loop window.
-    pub latency_s: f64,
 }
 
 /// A set of points: every combination of what its lists hold.
@@ -271,19 +229,26 @@ pub struct Sweep {
     /// Bytes of a request, also as `"64k"` (65,536).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sizes: Vec<String>,
-    /// Requests a second of the open-loop phase, also as `"20k"`.
+    /// Requests per second in the place of the light rate, also as `"20k"`; there is no busy rate then.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rates: Vec<String>,
-    /// Connections a second that are closed and replaced while there is load.
+    /// Connections per second that are closed and replaced while there is load.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub churn: Vec<String>,
+    /// Shortest windows of a slice, in milliseconds, in the place of the scenario's.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub slices_ms: Vec<u32>,
+    /// The most candidates that are alive at a time, the reference among them and its twin not counted.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub alive: Vec<u32>,
 }
 
 impl Sweep {
     /// Whether connections are all that differs between its points.
     pub fn varies_connections_alone(&self) -> bool {
-        let lists = [self.accept.len(), self.sizes.len(), self.rates.len(), self.churn.len()];
-        self.threads.len() <= 1 && lists.into_iter().all(|values| values <= 1) && self.active.len() == 1
+        let texts = [&self.accept, &self.sizes, &self.rates, &self.churn].map(Vec::len);
+        let counts = [&self.threads, &self.slices_ms, &self.alive].map(Vec::len);
+        texts.into_iter().chain(counts).all(|values| values <= 1) && self.active.len() == 1
     }
 }
 
@@ -359,5 +324,43 @@ mod tests {
         }
         let error = serde_json::from_str::<ActiveList>("10").expect_err("a bare number").to_string();
         assert!(error.contains("a share (\"5%\")"), "{error}");
+    }
+
+    fn scenario(exclude: &Exclude) -> Scenario {
+        let text = serde_json::json!({
+            "name": "a", "analysis": "?", "mechanisms": ["poll", "select"], "reference": "poll", "exclude": [exclude],
+            "load": { "size_bytes": 64, "protocol": "echo" },
+            "rounds": { "starts": 2, "point_s": 1.0, "slice_s": 0.04, "light_per_s": 1000.0, "busy_share": 0.5 },
+            "sweep": [],
+        });
+        serde_json::from_value(text).expect("a scenario")
+    }
+
+    #[test]
+    fn a_twin_and_another_build_s_are_run_as_what_they_are() {
+        for name in ["poll", &twin_of("poll"), &base_of("poll"), &twin_of(&base_of("poll"))] {
+            assert_eq!(program_of(name), "poll", "{name}");
+        }
+        assert!(is_base(&twin_of(&base_of("poll"))) && !is_base(&twin_of("poll")));
+    }
+
+    #[test]
+    fn an_exclusion_covers_the_points_that_all_of_it_holds_for() {
+        let shared = Point { accept: Some("shared".into()), ..Point::new("herd", 100, 10) };
+        let base = Exclude { mechanism: "poll".into(), reason: "because".into(), ..Exclude::default() };
+        for (exclude, covered) in [
+            (base.clone(), true),
+            (Exclude { sweep: Some("herd".into()), ..base.clone() }, true),
+            (Exclude { sweep: Some("other".into()), ..base.clone() }, false),
+            (Exclude { above_connections: Some(99), ..base.clone() }, true),
+            (Exclude { above_connections: Some(100), ..base.clone() }, false),
+            (Exclude { accept: Some("shared".into()), above_connections: Some(99), ..base.clone() }, true),
+            (Exclude { accept: Some("exclusive".into()), ..base.clone() }, false),
+        ] {
+            let scenario = scenario(&exclude);
+            assert_eq!(scenario.exclusion("poll", &shared).is_some(), covered, "{exclude:?}");
+            assert_eq!(scenario.exclusion("poll again", &shared).is_some(), covered, "{exclude:?}");
+            assert_eq!(scenario.exclusion("select", &shared), None);
+        }
     }
 }

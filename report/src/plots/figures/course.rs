@@ -4,7 +4,7 @@ use super::measure::number;
 use crate::analysis::{Analysis, PointAnalysis};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use model::schema::{Load, Point, Sweep};
+use model::schema::{CellLoad, Point, Sweep};
 
 /// More of what else varies than this are not all drawn.
 const MOST_FACETS: usize = 4;
@@ -87,7 +87,7 @@ impl Dimension {
     }
 
     /// Where a point stands.
-    fn value(self, point: &Point, load: &Load) -> f64 {
+    fn value(self, point: &Point, load: &CellLoad) -> f64 {
         match self {
             Self::Connections => point.connections.into(),
             Self::Share => share(point),
