@@ -6,13 +6,14 @@
 #![cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use model::campaign::{Campaign, Histograms};
 use model::read;
-use model::schema::{BenchGroup, Campaign, Semantics};
+use model::schema::{BenchGroup, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
-use report::analysis::Analysis;
 use report::mechanism_costs as costs;
+use report::rounds::Analysis;
 use report::semantics::situation_table;
 
 const PAGE: &str = "docs/MECHANISMS.md";
@@ -22,13 +23,10 @@ const END: &str = "<!-- end -->";
 /// Where a mechanism may have been measured, those first that tell most of it.
 const CAMPAIGNS: [&str; 2] = ["campaign.json", "libraries/campaign.json"];
 
-fn campaigns() -> Vec<Campaign> {
+fn campaigns() -> Vec<(Campaign, Histograms)> {
     let paths = CAMPAIGNS.map(|name| Path::new(RESULTS).join(name));
-    paths
-        .iter()
-        .filter(|path| read::exists(path))
-        .map(|path| read::campaign(path).expect("a campaign"))
-        .collect()
+    let is_campaign = |path: &&PathBuf| matches!(read::kind(path), Ok(Some(kind)) if kind == "rounds");
+    paths.iter().filter(is_campaign).map(|path| read::rounds(path).expect("a campaign")).collect()
 }
 
 fn benches() -> Vec<BenchGroup> {
@@ -43,9 +41,8 @@ fn section(mechanism: &Mechanism, analyses: &[Analysis<'_>], benches: &[BenchGro
     let Mechanism { name, about, limit, echo_calls, connection_calls, .. } = mechanism;
     let file = format!("src/mechanisms/{}.rs", name.replace('-', "_"));
     let calls = |calls: &[&str]| calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", ");
-    let costs = costs::of(name, analyses, benches).unwrap_or_else(|| {
-        format!("Not in the reference campaign: `muxbench run libraries --mechanisms {name}`.\n")
-    });
+    let costs = costs::of(name, analyses, benches)
+        .unwrap_or_else(|| format!("Not in the reference campaign: `muxbench run --mechanisms {name}`.\n"));
     format!(
         "[{file}](../{file}): {about}.\n\n- **Calls of a turn**: {}\n- **Calls of a connection besides**: {}\n- **Limit**: {limit}\n\n{costs}",
         calls(echo_calls),
@@ -78,7 +75,7 @@ fn situation(semantics: &Semantics, name: &str) -> String {
 fn the_page_on_the_mechanisms_says_what_the_registry_and_the_reference_say() {
     let (campaigns, benches) = (campaigns(), benches());
     let analyses: Vec<Analysis<'_>> =
-        campaigns.iter().map(|campaign| Analysis::of(campaign).expect("sound histograms")).collect();
+        campaigns.iter().map(|(campaign, histograms)| Analysis::of(campaign, histograms)).collect();
     let semantics = read::semantics(&Path::new(RESULTS).join("semantics.json")).expect("committed");
     let page = fs::read_to_string(PAGE).expect("committed");
     let again = remade(&page, |kind, name| match kind {

@@ -9,7 +9,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::read;
-use report::analysis::Analysis;
 
 use support::muxbench;
 
@@ -75,41 +74,61 @@ fn the_reference_figures_and_pages_are_made_again_byte_for_byte() {
     assert!(fs::metadata(results.join("report.html")).expect("made").len() < 3 << 20);
 }
 
-#[test]
-fn the_readme_has_the_table_and_the_finding_of_the_reference_campaign() {
-    let output =
-        muxbench().args(["report", "results/reference", "--table"]).output().expect("muxbench starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let table = String::from_utf8(output.stdout).expect("text");
-    let readme = read("README.md");
-    let excerpt = readme.split("<!-- table -->").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
-    let rows: Vec<_> = excerpt.expect("a table").lines().filter(|line| line.starts_with('|')).collect();
-    for row in &rows {
-        assert!(table.lines().any(|line| line == *row), "stale, see .ci/reference: {row}");
-    }
-    let scenario =
-        read::campaign(Path::new("results/reference/campaign.json")).expect("committed").plan.scenario;
-    // A head of two lines, and of each sweep its largest point with every mechanism.
-    assert_eq!(rows.len(), 2 + scenario.sweeps.len() * scenario.mechanisms.len(), "see .ci/reference");
-    let page = read("results/reference/report.md");
-    let finding = page.lines().next().and_then(|title| title.split_once(": ")).expect("a title").1;
-    assert!(readme.contains(finding), "the README does not state the finding: {finding}");
+/// The answer in a page of a campaign: what stands in its first block of code, with the marks of the block.
+fn answer_of(page: &str) -> &str {
+    let begin = page.find("```\n").expect("a block");
+    let length = page[begin + 4..].find("```\n").expect("its end") + 8;
+    &page[begin..begin + length]
+}
+
+/// The README with `answer` in its place.
+fn with_answer(readme: &str, answer: &str) -> String {
+    let (head, rest) = readme.split_once("<!-- answer -->\n").expect("a place for the answer");
+    let (_, rest) = rest.split_once("<!-- /answer -->").expect("its end");
+    format!("{head}<!-- answer -->\n{answer}<!-- /answer -->{rest}")
+}
+
+/// The page of the reference campaign; `None` as long as no campaign of rounds has been committed.
+fn reference_page() -> Option<String> {
+    let kind = read::kind(Path::new("results/reference/campaign.json")).ok().flatten();
+    (kind.as_deref() == Some("rounds")).then(|| read("results/reference/report.md"))
 }
 
 /// `UPDATE_PAGES=1` writes it again.
 #[test]
-fn the_readme_answers_from_the_reference_campaign() {
-    let campaign = read::campaign(Path::new("results/reference/campaign.json")).expect("committed");
-    let analysis = Analysis::of(&campaign).expect("sound histograms");
-    let answer = analysis.answer().expect("mechanisms to compare");
+fn the_readme_has_the_answer_of_the_reference_campaign_and_no_other() {
+    let page = reference_page();
     let readme = read("README.md");
-    let (head, rest) = readme.split_once("<!-- answer -->\n").expect("a place for the answer");
-    let (_, rest) = rest.split_once("<!-- end -->").expect("its end");
-    let again = format!("{head}<!-- answer -->\n{answer}\n<!-- end -->{rest}");
+    let again = with_answer(&readme, page.as_deref().map_or("", answer_of));
     if std::env::var_os("UPDATE_PAGES").is_some() {
         fs::write("README.md", &again).expect("written");
     }
     assert!(read("README.md") == again, "the README's answer is stale: see .ci/reference");
+}
+
+#[test]
+fn an_answer_takes_the_place_of_the_one_before() {
+    let page = "# a scenario\n\n```\nResponse: epoll-lt is unbeaten.\n\npoint\n```\n\n| point |\n```\nno answer\n```\n";
+    let readme = "first\n<!-- answer -->\nold\n<!-- /answer -->\nlast\n";
+    let again = with_answer(readme, answer_of(page));
+    let expected = "first\n<!-- answer -->\n```\nResponse: epoll-lt is unbeaten.\n\npoint\n```\n<!-- /answer -->\nlast\n";
+    assert_eq!(again, expected);
+    assert_eq!(with_answer(&again, answer_of(page)), expected);
+}
+
+/// The claims' ratios are those of the page: what docs/CLAIMS.md says of response times stands in its table.
+#[test]
+fn claims_and_page_of_the_reference_give_the_same_ratios() {
+    let Some(page) = reference_page() else { return };
+    let output =
+        muxbench().args(["claims", "--json", "results/reference"]).output().expect("muxbench starts");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let claims = found["claims"].as_array().expect("a list");
+    let figure =
+        &claims.iter().find(|claim| claim["id"] == "many-idle-few-active").expect("decided")["figure"];
+    let [value, low, high] = ["value", "low", "high"].map(|key| figure[key].as_f64().expect("a number"));
+    let [ratio, low, high] = report::format::ratio_and_ends(value, low, high);
+    assert!(page.contains(&format!("{ratio} ({low}–{high})")), "{figure} is not in the page");
 }
 
 /// The commands of `program` in the README and in `docs`, as words; the README's first.

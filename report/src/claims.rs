@@ -4,9 +4,12 @@ pub mod base;
 pub mod cost;
 pub mod explanation;
 pub mod page;
-pub mod pooled;
+mod part;
 
-use model::schema::{ClaimResult, ClaimVerdict, Evidence, Finding};
+use model::schema::{ClaimResult, ClaimVerdict, Evidence, FalseDifferences, Finding};
+use stats::{Interval, Proportion};
+
+use crate::rounds::Analysis;
 
 /// What `evidence` says of the claim it was gathered for, and why where that is not plain confirmation.
 ///
@@ -44,9 +47,18 @@ pub fn decided(id: &str, section: &str, claim: &str, evidence: Vec<Evidence>) ->
         because,
         evidence,
         figure: None,
-        cells: Vec::new(),
+        used: Vec::new(),
         needs: Vec::new(),
     }
+}
+
+/// How often the twins of all campaigns differed from their references; `None` where there is no twin.
+pub fn twins(campaigns: &[Analysis<'_>]) -> Option<FalseDifferences> {
+    let each: Vec<Proportion> = campaigns.iter().filter_map(|campaign| campaign.false_differences).collect();
+    let different = each.iter().map(|one| one.hits).sum();
+    let comparisons = each.iter().map(|one| one.cases).sum();
+    let Interval { low, high } = Proportion::of(different, comparisons)?.interval;
+    Some(FalseDifferences { campaigns: each.len() as u32, comparisons, different, low, high })
 }
 
 /// One line about evidence that is not simply as claimed.
@@ -79,6 +91,20 @@ mod tests {
 
     fn verdict(findings: &[Finding]) -> ClaimVerdict {
         judge(&findings.iter().map(|finding| evidence("ADD", *finding)).collect::<Vec<_>>()).0
+    }
+
+    #[test]
+    fn the_twins_of_several_campaigns_are_one_rate() {
+        use crate::rounds::testing::{Shape, realistic};
+        use model::campaign::Histograms;
+        let shape = Shape { starts: 3, rounds: 4, ..Shape::of(&["poll"]) };
+        let (campaign, none) = (shape.campaign(realistic), Histograms::default());
+        let [one, other] = [0, 1].map(|_| Analysis::of(&campaign, &none));
+        let alone = one.false_differences.expect("a twin");
+        let both = twins(&[one, other]).expect("twins");
+        assert_eq!((both.campaigns, both.comparisons, both.different), (2, 2 * alone.cases, 2 * alone.hits));
+        assert!(both.high - both.low < alone.interval.high - alone.interval.low);
+        assert_eq!(twins(&[]), None);
     }
 
     #[test]

@@ -236,43 +236,10 @@ fn cell(mechanism: &str, point: &Point, repeat: u32, shape: Shape) -> Cell {
 
 fn phase(point: &Point, shape: &Shape, response: Option<&Histogram>) -> Phase {
     let open = response.is_some();
-    let echoes = if open { shape.samples } else { shape.echoes_per_s as u64 };
-    let response = response.map(Latency::of);
-    let service = response.clone().unwrap_or_else(|| Latency::of(&histogram::empty()));
+    let load = load_of(point, shape, response);
+    let echoes = load.completed;
     Phase {
-        load: LoadReport {
-            valid: true,
-            invalid_reasons: Vec::new(),
-            settings: settings(point, open),
-            connections: Connections::default(),
-            window_s: 1.0,
-            throughput_per_s: echoes as f64,
-            scheduled: echoes,
-            completed: echoes,
-            outstanding: 0,
-            unsent: 0,
-            errors: BTreeMap::new(),
-            errnos: BTreeMap::new(),
-            delayed: 0,
-            response,
-            service,
-            lateness: None,
-            connect: None,
-            churn_connect: None,
-            generator_busy: 0.5,
-            generator_starved: 0.0,
-            cpu_quota: None,
-            steal: 0.0,
-            response_kernel: None,
-            generator_added: None,
-            timestamp_error_ns: None,
-            self_check: None,
-            intervals: Vec::new(),
-            started_at: "2026-01-02T03:04:05.678901234Z".to_owned(),
-            shard: None,
-            shards: Vec::new(),
-            start_skew_s: None,
-        },
+        load,
         usage: Usage {
             window_s: 1.0,
             echoes,
@@ -291,6 +258,51 @@ fn phase(point: &Point, shape: &Shape, response: Option<&Histogram>) -> Phase {
             },
         },
         is_capacity: shape.is_capacity && !open,
+    }
+}
+
+/// A valid run of the generator in closed loop.
+pub fn load() -> LoadReport {
+    load_of(&Point::new("load", 10, 10), &Shape::default(), None)
+}
+
+fn load_of(point: &Point, shape: &Shape, response: Option<&Histogram>) -> LoadReport {
+    let open = response.is_some();
+    let completed = if open { shape.samples } else { shape.echoes_per_s as u64 };
+    let response = response.map(Latency::of);
+    let service = response.clone().unwrap_or_else(|| Latency::of(&histogram::empty()));
+    LoadReport {
+        valid: true,
+        invalid_reasons: Vec::new(),
+        settings: settings(point, open),
+        connections: Connections::default(),
+        window_s: 1.0,
+        throughput_per_s: completed as f64,
+        scheduled: completed,
+        completed,
+        outstanding: 0,
+        unsent: 0,
+        errors: BTreeMap::new(),
+        errnos: BTreeMap::new(),
+        delayed: 0,
+        response,
+        service,
+        lateness: None,
+        connect: None,
+        churn_connect: None,
+        generator_busy: 0.5,
+        generator_starved: 0.0,
+        cpu_quota: None,
+        steal: 0.0,
+        response_kernel: None,
+        generator_added: None,
+        timestamp_error_ns: None,
+        self_check: None,
+        intervals: Vec::new(),
+        started_at: "2026-01-02T03:04:05.678901234Z".to_owned(),
+        shard: None,
+        shards: Vec::new(),
+        start_skew_s: None,
     }
 }
 

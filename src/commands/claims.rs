@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use model::campaign::{Campaign, Histograms, Length};
 use model::schema::{
-    BenchGroup, Campaign, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION,
-    Semantics,
+    BenchGroup, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION, Semantics,
 };
 use model::{note, read};
 use muxbench::semantics::{self, Selection};
-use report::agreement;
 use report::claims::base::Base;
-use report::claims::{cost, page};
+use report::claims::{self, cost, page};
+use report::rounds::Analysis;
 
 use super::{UsageError, print};
 
@@ -69,7 +69,7 @@ impl Claims {
 /// All results of some folders.
 #[derive(Default)]
 pub struct Found {
-    pub campaigns: Vec<Campaign>,
+    pub campaigns: Vec<(Campaign, Histograms)>,
     /// The folder of each campaign.
     pub folders: Vec<PathBuf>,
     pub benches: Vec<BenchGroup>,
@@ -106,10 +106,10 @@ impl Found {
     /// Takes the result in a file; one that is no result, or of no use here, is passed over.
     pub fn take(&mut self, path: &Path) -> anyhow::Result<()> {
         let source = match read::kind(path)?.as_deref() {
-            Some("campaign") => {
-                let campaign = read::campaign(path)?;
+            Some("rounds") => {
+                let (campaign, histograms) = read::rounds(path)?;
                 let source = of_campaign(&campaign);
-                self.campaigns.push(campaign);
+                self.campaigns.push((campaign, histograms));
                 self.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
                 source
             }
@@ -155,11 +155,12 @@ impl Found {
             self.sources.push(format!("{}, live", of_semantics(&observed.semantics)));
             self.semantics = Some(observed.semantics);
         }
-        self.verdicts(&self.campaigns)
+        let analyses: Vec<_> = self.campaigns.iter().map(|(one, counts)| Analysis::of(one, counts)).collect();
+        self.verdicts(&analyses)
     }
 
     /// Decides what can be decided from `campaigns` and what else was found, without observing anything.
-    pub fn verdicts(&self, campaigns: &[Campaign]) -> Verdicts {
+    pub fn verdicts(&self, campaigns: &[Analysis<'_>]) -> Verdicts {
         let base = Base {
             campaigns,
             benches: &self.benches,
@@ -172,7 +173,7 @@ impl Found {
             schema_version: SCHEMA_VERSION,
             muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
             sources: self.sources.clone(),
-            false_differences: agreement::over(&campaigns.iter().collect::<Vec<_>>()),
+            false_differences: claims::twins(campaigns),
             claims,
         }
     }
@@ -180,15 +181,15 @@ impl Found {
 
 /// A campaign as a source of verdicts.
 pub fn of_campaign(campaign: &Campaign) -> String {
-    let scenario = &campaign.plan.scenario;
-    let quick = if campaign.quick { ", quick" } else { "" };
-    let repeats = report::format::plural(campaign.repeats() as usize, "repeat");
-    format!(
-        "campaign {} of {}, {repeats}{quick}, {}",
-        scenario.name,
-        campaign.started,
-        machine(&campaign.environment)
-    )
+    let scenario = &campaign.plan.scenario.name;
+    let rounds = report::format::plural(campaign.rounds.len(), "round");
+    let length = match campaign.length {
+        Length::Quick => ", quick",
+        Length::Default => "",
+        Length::Thorough => ", thorough",
+    };
+    let machine = machine(&campaign.environment);
+    format!("campaign {scenario} of {}, {rounds}{length}, {machine}", campaign.started)
 }
 
 fn of_semantics(semantics: &Semantics) -> String {

@@ -16,7 +16,7 @@ use muxbench::experiment::FILE_NAME;
 use report::analysis::Analysis;
 use report::page::{self, Figure, Part, Sources};
 
-use super::claims::{Found, json_files, of_campaign};
+use super::claims::{Found, json_files};
 
 /// Draw figures, print the table and make the page of a campaign, or of several, from results alone
 ///
@@ -66,8 +66,7 @@ impl Report {
             super::print(report::markdown::summary(&Analysis::of(&campaign)?))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut found = self.gather()?;
-        let campaigns = std::mem::take(&mut found.campaigns);
+        let (campaigns, found) = self.gather()?;
         self.report(&campaigns, &found, true)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -97,23 +96,33 @@ impl Report {
 
     /// Every result in the folder and below, its own campaign first. What cannot be read is told and left out, but for
     /// that campaign, which a page cannot do without unless there are others.
-    fn gather(&self) -> anyhow::Result<Found> {
+    fn gather(&self) -> anyhow::Result<(Vec<Campaign>, Found)> {
         let own = self.folder.join(FILE_NAME);
-        let mut found = Found::default();
+        let (mut campaigns, mut found) = (Vec::new(), Found::default());
         if read::exists(&own) {
-            found.campaigns.push(read::campaign(&own)?);
+            campaigns.push(read::campaign(&own)?);
             found.folders.push(self.folder.clone());
-            found.sources.extend(found.campaigns.first().map(of_campaign));
         }
         let files = if self.folder.is_dir() { json_files(&self.folder)? } else { Vec::new() };
-        files.iter().filter(|path| **path != own).for_each(|path| take(&mut found, path));
-        if found.campaigns.is_empty() {
-            found.campaigns.push(read::campaign(&own)?);
+        for path in files.iter().filter(|path| **path != own) {
+            match read::kind(path) {
+                Ok(Some(kind)) if kind == "campaign" => match read::campaign(path) {
+                    Ok(campaign) => {
+                        campaigns.push(campaign);
+                        found.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
+                    }
+                    Err(error) => note!("muxbench: left out: {}", report::format::error(&error)),
+                },
+                _ => take(&mut found, path),
+            }
+        }
+        if campaigns.is_empty() {
+            campaigns.push(read::campaign(&own)?);
         }
         if found.benches.is_empty() {
             self.take_benches(&mut found);
         }
-        Ok(found)
+        Ok((campaigns, found))
     }
 
     /// The micro-benchmarks of the folder, or those beside it, where `cargo bench` leaves them.
@@ -153,7 +162,7 @@ impl Report {
             benches: &found.benches,
             loads: &found.loads,
             reproductions: found.reproductions.as_ref(),
-            claims: &found.verdicts(campaigns),
+            claims: &found.verdicts(&[]),
         })?;
         let path = self.folder.join("report.html");
         model::files::write_atomically(&path, html.as_bytes())?;

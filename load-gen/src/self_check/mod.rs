@@ -1,5 +1,5 @@
 //! The generator tests itself: whether what it sent was the load that was asked for, and whether the run was one
-//! experiment from its begin to its end. docs/METHODOLOGY.md gives the reasons for each check and its bounds.
+//! experiment from its begin to its end. docs/LOAD-GEN.md gives the reasons for each check and its bounds.
 
 mod arrivals;
 #[cfg(test)]

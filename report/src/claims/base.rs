@@ -1,17 +1,26 @@
-//! What claims about cost are decided from, and how what was found is weighed.
+//! What claims about cost are decided from, and where in it each claim looks.
+
+use std::collections::BTreeMap;
+
+use model::campaign::{Length, Phase};
+use model::schema::{BenchGroup, BenchPoint, Evidence, LoadReport, Point, Semantics};
+use stats::{Interval, Ratio, geometric_means};
 
 use crate::format;
-use crate::line::{self, Line};
-use crate::statistics::{Ratio, Summary, Verdict};
-use model::schema::{
-    BenchGroup, BenchPoint, Campaign, ClaimFigure, Evidence, Finding, LoadReport, Point, Semantics,
-};
+use crate::rounds::{Analysis, GroupAnalysis, Metric};
+
+/// Connections from which on there are many.
+const MANY: u32 = 1_000;
+/// Connections up to which there are few.
+const FEW: u32 = 100;
+/// Bytes from which on a message is large.
+const LARGE: u32 = 16 * 1024;
 
 /// Results, of whatever there is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Base<'a> {
     /// Campaigns, of any scenario.
-    pub campaigns: &'a [Campaign],
+    pub campaigns: &'a [Analysis<'a>],
     /// Groups of micro-benchmarks.
     pub benches: &'a [BenchGroup],
     /// Single runs of the generator, of which the greatest tells what a machine held.
@@ -20,271 +29,262 @@ pub struct Base<'a> {
     pub semantics: Option<&'a Semantics>,
 }
 
-impl<'a> Base<'a> {
-    /// The line along connections of which few are active, ten percent or fewer at its end, that reaches furthest from few
-    /// connections to many with valid cells of all `contenders`.
-    pub fn idle_line(&self, contenders: &[&str]) -> Option<Line<'a>> {
-        let complete = |mut line: Line<'a>| {
-            let all = |point: &Point| contenders.iter().all(|name| !line.cells(point, name).is_empty());
-            let points = line.points.iter().copied().filter(|(_, point)| all(point)).collect();
-            line.points = points;
-            let few = line.points.len() > 1 && line.last().active <= line.last().connections / 10;
-            few.then_some(line)
+/// The part of the campaigns that a claim is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Ten percent or fewer active: the most connections of the line that reaches furthest, 1,000 or more.
+    MostIdle,
+    /// The fewest of that line.
+    FewestIdle,
+    /// All of that line.
+    IdleLine,
+    /// Every point of 1,000 connections or more of which ten percent or fewer are active.
+    ManyIdle,
+    /// Every point of 100 connections or fewer, all of them active.
+    FewBusy,
+    /// Every point of one thread and steady connections whose messages are not large.
+    SmallMessages,
+    /// Every such point whose messages are.
+    LargeMessages,
+    /// The most active connections at one thread.
+    MostActive,
+}
+
+impl Place {
+    /// Its name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::MostIdle => "1,000 connections or more, few of them active",
+            Self::FewestIdle => "the fewest connections of a line along idle ones",
+            Self::IdleLine => "connections from few to many, few of them active",
+            Self::ManyIdle => "every point of 1,000 connections or more, few of them active",
+            Self::FewBusy => "every point of 100 connections or fewer, all active",
+            Self::SmallMessages => "every point with small messages",
+            Self::LargeMessages => "messages of 16 KiB or more",
+            Self::MostActive => "the most active connections",
+        }
+    }
+
+    /// The command that measures there.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::FewBusy => "muxbench run few-and-busy",
+            Self::LargeMessages => "muxbench run message-size",
+            _ => "muxbench run many-idle-few-active",
+        }
+    }
+
+    fn holds(self, point: &Point) -> bool {
+        let is_large = point.size_bytes.is_some_and(|bytes| bytes >= LARGE);
+        let is_steady = point.threads == 1 && point.churn_per_s.is_none();
+        match self {
+            Self::MostIdle | Self::FewestIdle | Self::IdleLine | Self::MostActive => point.is_plain(),
+            Self::ManyIdle => point.is_plain() && point.connections >= MANY && few_active(point),
+            Self::FewBusy => {
+                point.is_plain() && point.connections <= FEW && point.active == point.connections
+            }
+            Self::SmallMessages => is_steady && !is_large,
+            Self::LargeMessages => is_steady && is_large,
+        }
+    }
+}
+
+fn few_active(point: &Point) -> bool {
+    point.active <= point.connections / 10
+}
+
+/// A number with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number {
+    /// The value.
+    pub value: f64,
+    /// Its interval, where it has one.
+    pub interval: Option<Interval>,
+}
+
+impl Number {
+    /// A number that is known.
+    pub fn exact(value: f64) -> Self {
+        Self { value, interval: Some(Interval { low: value, high: value }) }
+    }
+
+    /// A number and the ends of its interval.
+    pub fn between(value: f64, low: f64, high: f64) -> Self {
+        Self { value, interval: Some(Interval { low, high }) }
+    }
+
+    /// `of` this and another, which were measured apart: the ends of its interval are those of theirs that lie furthest apart. It falls
+    /// with the other number.
+    pub fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        let ends = self.interval.zip(other.interval);
+        let interval =
+            ends.map(|(one, two)| Interval { low: of(one.low, two.high), high: of(one.high, two.low) });
+        Self { value: of(self.value, other.value), interval }
+    }
+
+    /// This number over another, which was measured apart.
+    pub fn over(self, other: Self) -> Self {
+        self.with(other, |one, other| one / other)
+    }
+
+    /// The exponent with which this grows from `first`, between two sizes.
+    pub fn growth(self, first: Self, (from, to): (u32, u32)) -> Self {
+        let decades = (f64::from(to) / f64::from(from)).ln();
+        self.with(first, |last, first| (last / first).ln() / decades)
+    }
+
+    /// `1.21 (1.20–1.22)`.
+    pub fn text(&self) -> String {
+        let Self { value, interval } = self;
+        let ends = interval.filter(|ends| ends.low < ends.high);
+        let ends =
+            ends.map(|at| format!(" ({}–{})", format::three_digits(at.low), format::three_digits(at.high)));
+        format::three_digits(*value) + &ends.unwrap_or_default()
+    }
+}
+
+impl From<Ratio> for Number {
+    fn from(ratio: Ratio) -> Self {
+        Self { value: ratio.ratio, interval: Some(ratio.simultaneous) }
+    }
+}
+
+impl From<&BenchPoint> for Number {
+    fn from(point: &BenchPoint) -> Self {
+        Self::between(point.median_ns, point.low_ns, point.high_ns)
+    }
+}
+
+/// Candidates that were alive together at a point of a campaign.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot<'a> {
+    /// The campaign.
+    pub analysis: &'a Analysis<'a>,
+    /// The point.
+    pub point: &'a Point,
+    /// The candidates.
+    pub group: &'a GroupAnalysis<'a>,
+}
+
+impl<'a> Spot<'a> {
+    fn find(&self, name: &str) -> Option<usize> {
+        self.group.candidates.iter().position(|candidate| candidate.name == name)
+    }
+
+    /// The figure of a candidate, if a verdict may rest on it: nobody was saturated, and the generator not full alone.
+    pub fn figure(&self, metric: &Metric, name: &str) -> Option<Number> {
+        let candidate = &self.group.candidates[self.find(name)?];
+        let figure = candidate.figure(metric).filter(|figure| !figure.is_lower_bound)?;
+        let is_sound = candidate.saturation(metric.phase).is_none();
+        is_sound.then_some(Number { value: figure.value, interval: figure.interval })
+    }
+
+    /// The ratio of a candidate's figure to another's, formed within rounds; its interval holds together with those of the other candidates.
+    pub fn ratio(&self, metric: &Metric, [name, other]: [&str; 2]) -> Option<Ratio> {
+        let family = self.group.family(metric, self.find(other)?)?;
+        family.ratios().get(self.find(name)?).copied().flatten()
+    }
+
+    /// The point in words, with the rate of `metric`.
+    pub fn place(&self, metric: &Metric) -> String {
+        let rate = match metric.phase {
+            Some(Phase::Light) => self.group.light_per_s,
+            Some(Phase::Busy) => self.group.busy_per_s,
+            _ => None,
         };
-        let lines = self.campaigns.iter().flat_map(Line::along_connections).filter_map(complete);
-        lines.max_by_key(|line| {
-            // A line that begins with few connections shows what many add; windows of a quick run are short.
-            let begins_with_few = line.first().connections <= 100;
-            (
-                begins_with_few,
-                !line.campaign.quick,
-                line.reach() as u64,
-                line.points.len(),
-                line.campaign.repeats(),
-            )
+        let rate = rate.filter(|_| self.point.rate_per_s.is_none());
+        let rate =
+            rate.map(|rate| format!(", {} requests/s", format::nominal_rate(rate))).unwrap_or_default();
+        format::place(self.point) + &rate
+    }
+}
+
+impl<'a> Base<'a> {
+    /// Every group of every point.
+    pub fn all(&self) -> impl Iterator<Item = Spot<'a>> + use<'a> {
+        self.campaigns.iter().flat_map(|analysis| {
+            analysis.points.iter().flat_map(move |point| {
+                point.groups.iter().map(move |group| Spot { analysis, point: point.point, group })
+            })
         })
     }
 
-    /// Every point of every campaign, with its campaign.
-    pub fn points(&self) -> impl Iterator<Item = (&'a Campaign, &'a Point)> + use<'a> {
-        self.campaigns
-            .iter()
-            .flat_map(|campaign| campaign.plan.points.iter().map(move |point| (campaign, point)))
+    /// The groups at `place` of which all `names` have sound figures of all `metrics`.
+    pub fn spots(&self, place: Place, metrics: &[&Metric], names: &[&str]) -> Vec<Spot<'a>> {
+        let is_sound = |spot: &Spot<'_>| {
+            let mut pairs = metrics.iter().flat_map(|metric| names.iter().map(move |name| (metric, name)));
+            pairs.all(|(metric, name)| spot.figure(metric, name).is_some())
+        };
+        let found: Vec<Spot<'a>> =
+            self.all().filter(|spot| place.holds(spot.point)).filter(is_sound).collect();
+        match place {
+            Place::MostIdle => {
+                line(found).pop().filter(|spot| spot.point.connections >= MANY).into_iter().collect()
+            }
+            Place::IdleLine => line(found),
+            Place::FewestIdle => line(found).into_iter().take(1).collect(),
+            Place::MostActive => found.into_iter().max_by_key(|spot| spot.point.active).into_iter().collect(),
+            _ => found,
+        }
     }
 
     /// The points of a micro-benchmark, of one mechanism, by the number of descriptors watched.
     pub fn bench(&self, group: &str, mechanism: &str) -> Vec<&'a BenchPoint> {
         let groups = self.benches.iter().filter(|found| found.group == group);
-        let of_mechanism = |point: &&BenchPoint| point.mechanism == mechanism;
         let mut points: Vec<&BenchPoint> =
-            groups.flat_map(|found| &found.points).filter(of_mechanism).collect();
+            groups.flat_map(|found| &found.points).filter(|point| point.mechanism == mechanism).collect();
         points.sort_by_key(|point| point.watched);
         points
     }
 
     /// What an experiment of the semantics observed, by its words.
-    pub fn observed(&self, what: &str) -> Option<&'a Evidence> {
-        self.semantics?.claims.iter().flat_map(|claim| &claim.evidence).find(|evidence| evidence.what == what)
+    pub fn observed(&self, what: &str) -> Option<&'a str> {
+        let mut all = self.semantics?.claims.iter().flat_map(|claim| &claim.evidence);
+        all.find(|evidence: &&Evidence| evidence.what == what)?.observed.as_deref()
     }
 }
 
-/// What one piece of evidence is to its claim.
-#[derive(Debug, Clone, Copy)]
-pub enum Weight {
-    /// Found otherwise, it refutes the claim.
-    Essential,
-    /// Found otherwise, it bounds the claim: the condition in words.
-    Bounding(&'static str),
-    /// It shows how far the claim reaches.
-    Context,
+/// The longest of the lines along connections that end with few of them active, one that begins with few connections before any other.
+fn line(spots: Vec<Spot<'_>>) -> Vec<Spot<'_>> {
+    let mut lines: BTreeMap<(usize, &str, u32), Vec<Spot<'_>>> = BTreeMap::new();
+    for spot in spots {
+        let campaign = std::ptr::from_ref(spot.analysis) as usize;
+        lines.entry((campaign, &spot.point.sweep, spot.point.active)).or_default().push(spot);
+    }
+    let rank = |line: &Vec<Spot<'_>>| {
+        let (first, last) = (line[0], line[line.len() - 1]);
+        let is_quick = first.analysis.campaign.length == Length::Quick;
+        let reach = last.point.connections / first.point.connections.max(1);
+        (first.point.connections <= FEW, !is_quick, reach, line.len())
+    };
+    for line in lines.values_mut() {
+        line.sort_by_key(|spot| spot.point.connections);
+        line.dedup_by_key(|spot| spot.point.connections);
+    }
+    let is_line = |line: &Vec<Spot<'_>>| line.len() > 1 && few_active(line[line.len() - 1].point);
+    lines.into_values().filter(is_line).max_by_key(rank).unwrap_or_default()
 }
 
-/// A ratio that is too small to be claimed as a difference, if it is one.
-pub const SMALL: f64 = 1.1;
-
-/// What was found, and whether it is as claimed; absent where the interval does not say.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    text: String,
-    holds: Option<bool>,
-}
-
-impl Seen {
-    /// What is certain without an interval.
-    pub fn certain(text: impl Into<String>, holds: bool) -> Self {
-        Self { text: text.into(), holds: Some(holds) }
-    }
-
-    /// What does not say whether it is as claimed.
-    pub fn unsure(text: impl Into<String>) -> Self {
-        Self { text: text.into(), holds: None }
-    }
-
-    /// A ratio of which it is claimed that it lies above 1. It does not where it can be [`SMALL`] at most; an interval that
-    /// reaches from 1 or less to more than that does not say.
-    pub fn above(ratio: &Ratio) -> Self {
-        Self::of_ratio(ratio, |low, high| (low > 1.0, high < SMALL))
-    }
-
-    /// A ratio of which it is claimed that it lies below 1, the other way round.
-    pub fn below(ratio: &Ratio) -> Self {
-        Self::of_ratio(ratio, |low, high| (high < 1.0, low > 1.0 / SMALL))
-    }
-
-    /// A ratio of which it is claimed that it does not lie below 1, but for a little.
-    pub fn not_below(ratio: &Ratio) -> Self {
-        Self::of_ratio(ratio, |low, high| (low > 1.0 / SMALL, high < 1.0))
-    }
-
-    /// `judge` tells from the ends of the interval whether it is as claimed, and whether it is otherwise.
-    fn of_ratio(ratio: &Ratio, judge: impl Fn(f64, f64) -> (bool, bool)) -> Self {
-        let tie = if ratio.verdict == Verdict::Tie { "a tie, " } else { "" };
-        let holds = ratio.summary.interval.and_then(|interval| match judge(interval.low, interval.high) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
-        });
-        Self { text: tie.to_owned() + &format::ratio(ratio), holds }
-    }
-
-    /// A figure of which it is claimed that it is `most` or less.
-    pub fn at_most(summary: &Summary, most: f64, text: impl Into<String>) -> Self {
-        let Some(interval) = summary.interval else { return Self::unsure(text) };
-        let holds = if interval.high <= most {
-            Some(true)
-        } else if interval.low > most {
-            Some(false)
-        } else {
-            None
-        };
-        Self { text: text.into(), holds }
-    }
-
-    /// A figure of which it is claimed that it is `least` or more.
-    pub fn at_least(summary: &Summary, least: f64, text: impl Into<String>) -> Self {
-        let Some(interval) = summary.interval else { return Self::unsure(text) };
-        let holds = if interval.low >= least {
-            Some(true)
-        } else if interval.high < least {
-            Some(false)
-        } else {
-            None
-        };
-        Self { text: text.into(), holds }
-    }
-}
-
-/// What was gathered for a claim.
-#[derive(Debug, Default)]
-pub struct Case {
-    /// The evidence, in the order in which it is printed.
-    pub evidence: Vec<Evidence>,
-    /// See [`ClaimResult::figure`](model::schema::ClaimResult::figure).
-    pub figure: Option<ClaimFigure>,
-    /// See [`ClaimResult::cells`](model::schema::ClaimResult::cells).
-    pub cells: Vec<String>,
-    /// See [`ClaimResult::needs`](model::schema::ClaimResult::needs).
-    pub needs: Vec<String>,
-    /// The scenarios, and the groups of micro-benchmarks, that were used.
-    scenarios: Vec<String>,
-    groups: Vec<String>,
-    /// Whether anything essential came to a verdict.
-    pub is_decided: bool,
-    /// Whether anything essential was measured and did not.
-    pub is_unsure: bool,
-}
-
-impl Case {
-    /// Adds what was seen.
-    pub fn add(&mut self, weight: Weight, what: impl Into<String>, claimed: &str, seen: Seen) {
-        let Seen { text, holds } = seen;
-        self.is_decided |= matches!(weight, Weight::Essential) && holds.is_some();
-        self.is_unsure |= matches!(weight, Weight::Essential) && holds.is_none();
-        let unsure = || Some("the interval is too wide to say; more repeats make it narrower".to_owned());
-        let (finding, note) = match (weight, holds) {
-            (Weight::Context, _) => (Finding::Context, None),
-            (_, Some(true)) => (Finding::AsClaimed, None),
-            (Weight::Essential, Some(false)) => (Finding::Contradicts, None),
-            (Weight::Bounding(condition), Some(false)) => (Finding::Condition, Some(condition.to_owned())),
-            (Weight::Essential, None) => (Finding::Open, unsure()),
-            (Weight::Bounding(_), None) => (Finding::OpenAside, unsure()),
-        };
-        let claimed = (finding != Finding::Context).then(|| claimed.to_owned());
-        self.evidence.push(Evidence { what: what.into(), claimed, observed: Some(text), note, finding });
-    }
-
-    /// Adds what is missing, and the command that measures it.
-    pub fn lacks(&mut self, weight: Weight, what: impl Into<String>, command: &str) {
-        let finding = match weight {
-            Weight::Essential => Finding::Open,
-            Weight::Bounding(_) | Weight::Context => Finding::OpenAside,
-        };
-        let note = Some(format!("needs {command}"));
-        self.evidence.push(Evidence { what: what.into(), claimed: None, observed: None, note, finding });
-        add_once(&mut self.needs, command);
-    }
-
-    /// Adds what this machine cannot show, and why.
-    pub fn cannot(&mut self, weight: Weight, what: impl Into<String>, why: String) {
-        let finding = match weight {
-            Weight::Essential => Finding::Open,
-            Weight::Bounding(_) | Weight::Context => Finding::OpenAside,
-        };
-        let note = Some(why);
-        self.evidence.push(Evidence { what: what.into(), claimed: None, observed: None, note, finding });
-    }
-
-    /// Adds the ratio of a figure of one contender to that of another at a point of a line, where both have it.
-    pub fn compare(&mut self, weight: Weight, at: &Comparison<'_>, claimed: &str, see: fn(&Ratio) -> Seen) {
-        let Comparison { line, point, contender, other, figure } = at;
-        let what =
-            format!("{} of {contender} over that of {other} at {}", figure.words(), line::place(point));
-        match line.ratio(point, contender, other, *figure) {
-            Some(ratio) => self.add(weight, what, claimed, see(&ratio)),
-            None => self.cannot(weight, what, "no repeat has both".to_owned()),
+/// The ratio of a candidate's figure to another's over several points: its geometric mean.
+pub fn mean_ratio(spots: &[Spot<'_>], metric: &Metric, pair: [&str; 2]) -> Option<Number> {
+    let ratios: Vec<Ratio> = spots.iter().filter_map(|spot| spot.ratio(metric, pair)).collect();
+    match &ratios[..] {
+        [] => None,
+        [one] => Some((*one).into()),
+        several => {
+            let points: Vec<_> = several.iter().map(|ratio| vec![Some(*ratio)]).collect();
+            geometric_means(&points).map(|means| means.ratios[0].into())
         }
     }
-
-    /// Makes a ratio the figure that the claim comes down to.
-    pub fn headline(&mut self, at: &Comparison<'_>) {
-        let Comparison { line, point, contender, other, figure } = at;
-        let Some(ratio) = line.ratio(point, contender, other, *figure) else { return };
-        let what = format!("{} of {contender} over that of {other}, {}", figure.words(), line::place(point));
-        self.figure = Some(figure_of(what, &ratio.summary, "×"));
-    }
-
-    /// The commands that measure more of what was used, so that intervals become narrower.
-    pub fn more(&self) -> Vec<String> {
-        let campaigns = (!self.scenarios.is_empty())
-            .then(|| format!("muxbench run {} --repeats 20", self.scenarios.join(" ")));
-        let benches = self.groups.iter().map(|group| format!("cargo bench -- {group}"));
-        campaigns.into_iter().chain(benches).collect()
-    }
-
-    /// Names cells that were used, once.
-    pub fn used(&mut self, campaign: &Campaign, contenders: &[&str], point: &Point) {
-        let name = &campaign.plan.scenario.name;
-        add_once(&mut self.scenarios, name);
-        let cells =
-            format!("{name} ({}): {} at {}", point.sweep, format::and(contenders), line::place(point));
-        add_once(&mut self.cells, &cells);
-    }
-
-    /// Names a micro-benchmark that was used, once.
-    pub fn used_bench(&mut self, group: &str) {
-        add_once(&mut self.groups, group);
-        add_once(&mut self.cells, &format!("cargo bench: {group}"));
-    }
 }
 
-fn add_once(list: &mut Vec<String>, text: &str) {
-    if !list.iter().any(|known| known == text) {
-        list.push(text.to_owned());
-    }
-}
-
-/// Two contenders at a point of a line, by one figure.
-#[derive(Debug, Clone, Copy)]
-pub struct Comparison<'a> {
-    /// The line.
-    pub line: &'a Line<'a>,
-    /// The point.
-    pub point: &'a Point,
-    /// Whose figure is the numerator.
-    pub contender: &'a str,
-    /// Whose is the denominator.
-    pub other: &'a str,
-    /// The figure.
-    pub figure: crate::cells::Figure,
-}
-
-/// A figure with its interval.
-pub fn figure_of(what: impl Into<String>, summary: &Summary, unit: &str) -> ClaimFigure {
-    ClaimFigure {
-        what: what.into(),
-        value: summary.median,
-        low: summary.interval.map(|interval| interval.low),
-        high: summary.interval.map(|interval| interval.high),
-        unit: unit.to_owned(),
-    }
+/// The spots that were used, in words: `few-and-busy: poll and epoll-lt at 10 × 10; 100 × 100`.
+pub fn used(spots: &[Spot<'_>], names: &[&str]) -> Vec<String> {
+    let same = |one: &Spot<'_>, other: &Spot<'_>| std::ptr::eq(one.analysis, other.analysis);
+    let of_campaign = |spots: &[Spot<'_>]| {
+        let places: Vec<String> = spots.iter().map(|spot| format::place_in_short(spot.point)).collect();
+        let scenario = &spots[0].analysis.campaign.plan.scenario.name;
+        format!("{scenario}: {} at {}", format::and(names), places.join("; "))
+    };
+    spots.chunk_by(same).map(of_campaign).collect()
 }

@@ -8,7 +8,7 @@ use super::counts::{self, Count};
 use super::spreadsheet;
 use model::schema::{Interval, Latency, LoadReport};
 
-/// One row. The columns are documented in docs/METHODOLOGY.md.
+/// One row. The columns are documented in docs/LOAD-GEN.md.
 #[derive(Serialize)]
 struct Row<'a> {
     /// The server's address.

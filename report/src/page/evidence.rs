@@ -68,7 +68,7 @@ impl Verdicts {
 impl Claim {
     fn of(claim: &ClaimResult) -> Self {
         let evidence = claim.evidence.iter().map(semantics::sentence);
-        let cells = claim.cells.iter().map(|cells| format!("used: {cells}"));
+        let used = claim.used.iter().map(|place| format!("used: {place}"));
         let needs = claim.needs.iter().map(|need| format!("to decide it: `{need}`"));
         Self {
             id: id("claim", &claim.id),
@@ -78,7 +78,7 @@ impl Claim {
             class: class(claim.verdict),
             because: claim.because.clone(),
             explanation: explanation::of(&claim.id),
-            evidence: evidence.chain(cells).chain(needs).collect(),
+            evidence: evidence.chain(used).chain(needs).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use model::schema::{Campaign, CellStatus, SCHEMA_VERSION};
 /// What a campaign and the made-up semantics say of the claims.
 fn claims(campaigns: &[Campaign]) -> Claims {
     let (benches, semantics) = ([testing::bench()], testing::semantics());
-    let base = Base { campaigns, benches: &benches, semantics: Some(&semantics), ..Base::default() };
+    let base = Base { benches: &benches, semantics: Some(&semantics), ..Base::default() };
     Claims {
         schema_version: SCHEMA_VERSION,
         muxbench_version: "0.1.0".to_owned(),

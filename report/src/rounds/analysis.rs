@@ -63,6 +63,7 @@ pub struct GroupAnalysis<'a> {
     /// For each of the [main metrics](MAIN) the candidates, best first, as the greatest sets of which no two can be distinguished;
     /// without the twin, and without whoever has no ratio.
     pub order: Vec<Vec<Vec<usize>>>,
+    samples: Samples<'a>,
 }
 
 /// What was measured of one candidate.
@@ -169,6 +170,14 @@ impl GroupAnalysis<'_> {
             .map(|comparison| (comparison.interval.high / comparison.interval.low).ln() / 2.0);
         median(&widths.filter(|width| width.is_finite()).collect::<Vec<_>>())
     }
+
+    /// The ratios to candidate `reference`, which need not be that of the group, by a metric; of candidates without a figure of it there is
+    /// none.
+    pub fn family(&self, metric: &Metric, reference: usize) -> Option<Family> {
+        let has_figure: Vec<bool> =
+            self.candidates.iter().map(|candidate| candidate.figure(metric).is_some()).collect();
+        family(&known(&self.samples, metric, &has_figure), reference)
+    }
 }
 
 impl<'a> PointAnalysis<'a> {
@@ -198,10 +207,7 @@ impl<'a> Analysis<'a> {
                 let planned = &campaign.plan.points[at];
                 let samples = |group| Samples::of(campaign, histograms, at, group);
                 let groups = (0..planned.groups.len()).filter_map(samples);
-                PointAnalysis {
-                    point: &planned.point,
-                    groups: groups.map(|samples| group(&samples)).collect(),
-                }
+                PointAnalysis { point: &planned.point, groups: groups.map(group).collect() }
             })
             .collect();
         let groups = || points.iter().flat_map(|point| &point.groups);
@@ -215,7 +221,8 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn group<'a>(samples: &Samples<'a>) -> GroupAnalysis<'a> {
+fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
+    let samples = &of;
     let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
     let values = samples.values_of(&THROUGHPUT);
     let own = |candidate: usize| Some(estimate(&of_candidate(&values, candidate))?.0);
@@ -252,6 +259,7 @@ fn group<'a>(samples: &Samples<'a>) -> GroupAnalysis<'a> {
         busy_per_s: samples.rate_per_s(Phase::Busy),
         halves: validity::halves(samples, &light),
         order: MAIN.iter().map(|metric| orders[metric.index()].clone()).collect(),
+        samples: of,
     }
 }
 
@@ -270,10 +278,7 @@ fn measure(
     full: &[bool],
 ) -> (Vec<Option<Figure>>, Vec<Vec<usize>>) {
     let is_full = |at: usize| metric.subject == Subject::Throughput && full[at];
-    let mut values = samples.values_of(metric);
-    for value in values.iter_mut().flatten().flat_map(|round| round.iter_mut().zip(has_figure)) {
-        *value.0 = value.0.filter(|_| *value.1);
-    }
+    let values = known(samples, metric, has_figure);
     let family = metric.has_ratio().then(|| family(&values, samples.reference)).flatten();
     let ratios = family.as_ref().map(Family::ratios).unwrap_or_default();
     let compare = |at: usize| {
@@ -297,6 +302,15 @@ fn measure(
     let is_main = MAIN.iter().any(|main| main.key == metric.key);
     let order = family.filter(|_| is_main).map(|family| order(&family, metric, samples.twin));
     ((0..samples.len()).map(figure).collect(), order.unwrap_or_default())
+}
+
+/// The values of a metric of those candidates that may have one.
+fn known(samples: &Samples<'_>, metric: &Metric, has_figure: &[bool]) -> Values {
+    let mut values = samples.values_of(metric);
+    for value in values.iter_mut().flatten().flat_map(|round| round.iter_mut().zip(has_figure)) {
+        *value.0 = value.0.filter(|_| *value.1);
+    }
+    values
 }
 
 /// The family of ratios to the reference; `None` where there are too few values.

@@ -59,6 +59,8 @@ pub enum Subject {
     Throughput,
     /// What the work costs.
     Cost,
+    /// Work for nothing. There may be none at all, so it has no ratio.
+    Waste,
     /// The share of the processor in use. At a given rate its ratio is that of the cost.
     Utilisation,
 }
@@ -103,7 +105,7 @@ pub const BUSY_RESPONSE: Metric =
 pub const BUSY_CPU: Metric = cpu("busy_cpu", "CPU time per request, busy", Phase::Busy);
 
 /// Every metric, in the order of tables.
-pub static METRICS: [Metric; 24] = [
+pub static METRICS: [Metric; 33] = [
     RESPONSE,
     response("response_p90", "response p90", Phase::Light, Source::Quantile(0.9)),
     response("response_p99", "response p99", Phase::Light, Source::Quantile(0.99)),
@@ -127,16 +129,33 @@ pub static METRICS: [Metric; 24] = [
     counted("saturation_syscalls", "system calls per request, saturation", Phase::Saturation, SYSCALLS),
     counted("saturation_waits", "waits per request, saturation", Phase::Saturation, WAITS),
     counted("saturation_wakeups", "wake-ups per request, saturation", Phase::Saturation, WAKEUPS),
+    wasted("would_block", "calls that would block per request", WOULD_BLOCK),
+    wasted("empty_wakeups", "wake-ups for nothing per request", EMPTY_WAKEUPS),
+    counted("accept_wakeups", "wake-ups per connection accepted", Phase::Light, ACCEPT_WAKEUPS),
+    wasted("accept_empty_wakeups", "wake-ups for nothing per connection accepted", ACCEPT_EMPTY_WAKEUPS),
+    memory("bytes_per_connection", "bytes per connection", bytes, "memory that server and kernel grew by"),
+    memory(
+        "user_bytes_per_connection",
+        "bytes per connection, server",
+        user_bytes,
+        "memory that the server grew by",
+    ),
+    memory(
+        "kernel_bytes_per_connection",
+        "bytes per connection, kernel",
+        kernel_bytes,
+        "memory that the kernel grew by, for both ends",
+    ),
+    at_start("setup_cpu", "CPU time per connection, set-up", setup_cpu, CPU.numerator),
+    at_start("teardown_cpu", "CPU time per connection, teardown", teardown_cpu, CPU.numerator),
     Metric {
-        key: "bytes_per_connection",
-        name: "bytes per connection",
-        unit: Unit::Bytes,
-        better: Better::Lower,
-        phase: None,
-        subject: Subject::Cost,
-        source: Source::Start(bytes_per_connection),
-        numerator: "memory that server and kernel grew by",
-        denominator: "connection",
+        unit: Unit::Count,
+        ..at_start(
+            "setup_syscalls",
+            "system calls per connection, set-up",
+            setup_syscalls,
+            SYSCALLS.numerator,
+        )
     },
 ];
 
@@ -153,7 +172,8 @@ impl Metric {
 
     /// Returns whether candidates have a ratio to the reference by it.
     pub fn has_ratio(&self) -> bool {
-        !matches!(self.source, Source::Quantile(_)) && self.subject != Subject::Utilisation
+        !matches!(self.source, Source::Quantile(_))
+            && !matches!(self.subject, Subject::Utilisation | Subject::Waste)
     }
 
     /// The word for a value above that of the reference: `slower`.
@@ -175,21 +195,47 @@ impl Metric {
     }
 }
 
-/// A count in a slice that is divided by the requests answered.
+/// A count in a slice, and what it is divided by.
 struct Counted {
     of: fn(&Slice) -> Option<f64>,
     numerator: &'static str,
+    denominator: &'static str,
 }
 
-const SYSCALLS: Counted =
-    Counted { of: |slice| calls(slice, |calls| calls.syscalls), numerator: "system calls of the server" };
+const SYSCALLS: Counted = Counted {
+    of: |slice| calls(slice, |calls| calls.syscalls),
+    numerator: "system calls of the server",
+    denominator: "request answered",
+};
 const WAITS: Counted = Counted {
     of: |slice| calls(slice, |calls| calls.waits),
     numerator: "calls of the server that wait for events",
+    ..SYSCALLS
 };
 const WAKEUPS: Counted = Counted {
     of: |slice| per_request(slice, slice.server.wakeups? as f64),
     numerator: "times that a thread of the server began to run",
+    ..SYSCALLS
+};
+const WOULD_BLOCK: Counted = Counted {
+    of: |slice| calls(slice, |calls| calls.would_block),
+    numerator: "calls of the server that would have blocked",
+    ..SYSCALLS
+};
+const EMPTY_WAKEUPS: Counted = Counted {
+    of: |slice| calls(slice, |calls| calls.empty_wakeups),
+    numerator: "waits of the server after which there was nothing to do",
+    ..SYSCALLS
+};
+const ACCEPT_WAKEUPS: Counted = Counted {
+    of: |slice| per_accept(slice, slice.server.wakeups?),
+    denominator: "connection accepted in the slice",
+    ..WAKEUPS
+};
+const ACCEPT_EMPTY_WAKEUPS: Counted = Counted {
+    of: |slice| per_accept(slice, slice.server.counters?.calls?.empty_wakeups),
+    denominator: ACCEPT_WAKEUPS.denominator,
+    ..EMPTY_WAKEUPS
 };
 
 const fn response(key: &'static str, name: &'static str, phase: Phase, source: Source) -> Metric {
@@ -231,8 +277,32 @@ const fn utilisation(key: &'static str, name: &'static str, phase: Phase) -> Met
 }
 
 const fn counted(key: &'static str, name: &'static str, phase: Phase, counted: Counted) -> Metric {
-    let Counted { of, numerator } = counted;
-    Metric { unit: Unit::Count, source: Source::Slice(of), numerator, ..cpu(key, name, phase) }
+    let Counted { of, numerator, denominator } = counted;
+    Metric { unit: Unit::Count, source: Source::Slice(of), numerator, denominator, ..cpu(key, name, phase) }
+}
+
+const fn wasted(key: &'static str, name: &'static str, of: Counted) -> Metric {
+    Metric { subject: Subject::Waste, ..counted(key, name, Phase::Light, of) }
+}
+
+/// The CPU time of something that happens once for each connection.
+const fn at_start(
+    key: &'static str,
+    name: &'static str,
+    of: fn(&Started) -> Option<f64>,
+    numerator: &'static str,
+) -> Metric {
+    let denominator = "connection";
+    Metric { phase: None, source: Source::Start(of), numerator, denominator, ..cpu(key, name, Phase::Light) }
+}
+
+const fn memory(
+    key: &'static str,
+    name: &'static str,
+    of: fn(&Started) -> Option<f64>,
+    numerator: &'static str,
+) -> Metric {
+    Metric { unit: Unit::Bytes, ..at_start(key, name, of, numerator) }
 }
 
 fn p50(slice: &Slice) -> Option<f64> {
@@ -251,11 +321,40 @@ fn calls(slice: &Slice, count: fn(&CallCounters) -> u64) -> Option<f64> {
     per_request(slice, count(&slice.server.counters?.calls?) as f64)
 }
 
-fn bytes_per_connection(started: &Started) -> Option<f64> {
+fn per_accept(slice: &Slice, count: u64) -> Option<f64> {
+    let accepted = slice.server.counters?.accepted;
+    (accepted > 0).then(|| count as f64 / accepted as f64)
+}
+
+/// A total divided by the connections opened, of at least `least`.
+fn per_connection(started: &Started, total: f64, least: u64) -> Option<f64> {
     let opened = started.connections.as_ref()?.opened;
+    (opened >= least).then(|| total / opened as f64)
+}
+
+fn user_bytes(started: &Started) -> Option<f64> {
+    per_connection(started, started.server_rss_growth_bytes? as f64, CONNECTIONS_FOR_MEMORY)
+}
+
+fn kernel_bytes(started: &Started) -> Option<f64> {
     let slab = started.slab.as_ref()?;
-    let bytes = started.server_rss_growth_bytes? as f64 + slab.after_bytes as f64 - slab.before_bytes as f64;
-    (opened >= CONNECTIONS_FOR_MEMORY).then(|| bytes / opened as f64)
+    per_connection(started, slab.after_bytes as f64 - slab.before_bytes as f64, CONNECTIONS_FOR_MEMORY)
+}
+
+fn bytes(started: &Started) -> Option<f64> {
+    Some(user_bytes(started)? + kernel_bytes(started)?)
+}
+
+fn setup_cpu(started: &Started) -> Option<f64> {
+    per_connection(started, started.setup.as_ref()?.cpu_s * 1e9, 1)
+}
+
+fn teardown_cpu(started: &Started) -> Option<f64> {
+    per_connection(started, started.teardown.as_ref()?.cpu_s * 1e9, 1)
+}
+
+fn setup_syscalls(started: &Started) -> Option<f64> {
+    per_connection(started, started.setup.as_ref()?.counters?.calls?.syscalls as f64, 1)
 }
 
 #[cfg(test)]

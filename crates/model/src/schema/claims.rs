@@ -70,9 +70,9 @@ pub struct Evidence {
 pub struct ClaimFigure {
     /// What it is.
     pub what: String,
-    /// Its value: a median over repeats where there are several.
+    /// Its value.
     pub value: f64,
-    /// Lower end of the value's 95 % interval; absent with too few repeats, and of a count.
+    /// Lower end of the value's 95 % interval; absent with too few starts, and of a count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub low: Option<f64>,
     /// Upper end.
@@ -100,23 +100,22 @@ pub struct ClaimResult {
     /// The figure that it comes down to; absent of a claim that is not about a quantity, or that is open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub figure: Option<ClaimFigure>,
-    /// The cells that were used: campaign, contenders and point; or the micro-benchmark.
+    /// What was used: the candidates and points of a campaign, or a micro-benchmark.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub cells: Vec<String>,
+    pub used: Vec<String>,
     /// Commands that measure what is missing.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub needs: Vec<String>,
 }
 
-/// How often the campaigns told a mechanism from itself: each has measured one twice under two names, so that every
-/// difference between the two is a false one.
+/// How often the campaigns found the twin of their reference to differ from it, where there is no difference to find.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FalseDifferences {
-    /// Campaigns that have such a pair.
+    /// Campaigns that measured a twin.
     pub campaigns: u32,
-    /// Comparisons that came to a verdict: of one figure at one point of one campaign.
+    /// Comparisons: of one metric at one point of one campaign.
     pub comparisons: u64,
-    /// Those that called the two different.
+    /// Those in which the two differed.
     pub different: u64,
     /// Lower end of the exact 95 % interval (Clopper and Pearson) of the share, 0 to 1.
     pub low: f64,
@@ -133,7 +132,7 @@ pub struct Claims {
     pub muxbench_version: String,
     /// The results that they were decided from, a line each.
     pub sources: Vec<String>,
-    /// How often a mechanism was told from itself, over all campaigns; absent where none has measured one twice.
+    /// How often the twin of the reference differed from it, over all campaigns; absent where none has measured one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub false_differences: Option<FalseDifferences>,
     /// Those about cost and scale, then those about semantics.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The tests that an open-loop run put itself to; docs/METHODOLOGY.md says how each is done.
+/// The tests that an open-loop run put itself to; docs/LOAD-GEN.md says how each is done.
 ///
 /// A check that had too few samples is not in the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
