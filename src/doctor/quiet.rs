@@ -198,11 +198,8 @@ fn others(noise: &Noise) -> Symptom {
 
 fn visible(noise: &Noise) -> Symptom {
     let found = format!("±{:.1} % is noise of this machine, today", noise.visible_difference * 100.0);
-    let answer = pass(
-        "resolution",
-        found,
-        "a smaller difference between two mechanisms cannot be told from chance",
-    );
+    let answer =
+        pass("resolution", found, "a smaller difference between two mechanisms cannot be told from chance");
     match noise.visible_difference > VISIBLE_ENOUGH {
         true => answer.but(Health::Warn, "a longer campaign (--thorough), or a quieter machine"),
         false => answer,
