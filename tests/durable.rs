@@ -60,9 +60,9 @@ fn a_file_is_synced_before_it_has_its_name_and_its_folders_after() {
 #[test(needs(STRACE))]
 fn a_journal_and_a_campaign_are_in_a_folder_that_is_synced() {
     let place = tempfile::tempdir().expect("a folder");
-    let scenario = "name = \"short\"\nanalysis = \"Is it kept?\"\nmechanisms = [\"poll\"]\nrepeats = 1\n\
-        load = { size_bytes = 64, rate_per_s = 1000, protocol = \"ack\" }\n\
-        timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }\n\
+    let scenario = "name = \"short\"\nanalysis = \"Is it kept?\"\nmechanisms = [\"poll\"]\nreference = \"poll\"\n\
+        load = { size_bytes = 64, protocol = \"ack\" }\n\
+        rounds = { starts = 1, point_s = 0.1, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }\n\
         [[sweep]]\nname = \"idle-scaling\"\nconnections = [\"10\"]\nactive = \"10\"\n";
     fs::write(place.path().join("short.toml"), scenario).expect("written");
     let calls = calls(place.path(), &["run", "short.toml", "--no-doctor", "--out", "out/deep"]);

@@ -144,15 +144,19 @@ fn a_server_ends_although_nobody_reads_what_it_writes() {
     assert_eq!(interrupted("a server that logs", logging).code(), Some(0));
 }
 
-/// A folder with a scenario of one cell, whose windows are as long as `timing` says.
+/// A folder with a scenario of one start, whose rounds are as `rounds` says.
 struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new(timing: &str, servers: &str) -> Self {
-        let mechanisms = if servers.is_empty() { "\"poll\"" } else { "" };
+    fn new(rounds: &str, servers: &str) -> Self {
+        let (mechanisms, reference) =
+            match servers.split("name = \"").nth(1).and_then(|rest| rest.split('"').next()) {
+                Some(server) => ("", server),
+                None => ("\"poll\"", "poll"),
+            };
         let scenario = format!(
-            "name = \"long\"\nanalysis = \"Does it end?\"\nmechanisms = [{mechanisms}]\nrepeats = 1\n\
-             load = {{ size_bytes = 64, rate_per_s = 1000, protocol = \"echo\" }}\ntiming = {timing}\n\
+            "name = \"long\"\nanalysis = \"Does it end?\"\nmechanisms = [{mechanisms}]\nreference = \"{reference}\"\n\
+             load = {{ size_bytes = 64, protocol = \"echo\" }}\nrounds = {rounds}\n\
              [[sweep]]\nname = \"idle-scaling\"\nconnections = [\"10\"]\nactive = \"5\"\n{servers}"
         );
         let place = Self(tempfile::tempdir().expect("a folder"));
@@ -189,8 +193,8 @@ impl Place {
     }
 }
 
-const SHORT: &str = "{ warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }";
-const LONG: &str = "{ warmup_s = 0.0, capacity_s = 3000.0, latency_s = 3000.0 }";
+const SHORT: &str = "{ starts = 1, point_s = 0.1, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }";
+const LONG: &str = "{ starts = 1, point_s = 7200, slice_s = 60, light_per_s = 1000, busy_share = 0.5 }";
 
 fn has_written(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)

@@ -1,15 +1,16 @@
-//! `muxbench run` in rounds: who is measured when, and what is left when it ends before its time.
+//! `muxbench run`: who is measured when, what is left when it ends before its time, and what goes wrong.
 
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
 use model::campaign::{Campaign, Phase};
-use model::schema::ResultFile;
+use model::read;
+use model::schema::Point;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, muxbench};
 use trials::test;
@@ -23,10 +24,9 @@ const SCENARIO: &str = r#"
 name = "short"
 analysis = "Does the campaign survive?"
 mechanisms = ["poll", "epoll-lt"]
-repeats = 1
-rounds = { reference = "epoll-lt", starts = 2, point_s = 0.5, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
-load = { size_bytes = 64, rate_per_s = 1000, protocol = "echo" }
-timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }
+reference = "epoll-lt"
+rounds = { starts = 2, point_s = 0.5, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
+load = { size_bytes = 64, protocol = "echo" }
 [[sweep]]
 name = "idle-scaling"
 connections = ["10", "100"]
@@ -41,6 +41,13 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("short.toml"), scenario).expect("written");
         Self(folder)
+    }
+
+    /// Another scenario beside it, of that name.
+    fn also(&self, name: &str, scenario: &str) -> PathBuf {
+        let path = self.0.path().join(format!("{name}.toml"));
+        fs::write(&path, scenario.replace("\"short\"", &format!("{name:?}"))).expect("written");
+        path
     }
 
     fn out(&self) -> PathBuf {
@@ -60,11 +67,7 @@ impl Place {
     }
 
     fn campaign(&self) -> Campaign {
-        let text = fs::read_to_string(self.out().join("campaign.json")).expect("a campaign");
-        match serde_json::from_str(&text).expect("a result") {
-            ResultFile::Rounds(campaign) => campaign,
-            _ => panic!("not a campaign of rounds"),
-        }
+        campaign_in(&self.out())
     }
 
     /// Rounds in the journal, as far as their lines are whole.
@@ -84,6 +87,16 @@ impl Place {
             std::thread::yield_now();
         }
     }
+}
+
+fn campaign_in(folder: &Path) -> Campaign {
+    read::rounds(&folder.join("campaign.json")).expect("a campaign").0
+}
+
+/// The processes whose parent is `child`.
+fn children(child: &Child) -> Vec<Pid> {
+    let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
+    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 fn stderr(output: &Output) -> String {
@@ -111,7 +124,7 @@ fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {
     let page = fs::read_to_string(place.out().join("report.md")).expect("written");
     assert!(page.contains(answer.trim_end()) && page.contains("| epoll-lt"), "{page}");
     let campaign = place.campaign();
-    assert!(campaign.complete);
+    assert!(campaign.complete && campaign.command.contains("--seed 1"), "{}", campaign.command);
     assert_eq!(campaign.starts.len(), 4, "two of each point");
     let all = BTreeSet::from(["poll", "epoll-lt", "epoll-lt again"]);
     let mut orders = BTreeSet::new();
@@ -157,10 +170,12 @@ fn all_candidates_of_a_round_meet_the_same_arrivals() {
 #[test]
 fn an_interrupted_campaign_keeps_its_rounds_and_goes_on_with_a_new_start() {
     let place = Place::new(SCENARIO);
-    let mut child = place.run().spawn().expect("muxbench starts");
+    let child = place.run().spawn().expect("muxbench starts");
     place.await_rounds(4);
     signal(&child, Signal::INT);
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--resume"), "{}", stderr(&output));
     let kept = place.journalled();
     assert!(!place.campaign().complete && kept.len() >= 4);
     let output = place.resume();
@@ -306,14 +321,218 @@ fn a_candidate_of_which_nothing_counts_is_named_and_the_exit_status_says_so() {
 }
 
 #[test]
-fn options_that_mean_nothing_to_rounds_are_refused() {
-    for (option, value) in [("--repeats", "3"), ("--save-baseline", "base.json")] {
-        let place = Place::new(SCENARIO);
-        let output = place.run().args([option, value]).output().expect("muxbench starts");
-        assert_eq!(output.status.code(), Some(2), "{option}: {}", stderr(&output));
-        assert!(stderr(&output).contains("does not take"), "{}", stderr(&output));
-        assert!(!place.out().exists(), "nothing was begun");
+fn a_server_that_is_killed_is_a_failed_candidate_of_its_start_alone() {
+    let place = Place::new(&SCENARIO.replace("point_s = 0.5", "point_s = 4"));
+    let child = place.run().spawn().expect("muxbench starts");
+    place.await_rounds(1);
+    let server = children(&child).into_iter().next().expect("all are alive");
+    kill_process(server, Signal::KILL).expect("a server of ours");
+    let output = child.wait_with_output().expect("it ends");
+    is_measured(&output);
+    let campaign = place.campaign();
+    let failed: Vec<&str> = campaign
+        .starts
+        .iter()
+        .flat_map(|start| &start.candidates)
+        .filter_map(|candidate| candidate.failed.as_deref())
+        .collect();
+    assert!(campaign.complete && failed.len() == 1 && failed[0].contains("signal 9"), "{failed:?}");
+}
+
+#[test]
+fn a_campaign_that_still_runs_is_not_resumed_by_a_second_process() {
+    let place = Place::new(SCENARIO);
+    let child = place.run().spawn().expect("muxbench starts");
+    place.await_rounds(1);
+    let second = place.resume();
+    assert_eq!(second.status.code(), Some(1), "{}", stderr(&second));
+    assert!(stderr(&second).contains("another muxbench is measuring"), "{}", stderr(&second));
+    assert_eq!(stderr(&second).lines().count(), 1, "{}", stderr(&second));
+    is_measured(&child.wait_with_output().expect("it ends"));
+    assert!(place.campaign().complete, "the first is undisturbed");
+}
+
+#[test(needs(MOUNT_NAMESPACE))]
+fn a_full_disk_is_a_clear_error_and_keeps_the_rounds_before_it() {
+    let place = Place::new(SCENARIO);
+    // A small file system in a mount namespace of its own.
+    let script = format!(
+        "mkdir {out} && mount -t tmpfs -o size=24k none {out} && \
+         {muxbench} run {scenario} --no-doctor --out {out}/campaign; echo \"status $?\"; \
+         head -c 1 {out}/campaign/journal.jsonl; wc -l < {out}/campaign/journal.jsonl; ls {out}/campaign",
+        out = place.out().display(),
+        muxbench = env!("CARGO_BIN_EXE_muxbench"),
+        scenario = place.0.path().join("short.toml").display(),
+    );
+    let output =
+        Command::new("unshare").args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).output();
+    let output = output.expect("unshare starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("status 1\n"), "{said} {}", stderr(&output));
+    assert!(stderr(&output).contains("cannot write"), "{}", stderr(&output));
+    assert!(said.contains('{') && !said.contains("campaign.json"), "whole lines only: {said}");
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_starts() {
+    let place = Place::new(SCENARIO);
+    for (arguments, advice) in [
+        (vec!["run", "nowhere"], "many-idle-few-active"),
+        (vec!["run", "--mechanisms", "kqueue"], "epoll-lt"),
+        (vec!["run", "--reference", "kqueue"], "epoll-lt"),
+        (vec!["run", "--active", "0.05"], "5%"),
+        (vec!["run", "--conns", "lots"], "10k"),
+        (vec!["serve", "--mechanism", "kqueue"], "epoll-lt"),
+    ] {
+        let output =
+            muxbench().args(&arguments).current_dir(place.0.path()).output().expect("muxbench starts");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(advice), "{arguments:?}: {}", stderr(&output));
     }
+    assert!(!place.0.path().join("results").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_before_anything_is_measured() {
+    let output = muxbench().args(["run", "--no-doctor", "--out", "/proc/nowhere"]).output();
+    let output = output.expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--out"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_second_campaign_in_the_same_folder_is_refused() {
+    let place = Place::new(SCENARIO);
+    fs::create_dir(place.out()).expect("made");
+    fs::write(place.out().join("journal.jsonl"), "precious").expect("written");
+    let output = place.run().output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read(place.out().join("journal.jsonl")).expect("read"), b"precious");
+}
+
+/// Everything that a scenario can vary, on the smallest scale: what is measured is of no interest.
+const VARIED: &str = r#"
+name = "short"
+analysis = "Does every point get what it asks for?"
+mechanisms = ["poll", "epoll-lt", "epoll-et"]
+reference = "epoll-lt"
+rounds = { starts = 1, point_s = 0.1, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
+load = { size_bytes = 64, protocol = "echo" }
+[[exclude]]
+mechanism = "poll"
+sweep = "threads"
+above_connections = 30
+reason = "so that something is left out"
+[[sweep]]
+name = "threads"
+connections = ["20", "40"]
+active = "10"
+threads = [2]
+accept = ["shared", "exclusive"]
+churn = ["100"]
+[[sweep]]
+name = "sizes"
+connections = ["10"]
+active = ["1", "100%"]
+sizes = ["1", "16k"]
+rates = ["500"]
+[[sweep]]
+name = "slices"
+connections = ["10"]
+active = "10"
+slices_ms = [10, 30]
+alive = [2]
+"#;
+
+#[test]
+fn a_campaign_varies_all_that_its_scenario_lists() {
+    let place = Place::new(VARIED);
+    let output = place.run().output().expect("muxbench starts");
+    is_measured(&output);
+    let said = stderr(&output);
+    assert!(said.contains("left out: poll in threads above 30 connections"), "{said}");
+    assert!(said.contains("left out: poll with --accept exclusive"), "{said}");
+    let campaign = place.campaign();
+    assert!(campaign.complete);
+    assert_eq!(campaign.plan.points.len(), 4 + 4 + 2);
+    for planned in &campaign.plan.points {
+        let Point { sweep, connections, accept, .. } = &planned.point;
+        let is_left_out = sweep == "threads" && (*connections > 30 || accept.as_deref() == Some("exclusive"));
+        let has_poll = planned.groups.iter().flatten().any(|name| name == "poll");
+        assert_eq!(has_poll, !is_left_out, "{planned:?}");
+        assert_eq!(planned.groups.len(), if sweep == "slices" { 2 } else { 1 }, "{planned:?}");
+    }
+    for start in &campaign.starts {
+        let at = &campaign.plan.points[start.point as usize].point;
+        for candidate in &start.candidates {
+            assert_eq!(candidate.failed, None, "{at:?}");
+            let setup = candidate.setup.and_then(|setup| setup.counters).expect("our own server");
+            assert_eq!(setup.accepted, u64::from(at.connections), "{at:?}");
+            assert!(candidate.slab.is_some() && candidate.teardown.is_some(), "{candidate:?}");
+        }
+    }
+    for round in campaign.rounds.iter().filter(|round| round.phase == Phase::Light) {
+        let at = &campaign.plan.points[round.point as usize].point;
+        assert_eq!(round.rate_per_s, Some(at.rate_per_s.map_or(1000.0, f64::from)), "{at:?}");
+    }
+}
+
+#[test]
+fn several_scenarios_are_measured_one_after_the_other_into_folders_of_their_own() {
+    let place = Place::new(SCENARIO);
+    let second = place.also("second", SCENARIO);
+    let output = place.run().arg(&second).output().expect("muxbench starts");
+    is_measured(&output);
+    assert!(stderr(&output).contains("2 scenarios, about"), "{}", stderr(&output));
+    for name in ["short", "second"] {
+        let campaign = campaign_in(&place.out().join(name));
+        assert!(campaign.complete && campaign.plan.scenario.name == name);
+    }
+}
+
+#[test]
+fn what_was_not_begun_when_a_run_is_interrupted_can_be_measured_later() {
+    let place = Place::new(SCENARIO);
+    let second = place.also("second", SCENARIO);
+    let child = place.run().arg(&second).spawn().expect("muxbench starts");
+    let deadline = Instant::now() + *PATIENCE;
+    while !place.out().join("second/journal.jsonl").exists() {
+        assert!(Instant::now() < deadline, "nothing is begun");
+        std::thread::yield_now();
+    }
+    signal(&child, Signal::INT);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("second was not begun"), "{}", stderr(&output));
+    let folder = place.out().join("second");
+    let output = muxbench().args(["run", "--resume"]).arg(&folder).output().expect("muxbench starts");
+    is_measured(&output);
+    assert!(campaign_in(&folder).complete);
+}
+
+#[test]
+fn one_scenario_that_cannot_be_run_keeps_all_from_beginning() {
+    let place = Place::new(SCENARIO);
+    let bad = SCENARIO.replace("reference", "referense").replace("\"10\", \"100\"", "\"10\", \"lots\"");
+    let bad = place.also("bad", &bad);
+    let output = place.run().arg(&bad).output().expect("muxbench starts");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("bad.toml: line 5: there is no 'referense'; did you mean 'reference'?"), "{said}");
+    assert!(said.contains("bad.toml: line 10: sweep[0].connections: 'lots'"), "{said}");
+    assert!(!place.out().exists(), "nothing was begun");
+}
+
+#[test]
+fn the_list_of_scenarios_says_what_each_asks_and_how_long_it_takes() {
+    let output = muxbench().args(["run", "--list"]).output().expect("muxbench starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in muxbench::experiment::scenario::embedded() {
+        assert!(list.contains(name), "{name}: {list}");
+    }
+    assert!(list.contains(" points") && list.contains(" min") && list.contains("--quick"), "{list}");
 }
 
 #[test]

@@ -102,10 +102,25 @@ fn the_list_says_which_cannot_run_here_and_why() {
     });
 }
 
+/// A scenario of all mechanisms; what it measures is of no interest here.
+const SCENARIO: &str = r#"
+name = "short"
+analysis = "Who is left out?"
+reference = "epoll-lt"
+load = { size_bytes = 64, protocol = "echo" }
+rounds = { starts = 1, point_s = 0.1, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
+[[sweep]]
+name = "one"
+connections = ["10"]
+active = "1"
+"#;
+
 #[test]
 fn a_campaign_leaves_them_out_unless_they_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("campaign").display().to_string();
+    let scenario = folder.path().join("short.toml");
+    std::fs::write(&scenario, SCENARIO).expect("written");
     where_io_uring_fails(libc::ENOSYS, || {
         for mechanism in compiled(true) {
             let output = run(&["run", "--mechanisms", mechanism.name, "--out", &out]);
@@ -113,8 +128,7 @@ fn a_campaign_leaves_them_out_unless_they_are_named() {
             assert_eq!(output.status.code(), Some(2), "{said}");
             assert!(said.contains(&format!("{} cannot run here: ", mechanism.name)), "{said}");
         }
-        let some = ["--conns", "10", "--active", "1", "--repeats", "1"];
-        let output = run(&[&["run", "--quick", "--out", &out][..], &some].concat());
+        let output = run(&["run", &scenario.display().to_string(), "--no-doctor", "--out", &out]);
         let said = String::from_utf8(output.stderr).expect("text");
         for mechanism in compiled(true) {
             assert!(said.contains(&format!("left out: {}: cannot run here", mechanism.name)), "{said}");

@@ -121,7 +121,7 @@ impl Run {
     /// Measures one campaign after the other, and tells each when it is over.
     fn measure_all(&self, mut left: Vec<Work>, interruption: &Interruption) -> anyhow::Result<ExitCode> {
         let several = left.len() > 1;
-        let mut has_gaps = false;
+        let mut status = 0;
         // What cannot be told ends no campaign: it is all in the results.
         let mut trouble = None;
         while !left.is_empty() {
@@ -131,33 +131,35 @@ impl Run {
                 tell_interrupted(&work, &left);
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            has_gaps |= tell_gaps(&work.campaign);
-            let told = interruption.while_all_is_saved(|| self.tell(work, several));
+            let histograms = Histograms::of(&work.campaign)?;
+            let told = interruption.while_all_is_saved(|| self.tell(&work, &histograms, several));
             trouble = trouble.or(told.err());
+            if tell_gaps(&work.campaign) {
+                status = INVALID;
+            }
         }
-        match (has_gaps, trouble) {
-            (false, None) => Ok(ExitCode::SUCCESS),
-            (false, Some(trouble)) => Err(trouble),
+        match (status, trouble) {
+            (0, None) => Ok(ExitCode::SUCCESS),
+            (0, Some(trouble)) => Err(trouble),
             // What was measured decides how the process ends.
-            (true, trouble) => {
+            (status, trouble) => {
                 if let Some(trouble) = trouble {
                     note!("muxbench: {}", report::format::error(trouble.as_ref()));
                 }
-                Ok(ExitCode::from(INVALID))
+                Ok(ExitCode::from(status))
             }
         }
     }
 
     /// Prints a measured campaign, and makes its page.
-    fn tell(&self, work: Work, several: bool) -> anyhow::Result<()> {
+    fn tell(&self, work: &Work, histograms: &Histograms, several: bool) -> anyhow::Result<()> {
         let Work { folder, campaign, .. } = work;
         if self.json {
-            return print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n");
+            return print(serde_json::to_string(&ResultFile::Rounds(campaign.clone()))? + "\n");
         }
-        let histograms = Histograms::of(&campaign)?;
         let heading = if several { print(format!("{}\n", campaign.plan.scenario.name)) } else { Ok(()) };
         // What cannot be printed is written all the same.
-        Report::of(&folder).of_rounds(&campaign, &histograms).and(heading)
+        Report::of(folder).of_rounds(campaign, histograms).and(heading)
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.
@@ -186,6 +188,9 @@ impl Run {
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
     fn plan(&self, prepared: Vec<Prepared>) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
         self.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
+        if self.baselines.is_any() {
+            return Err(UsageError("a campaign of rounds has no baselines yet".to_owned()).into());
+        }
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {

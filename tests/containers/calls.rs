@@ -18,7 +18,7 @@ pub enum Command {
     List,
     /// `muxbench doctor`.
     Doctor,
-    /// `muxbench run`, of one cell.
+    /// `muxbench run`, of one start.
     Run,
 }
 
