@@ -9,10 +9,11 @@ use std::fs;
 use std::path::Path;
 
 use model::read;
-use model::schema::{BenchGroup, Campaign, Semantics};
+use model::campaign::{Campaign, Histograms};
+use model::schema::{BenchGroup, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
-use report::analysis::Analysis;
 use report::mechanism_costs as costs;
+use report::rounds::Analysis;
 use report::semantics::situation_table;
 
 const PAGE: &str = "docs/MECHANISMS.md";
@@ -22,12 +23,12 @@ const END: &str = "<!-- end -->";
 /// Where a mechanism may have been measured, those first that tell most of it.
 const CAMPAIGNS: [&str; 2] = ["campaign.json", "libraries/campaign.json"];
 
-fn campaigns() -> Vec<Campaign> {
+fn campaigns() -> Vec<(Campaign, Histograms)> {
     let paths = CAMPAIGNS.map(|name| Path::new(RESULTS).join(name));
     paths
         .iter()
-        .filter(|path| read::exists(path))
-        .map(|path| read::campaign(path).expect("a campaign"))
+        .filter(|path| read::exists(path) && read::kind(path).expect("readable").as_deref() == Some("rounds"))
+        .map(|path| read::rounds(path).expect("a campaign"))
         .collect()
 }
 
@@ -78,7 +79,7 @@ fn situation(semantics: &Semantics, name: &str) -> String {
 fn the_page_on_the_mechanisms_says_what_the_registry_and_the_reference_say() {
     let (campaigns, benches) = (campaigns(), benches());
     let analyses: Vec<Analysis<'_>> =
-        campaigns.iter().map(|campaign| Analysis::of(campaign).expect("sound histograms")).collect();
+        campaigns.iter().map(|(campaign, histograms)| Analysis::of(campaign, histograms)).collect();
     let semantics = read::semantics(&Path::new(RESULTS).join("semantics.json")).expect("committed");
     let page = fs::read_to_string(PAGE).expect("committed");
     let again = remade(&page, |kind, name| match kind {

@@ -1,99 +1,98 @@
 //! What one mechanism cost, in a table that stands by itself: the figures of docs/MECHANISMS.md.
 
-use crate::analysis::{Analysis, PointAnalysis, Row};
-use crate::cells::{self, Figure};
-use crate::claims::base::Base;
-use crate::statistics::Summary;
-use crate::{format, line, table};
-use model::schema::{BenchGroup, Campaign, Sweep};
+use crate::format;
+use crate::grid::{Cell, Column, Grid};
+use crate::rounds::metrics::{CPU, RESPONSE, THROUGHPUT, UTILISATION};
+use crate::rounds::{Analysis, CandidateAnalysis, METRICS, Metric, PointAnalysis, Shown, answer, table};
+use model::schema::BenchGroup;
 
 /// A point with what a mechanism did there.
-type At<'a> = (&'a PointAnalysis, &'a Row);
+type At<'a, 'b> = (&'b PointAnalysis<'a>, &'b CandidateAnalysis<'a>);
 
-/// A row of the table: its name, and what a point says.
-type Column<'a> = (&'a str, &'a dyn Fn(At<'_>) -> String);
+/// Metrics that are shown besides the main ones, by their keys.
+const FURTHER: [&str; 4] = ["response_p99", "saturation_cpu", "syscalls", "wakeups"];
 
 /// What `mechanism` cost, in Markdown: a table from the first of `analyses` that has measured it, what a connection took of
 /// memory, and what a single wait took. `None` where it was not measured. Ends with a newline.
 ///
-/// Of a campaign those points are shown that tell most: the fewest and the most connections among which few are active, and the
-/// most of which all are.
+/// Those points are shown that tell most: the fewest and the most connections among which few are active, and the most of which all are.
 pub fn of(mechanism: &str, analyses: &[Analysis<'_>], benches: &[BenchGroup]) -> Option<String> {
-    let (campaign, points) = analyses.iter().find_map(|analysis| {
+    let (analysis, points) = analyses.iter().find_map(|analysis| {
         let points = telling(analysis, mechanism);
-        (!points.is_empty()).then_some((analysis.campaign, points))
+        (!points.is_empty()).then_some((analysis, points))
     })?;
-    let switches = |(at, _): At<'_>| {
-        count(cells::summary(&cells::valid(campaign, &at.point, mechanism), |cell| Figure::Switches.of(cell)))
-    };
-    let columns: [Column<'_>; 7] = [
-        ("response p50", &|(_, row)| table::duration(&row.p50)),
-        ("p50 against the best there", &|(_, row)| table::standing(&row.p50.standing)),
-        ("response p99", &|(_, row)| table::duration(&row.p99)),
-        ("capacity, echoes/s", &|(_, row)| table::capacity(row.capacity.as_ref())),
-        ("server, µs/echo", &|(_, row)| table::microseconds(&row.cpu)),
-        ("system calls/echo", &|(_, row)| count(row.syscalls)),
-        ("context switches/echo", &switches),
-    ];
-    let head = points.iter().map(|(at, _)| line::place(&at.point)).collect::<Vec<_>>().join(" | ");
-    let mut text = format!("| {} | {head} |\n| --- |{}\n", source(campaign), " ---: |".repeat(points.len()));
-    for (name, figure) in columns {
-        let figures: Vec<String> = points.iter().map(|at| figure(*at)).collect();
-        if figures.iter().any(|figure| figure != format::ABSENT) {
-            text += &format!("| {name} | {} |\n", figures.join(" | "));
+    let further = FURTHER.iter().filter_map(|key| Metric::of_key(key));
+    let metrics = [&RESPONSE, &THROUGHPUT, &CPU, &UTILISATION].into_iter().chain(further);
+    let mut columns = vec![Column::words(&analysis.campaign.plan.scenario.name)];
+    columns.extend(points.iter().map(|(at, _)| Column::numbers(format::place(at.point))));
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for metric in metrics {
+        let values = points.iter().map(|(_, candidate)| match candidate.shown(metric) {
+            Shown::Saturated(saturated) => table::saturation(saturated),
+            shown => table::value(metric, &shown, true),
+        });
+        rows.push([metric.name.to_owned()].into_iter().chain(values).map(Cell::from).collect());
+        let compared: Vec<String> = points.iter().map(|(_, one)| relation(one, metric)).collect();
+        if compared.iter().any(|text| text != format::ABSENT) {
+            let against = format!("against {}", analysis.campaign.plan.reference);
+            rows.push([against].into_iter().chain(compared).map(Cell::from).collect());
         }
     }
-    let sentences = [memory(campaign, mechanism, &points), waits(mechanism, benches)];
-    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
-    if !sentences.is_empty() {
-        text += &format!("\n{}\n", sentences.join(" "));
-    }
-    Some(text)
+    rows.retain(|row| row[1..].iter().any(|cell| cell.text != format::ABSENT));
+    let sentences: Vec<String> = memory(&points).into_iter().chain(waits(mechanism, benches)).collect();
+    let sentences = if sentences.is_empty() { String::new() } else { format!("\n{}\n", sentences.join(" ")) };
+    Some(Grid { columns, rows }.markdown() + &sentences)
 }
 
-/// The points that tell most of a mechanism; none where it has no valid cell.
-fn telling<'a>(analysis: &'a Analysis<'_>, mechanism: &str) -> Vec<At<'a>> {
-    let measured = |sweep: Option<&Sweep>| -> Vec<At<'a>> {
-        let of_mechanism = |row: &&Row| row.mechanism == mechanism && row.attempts.valid > 0;
-        let points = sweep.map(|sweep| analysis.sweep(&sweep.name)).unwrap_or_default();
-        points.into_iter().filter_map(|at| Some((at, at.rows.iter().find(of_mechanism)?))).collect()
+fn relation(candidate: &CandidateAnalysis<'_>, metric: &Metric) -> String {
+    let compared = match candidate.shown(metric) {
+        Shown::Figure(figure) => figure.comparison.as_ref(),
+        _ => None,
     };
-    let (idle, active) = (measured(analysis.idle_sweep()), measured(analysis.active_sweep()));
-    let mut points: Vec<At<'a>> =
-        idle.first().into_iter().chain(idle.last()).chain(active.last()).copied().collect();
+    compared.map_or_else(|| format::ABSENT.to_owned(), |compared| answer::relation(metric, compared))
+}
+
+/// The points that tell most of a mechanism; none where it was not measured.
+fn telling<'a, 'b>(analysis: &'b Analysis<'a>, mechanism: &str) -> Vec<At<'a, 'b>> {
+    let measured = |is_all_active: bool| -> Vec<At<'a, 'b>> {
+        let of_kind = |at: &&PointAnalysis<'_>| {
+            at.point.is_plain() && (at.point.active == at.point.connections) == is_all_active
+        };
+        let own = |at: &'b PointAnalysis<'a>| {
+            let rows = at.rows().into_iter();
+            let own = rows.map(|(_, one)| one).find(|one| one.name == mechanism && one.figure(&CPU).is_some());
+            Some((at, own?))
+        };
+        let mut points: Vec<At<'a, 'b>> = analysis.points.iter().filter(of_kind).filter_map(own).collect();
+        points.sort_by_key(|(at, _)| at.point.connections);
+        points
+    };
+    let (few, all) = (measured(false), measured(true));
+    let mut points: Vec<At<'a, 'b>> =
+        few.first().into_iter().chain(few.last()).chain(all.last()).copied().collect();
     points.dedup_by(|(one, _), (other, _)| one.point == other.point);
     points
 }
 
-/// `many-idle-few-active, 6 repeats`
-fn source(campaign: &Campaign) -> String {
-    let quick = if campaign.quick { ", quick" } else { "" };
-    let repeats = format::plural(campaign.repeats() as usize, "repeat");
-    format!("{}, {repeats}{quick}", campaign.plan.scenario.name)
-}
-
-fn count(summary: Option<Summary>) -> String {
-    summary.map_or_else(|| format::ABSENT.to_owned(), |summary| format::three_digits(summary.median))
-}
-
-/// What a connection took of the server's own memory, where there were most of them.
-fn memory(campaign: &Campaign, mechanism: &str, points: &[At<'_>]) -> Option<String> {
-    let (at, _) = points.iter().max_by_key(|(at, _)| at.point.connections)?;
-    let connections = at.point.connections;
-    let cells = cells::valid(campaign, &at.point, mechanism);
-    let bytes =
-        cells::summary(&cells, |cell| Some(cell.server_rss_growth_bytes? as f64 / f64::from(connections)))?;
+/// What a connection took of memory, where there were most of them.
+fn memory(points: &[At<'_, '_>]) -> Option<String> {
+    let (at, candidate) = points.iter().max_by_key(|(at, _)| at.point.connections)?;
+    let metric = METRICS.iter().find(|metric| metric.key == "bytes_per_connection")?;
+    let (total, parts) = (candidate.figure(metric)?, candidate.memory?);
+    let bytes = |value: f64| format::quantity(metric.unit, value);
     Some(format!(
-        "With {} connections each took {} of the server's memory (the kernel's share comes on top).",
-        format::thousands(connections.into()),
-        format::bytes(bytes.median.round() as u64)
+        "With {} connections each took {} of memory: {} of the server's, the rest of the kernel's for both ends.",
+        format::thousands(at.point.connections.into()),
+        bytes(total.value),
+        bytes(parts.user)
     ))
 }
 
 /// What a wait took by itself, with the fewest and with the most descriptors.
 fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
-    let points = Base { benches, ..Base::default() }.bench("wait", mechanism);
-    let (few, many) = (points.first()?, points.last()?);
+    let wait = benches.iter().filter(|group| group.group == "wait").flat_map(|group| &group.points);
+    let own = || wait.clone().filter(|point| point.mechanism == mechanism);
+    let (few, many) = (own().min_by_key(|point| point.watched)?, own().max_by_key(|point| point.watched)?);
     let watched = |count: u32| format::thousands(count.into());
     Some(format!(
         "One wait with one descriptor ready: {} with {} watched, {} with {} (`cargo bench -- wait/{mechanism}`).",
@@ -107,51 +106,24 @@ fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
-    use model::schema::CellStatus;
+    use crate::rounds::testing::{Shape, decoded, realistic};
 
     #[test]
     fn the_points_that_tell_most_stand_side_by_side() {
-        let text = of("poll", &[testing::analysis().clone()], &[testing::bench()]).expect("measured");
+        let (campaign, histograms) = decoded(Shape::default_scenario().campaign(realistic));
+        let analyses = [Analysis::of(&campaign, &histograms)];
+        let text = of("epoll-et", &analyses, &[crate::testing::bench()]).expect("measured");
         let head = text.lines().next().expect("a head");
-        assert_eq!(
-            head,
-            "| many-idle-few-active, 5 repeats | 10 connections, all active | 10,000 connections, 10 active \
-             | 1,000 connections, all active |"
+        assert!(
+            head.ends_with("| 100 connections, 10 active | 10,000 connections, 10 active | 1,000 connections, all active |"),
+            "{head}"
         );
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.iter().all(|row| row.matches('|').count() == 5), "{text}");
-        // Nobody counted context switches.
-        assert_eq!(rows.len(), 2 + 6, "{text}");
-        assert!(text.contains("With 10,000 connections each took 100 B of the server's memory"), "{text}");
-        assert!(text.contains("490 ns with 10 watched, 170 µs with 10,000"), "{text}");
-    }
-
-    #[test]
-    fn the_first_campaign_that_has_a_mechanism_is_asked() {
-        let libraries = testing::realistic_of(&["epoll-lt", "tokio"]);
-        let further = Analysis::of(&libraries).expect("sound histograms");
-        let analyses = [testing::analysis().clone(), further];
-        assert!(of("tokio", &analyses, &[]).is_some());
+        assert!(text.contains("| response p50 | ") && text.contains("| against epoll-lt | "), "{text}");
+        assert!(text.contains("With 10,000 connections each took 8.0"), "{text}");
         assert_eq!(of("compio", &analyses, &[]), None);
-        let alone = of("epoll-lt", &analyses[1..], &[]).expect("measured");
-        assert_ne!(of("epoll-lt", &analyses, &[]).expect("measured"), alone);
-    }
-
-    #[test]
-    fn a_point_without_a_valid_cell_is_left_out() {
-        let mut campaign = testing::realistic();
-        let spoilt: Vec<usize> = (0..campaign.cells.len())
-            .filter(|index| {
-                campaign.cells[*index].mechanism == "poll"
-                    && campaign.cells[*index].point.connections == 10_000
-            })
-            .collect();
-        for index in spoilt {
-            testing::spoil(&mut campaign, index, CellStatus::Invalid, "late");
-        }
-        let analysis = Analysis::of(&campaign).expect("sound histograms");
-        let text = of("poll", &[analysis], &[]).expect("measured");
-        assert!(!text.contains("10,000") && text.contains("1,000 connections, 10 active"), "{text}");
+        let poll = of("poll", &analyses, &[crate::testing::bench()]).expect("measured");
+        assert!(poll.contains("490 ns with 10 watched, 170 µs with 10,000"), "{poll}");
     }
 }

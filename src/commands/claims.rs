@@ -8,6 +8,7 @@ use model::schema::{
     BenchGroup, Campaign, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION,
     Semantics,
 };
+use model::campaign::{self as rounds, Histograms};
 use model::{note, read};
 use muxbench::semantics::{self, Selection};
 use report::agreement;
@@ -70,7 +71,9 @@ impl Claims {
 #[derive(Default)]
 pub struct Found {
     pub campaigns: Vec<Campaign>,
-    /// The folder of each campaign.
+    /// Campaigns of rounds.
+    pub rounds: Vec<(rounds::Campaign, Histograms)>,
+    /// The folder of each campaign of rounds.
     pub folders: Vec<PathBuf>,
     pub benches: Vec<BenchGroup>,
     pub loads: Vec<LoadReport>,
@@ -110,8 +113,13 @@ impl Found {
                 let campaign = read::campaign(path)?;
                 let source = of_campaign(&campaign);
                 self.campaigns.push(campaign);
-                self.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
                 source
+            }
+            Some("rounds") => {
+                self.rounds.push(read::rounds(path)?);
+                self.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
+                // No claim rests on them yet.
+                return Ok(());
             }
             Some("bench") => {
                 let bench = read::bench(path)?;
@@ -155,13 +163,13 @@ impl Found {
             self.sources.push(format!("{}, live", of_semantics(&observed.semantics)));
             self.semantics = Some(observed.semantics);
         }
-        self.verdicts(&self.campaigns)
+        self.verdicts()
     }
 
-    /// Decides what can be decided from `campaigns` and what else was found, without observing anything.
-    pub fn verdicts(&self, campaigns: &[Campaign]) -> Verdicts {
+    /// Decides what can be decided from what was found, without observing anything.
+    pub fn verdicts(&self) -> Verdicts {
         let base = Base {
-            campaigns,
+            campaigns: &self.campaigns,
             benches: &self.benches,
             loads: &self.loads,
             semantics: self.semantics.as_ref(),
@@ -172,14 +180,14 @@ impl Found {
             schema_version: SCHEMA_VERSION,
             muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
             sources: self.sources.clone(),
-            false_differences: agreement::over(&campaigns.iter().collect::<Vec<_>>()),
+            false_differences: agreement::over(&self.campaigns.iter().collect::<Vec<_>>()),
             claims,
         }
     }
 }
 
 /// A campaign as a source of verdicts.
-pub fn of_campaign(campaign: &Campaign) -> String {
+fn of_campaign(campaign: &Campaign) -> String {
     let scenario = &campaign.plan.scenario;
     let quick = if campaign.quick { ", quick" } else { "" };
     let repeats = report::format::plural(campaign.repeats() as usize, "repeat");

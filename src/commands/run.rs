@@ -232,8 +232,8 @@ impl Run {
             false => String::new(),
         };
         let printed = print(text);
-        // What cannot be printed is written all the same.
-        Report::of(folder).write(campaign, !self.json).and(printed)
+        note!("muxbench: result {}", folder.join(run::FILE_NAME).display());
+        printed
     }
 
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.

@@ -246,10 +246,29 @@ fn calls(slice: &Slice, count: fn(&CallCounters) -> u64) -> Option<f64> {
 }
 
 fn bytes_per_connection(started: &Started) -> Option<f64> {
-    let opened = started.connections.as_ref()?.opened;
-    let slab = started.slab.as_ref()?;
-    let bytes = started.server_rss_growth_bytes? as f64 + slab.after_bytes as f64 - slab.before_bytes as f64;
-    (opened >= CONNECTIONS_FOR_MEMORY).then(|| bytes / opened as f64)
+    let Memory { user, kernel } = Memory::of(started)?;
+    Some(user + kernel)
+}
+
+/// The two parts of what a connection takes of memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Memory {
+    /// The server's own.
+    pub user: f64,
+    /// The kernel's, of both ends.
+    pub kernel: f64,
+}
+
+impl Memory {
+    /// Of one start, where there are enough connections.
+    pub fn of(started: &Started) -> Option<Self> {
+        let opened = started.connections.as_ref()?.opened;
+        let slab = started.slab.as_ref()?;
+        let per_connection = |bytes: f64| bytes / opened as f64;
+        let user = per_connection(started.server_rss_growth_bytes? as f64);
+        let kernel = per_connection(slab.after_bytes as f64 - slab.before_bytes as f64);
+        (opened >= CONNECTIONS_FOR_MEMORY).then_some(Self { user, kernel })
+    }
 }
 
 #[cfg(test)]

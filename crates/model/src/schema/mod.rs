@@ -37,7 +37,7 @@ pub use load::{
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
 pub use scenario::{
-    ActiveList, Exclude, ExternalServer, Load, Quick, Rounds, Scenario, Stop, Sweep, Timing, base_of,
+    AGAIN, ActiveList, Exclude, ExternalServer, Load, Quick, Rounds, Scenario, Stop, Sweep, Timing, base_of,
     is_base, program_of, twin_of,
 };
 pub use self_check::{Check, SelfCheck};

@@ -78,7 +78,7 @@ impl Scenario {
 
 /// What the name of the second of an A/A pair has behind that of the first. No mechanism and no server has a
 /// name with a space in it.
-const AGAIN: &str = " again";
+pub const AGAIN: &str = " again";
 
 /// What the name of a candidate of another build has behind that of this build's.
 const BASE: &str = " base";
