@@ -83,6 +83,12 @@ pub fn campaign(
     }
 }
 
+/// A run of the load generator, in open loop.
+pub fn load() -> LoadReport {
+    let shape = Shape::default();
+    phase(&point("", 10, 10), &shape, Some(&distribution(shape.p50_ns, shape.tail, shape.samples))).load
+}
+
 /// What a real machine gives: epoll flat, select and poll growing with the connections watched, the
 /// two epoll modes nearly the same.
 pub fn realistic() -> Campaign {

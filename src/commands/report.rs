@@ -141,7 +141,7 @@ impl Report {
     fn rest(&self, folder: &Path, plots: Option<&Path>) -> String {
         let figures = plots.map(|plots| format!("; figures in {}", plots.display())).unwrap_or_default();
         let [page, text] = [self.folder.join("report.html"), folder.join("report.md")];
-        format!("Every metric of every candidate: {}, {}{figures}.", page.display(), text.display())
+        format!("All of it: {}, {}{figures}.", page.display(), text.display())
     }
 
     #[cfg(feature = "plots")]

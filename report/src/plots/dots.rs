@@ -67,7 +67,7 @@ impl Dots {
         svg.open_group("class=\"point\"");
         svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
         if let Some((low, high)) = point.interval {
-            draw_whisker(svg, (x_of(low), y), (x_of(high), y));
+            draw_whisker(svg, [(x_of(low), y), (x_of(high), y)], [true; 2]);
         }
         let hollow = point.mark == Mark::Hollow;
         style.draw_marker(svg, (x_of(point.y), y), MARKER_RADIUS + if hollow { 1.5 } else { 0.5 }, hollow);

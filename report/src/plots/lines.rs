@@ -174,7 +174,7 @@ impl Lines {
             svg.open_group("class=\"point\"");
             svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
             if let Some((low, high)) = point.interval {
-                draw_whisker(svg, self.at(plot, point.x, low), self.at(plot, point.x, high));
+                draw_whisker(svg, [low, high].map(|end| self.at(plot, point.x, end)), [true; 2]);
             }
             let is_hollow = point.mark == Mark::Hollow;
             // A hollow marker is the larger one, so that another on the same spot does not hide it.
@@ -249,13 +249,13 @@ fn draw_x_ticks(svg: &mut Svg, plot: Area, axis: &Axis, ticks: &[Tick], title: &
     svg.text((middle, baseline), Text::new(title, SMALL_SIZE).anchored(Anchor::Middle));
 }
 
-/// An interval: a line with a short bar across each of its ends.
-pub fn draw_whisker(svg: &mut Svg, from: (f64, f64), to: (f64, f64)) {
+/// An interval: a line with a short bar across each of those of its ends that is one.
+pub fn draw_whisker(svg: &mut Svg, [from, to]: [(f64, f64); 2], is_end: [bool; 2]) {
     const STROKE: &str = "stroke=\"currentColor\" stroke-width=\"1.4\"";
     let is_upright = from.0 == to.0;
     let (across, along) = if is_upright { (3.0, 0.0) } else { (0.0, 3.0) };
     svg.segment(from, to, STROKE);
-    for end in [from, to] {
+    for (end, _) in [from, to].into_iter().zip(is_end).filter(|(_, is_end)| *is_end) {
         svg.segment((end.0 - across, end.1 - along), (end.0 + across, end.1 + along), STROKE);
     }
 }

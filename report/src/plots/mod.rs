@@ -45,7 +45,7 @@ pub enum DrawError {
 /// Every figure that the campaign and the bench groups have data for, the main one first.
 pub fn draw(analysis: &Analysis<'_>, benches: &[BenchGroup]) -> Vec<Drawing> {
     let of_benches = benches.iter().filter_map(figures::bench);
-    figures::of_campaign(analysis).into_iter().chain(of_benches).map(drawn).collect()
+    figures::of_campaign(analysis).into_iter().chain(of_benches).map(|figure| drawn(&figure)).collect()
 }
 
 /// The figures of one run of the load generator: time × latency, where it has a series (`--interval`), and the distribution of
@@ -55,16 +55,17 @@ pub fn draw(analysis: &Analysis<'_>, benches: &[BenchGroup]) -> Vec<Drawing> {
 ///
 /// When a histogram in it is damaged.
 pub fn draw_load(load: &LoadReport) -> Result<Vec<Drawing>, DecodeError> {
-    Ok(figures::of_load(load)?.into_iter().map(drawn).collect())
+    Ok(figures::of_load(load)?.iter().map(drawn).collect())
 }
 
 /// A figure for each published table: ours, and beside it what was published.
 pub fn draw_reproductions(all: &Reproductions) -> Vec<Drawing> {
-    figures::reproductions(all).into_iter().map(drawn).collect()
+    figures::reproductions(all).iter().map(drawn).collect()
 }
 
-fn drawn(figure: Figure) -> Drawing {
-    Drawing { svg: figure.svg(), drawn: figure.styles.names(), name: figure.name, title: figure.title }
+fn drawn(figure: &Figure) -> Drawing {
+    let (name, title) = (figure.name.clone(), figure.title.clone());
+    Drawing { svg: figure.svg(), drawn: figure.styles.names(), name, title }
 }
 
 /// Writes figures into `folder`, which is made if need be, each as `NAME.svg` and, where it is wanted, as `NAME.png`, and returns

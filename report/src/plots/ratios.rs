@@ -19,7 +19,7 @@ const GREY: &str = "#808080";
 /// How far an axis reaches, and the ticks that are labelled.
 const AXES: [(f64, &[f64]); 2] =
     [(1.1, &[0.92, 0.96, 1.0, 1.04, 1.08]), (1.25, &[0.8, 0.9, 1.0, 1.1, 1.2])];
-/// The share of an axis within which most dots are to lie.
+/// The share of an axis within which most dots and ends of intervals are to lie.
 const WELL_INSIDE: f64 = 0.85;
 
 /// Rows and columns of ratios.
@@ -76,10 +76,10 @@ pub enum Says {
 }
 
 impl Column {
-    /// Whether dots at `ratios` need an axis that reaches far.
-    pub fn needs_width(ratios: impl Iterator<Item = f64> + Clone) -> bool {
-        let inside = ratios.clone().filter(|ratio| ratio.ln().abs() < WELL_INSIDE * AXES[0].0.ln()).count();
-        4 * inside < 3 * ratios.count()
+    /// Returns whether what stands at `ratios` needs an axis that reaches far.
+    pub fn needs_width(ratios: &[f64]) -> bool {
+        let inside = ratios.iter().filter(|ratio| ratio.ln().abs() < WELL_INSIDE * AXES[0].0.ln()).count();
+        4 * inside < 3 * ratios.len()
     }
 
     fn axis(&self) -> (f64, &'static [f64]) {
@@ -172,7 +172,9 @@ fn draw_dot(
                 svg.open_group(&format!("color=\"{GREY}\""));
             }
             if low <= column.axis().0 && high >= 1.0 / column.axis().0 {
-                draw_whisker(svg, (column.x_of(plot, low), y), (column.x_of(plot, high), y));
+                let ends = [low, high].map(|end| (column.x_of(plot, end), y));
+                // An interval that goes on beyond the axis has no end there.
+                draw_whisker(svg, ends, [low, high].map(|end| column.holds(end)));
             }
             if column.holds(ratio) {
                 let is_hollow = matches!(says, Says::Bound | Says::Nothing);
@@ -190,6 +192,9 @@ fn draw_dot(
     }
     let note = svg::shortened(&dot.note, SMALL_SIZE, false, NOTES - 4.0);
     if !note.is_empty() {
-        svg.text((plot.right + 10.0, y + 4.5), Text::new(&note, SMALL_SIZE));
+        // Beside an arrow to the left there is room where nothing else is drawn.
+        let is_left = matches!(dot.mark, DotMark::Value { high, .. } if high < 1.0 / column.axis().0);
+        let x = if is_left { plot.left + 10.0 } else { plot.right + 10.0 };
+        svg.text((x, y + 4.5), Text::new(&note, SMALL_SIZE));
     }
 }

@@ -57,12 +57,12 @@ impl Dimension {
     /// What the axis is.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Connections => "connections held (logarithmic)",
-            Self::Share => "share of connections that is active (logarithmic)",
-            Self::Threads => "threads of the server (logarithmic)",
-            Self::Size => "size of a message (logarithmic)",
-            Self::Rate => "requests offered per second (logarithmic)",
-            Self::Churn => "connections replaced per second (logarithmic, and none)",
+            Self::Connections => "connections held (log.)",
+            Self::Share => "active share of connections (log.)",
+            Self::Threads => "threads of the server (log.)",
+            Self::Size => "size of a message (log.)",
+            Self::Rate => "requests offered per second (log.)",
+            Self::Churn => "connections replaced per second (log.)",
         }
     }
 

@@ -62,7 +62,7 @@ fn undistinguished(analysis: &Analysis<'_>, metrics: &[&Metric], points: &[&Poin
             format!("All ratios to {reference} are equal to 1 within {}", format::percent(low_to_margin(low, high)))
         }
         (Some(low), Some(high)) => {
-            format!("No interval of a ratio to {reference} excludes 1; they reach from {low:.2} to {high:.2}")
+            format!("Against {reference} no interval of a ratio excludes 1; they reach from {low:.2} to {high:.2}")
         }
         _ => format!("{} at {}", capitalised(&names(metrics)), format::plural(points.len(), "point")),
     }

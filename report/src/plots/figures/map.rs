@@ -71,8 +71,10 @@ fn active_of(active: &str, connections: u32) -> Option<f64> {
 }
 
 fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
-    let leaders = leaders(metric, at);
     let rows = at.rows();
+    let found = leaders(metric, at);
+    // Those that cannot be told apart have no ranking.
+    let leaders: Vec<&str> = rows.iter().map(|(_, one)| one.name).filter(|name| found.contains(name)).collect();
     let of = |name: &str| rows.iter().find(|(_, one)| one.name == name).map(|(_, one)| *one);
     let compared = leaders.first().and_then(|name| of(name)?.comparison(metric));
     let saturated: Vec<&str> =

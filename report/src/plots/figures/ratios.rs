@@ -59,8 +59,8 @@ fn of_points(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>
         name,
         title: finding::of(analysis, &what, points),
         subtitle: format!(
-            "Ratios to {}, formed within rounds; “again” is a second {} of its own, to which there is nothing to tell",
-            analysis.campaign.plan.reference, analysis.campaign.plan.reference
+            "Ratios to {}, formed within rounds; “again” is a second server of the same kind, in which nothing differs",
+            analysis.campaign.plan.reference
         ),
         rows: points.iter().map(row).collect(),
         legend: Vec::new(),
@@ -97,8 +97,10 @@ fn drawn<'a, 'b>(point: &'b PointAnalysis<'a>) -> Drawn<'a, 'b> {
 
 fn is_wide(metric: &Metric, points: &[&PointAnalysis<'_>]) -> bool {
     let candidates = points.iter().flat_map(|point| &point.groups).flat_map(|group| &group.candidates);
-    let ratios: Vec<f64> = candidates.filter_map(|one| Some(one.comparison(metric)?.ratio)).collect();
-    Column::needs_width(ratios.iter().copied())
+    let compared = candidates.filter_map(|one| one.comparison(metric));
+    let placed: Vec<f64> =
+        compared.flat_map(|one| [one.ratio, one.interval.low, one.interval.high]).collect();
+    Column::needs_width(&placed)
 }
 
 /// `response p50 (← better)`.
