@@ -4,8 +4,6 @@
 //! *merged*, never an average of percentiles; its interval, and every ratio, come from one value a
 //! repeat.
 
-mod answer;
-mod finding;
 mod precision;
 
 use rayon::prelude::*;
@@ -15,9 +13,7 @@ use crate::statistics::{Ratio, Summary, Verdict};
 use model::histogram::{self, DecodeError, Histogram};
 use model::schema::{Campaign, Cell, CellStatus, Point, Sweep};
 
-pub use self::finding::finding_at;
 #[cfg(feature = "plots")]
-pub(crate) use self::finding::sentence;
 pub use self::precision::{Widest, widest};
 
 /// A figure by which mechanisms are ranked; less is better in each.
@@ -186,40 +182,6 @@ impl<'a> Analysis<'a> {
             sweep.varies_connections_alone() && sweep.active.iter().all(|active| active.trim() == "100%")
         };
         self.campaign.plan.scenario.sweeps.iter().find(all)
-    }
-
-    /// The campaign's finding in one sentence, for the title of its main figure: of the idle sweep's largest point, by median
-    /// response, or by processor time where the windows were too short for a percentile. Says so where no interval carries a
-    /// finding.
-    pub fn finding(&self) -> String {
-        let Some(sweep) = self.idle_sweep().or(self.campaign.plan.scenario.sweeps.first()) else {
-            return "Nothing was planned, so nothing was found".to_owned();
-        };
-        let measured = |metric: Metric| {
-            self.sweep(&sweep.name)
-                .iter()
-                .any(|at| at.rows.iter().any(|row| row.measured(metric).summary.is_some()))
-        };
-        let metric = if !measured(Metric::ResponseP50) && measured(Metric::ServerCpu) {
-            Metric::ServerCpu
-        } else {
-            Metric::ResponseP50
-        };
-        self.finding_of(&sweep.name, metric)
-    }
-
-    /// The finding of one sweep by one metric, at the largest point where mechanisms can be compared.
-    pub fn finding_of(&self, sweep: &str, metric: Metric) -> String {
-        let measured =
-            |at: &PointAnalysis| at.rows.iter().filter(|row| row.measured(metric).summary.is_some()).count();
-        let points = self.sweep(sweep);
-        match points.iter().rev().find(|at| measured(at) > 1) {
-            Some(at) => finding_at(at, metric),
-            None if points.iter().any(|at| measured(at) == 1) => {
-                "One mechanism alone: nothing to compare it with".to_owned()
-            }
-            None => "No valid cells: nothing can be said".to_owned(),
-        }
     }
 }
 

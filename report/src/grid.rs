@@ -40,6 +40,8 @@ pub struct Cell {
     pub text: String,
     /// The weight that the text is given where the printer has any.
     pub tone: Tone,
+    /// The number that it is sorted by where a reader can sort; without one, its text is.
+    pub key: Option<String>,
 }
 
 /// The weight of a cell.
@@ -52,6 +54,12 @@ pub enum Tone {
     Muted,
     /// In bold: the heading of the rows below.
     Strong,
+    /// As good news is.
+    Good,
+    /// As news is that is good in part.
+    Partly,
+    /// As bad news is.
+    Bad,
 }
 
 impl Column {
@@ -68,7 +76,7 @@ impl Column {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, tone: Tone::Plain }
+        Self { text, ..Self::default() }
     }
 }
 
@@ -83,6 +91,14 @@ impl Cell {
     #[must_use]
     pub fn with(self, tone: Tone) -> Self {
         Self { tone, ..self }
+    }
+
+    /// The same text, sorted by a number, to a thousandth: the last bits of a logarithm, which differ between machines, must not
+    /// reach a file. Without a number it is sorted behind all others.
+    #[must_use]
+    pub fn sorted_by(self, number: Option<f64>) -> Self {
+        let key = |number: f64| format!("{number:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+        Self { key: number.map(key), ..self }
     }
 }
 
@@ -128,19 +144,25 @@ impl Grid {
         out
     }
 
-    /// The table in HTML: `muted` and `strong` are classes of cells, `number` that of cells of numbers. Ends with a newline.
+    /// The table in HTML: tones are classes of cells, `number` is that of cells of numbers. Ends with a newline.
     pub fn html(&self) -> String {
         let mut out = String::from("<table>\n<thead><tr>");
         for column in &self.columns {
             // Writing into a String cannot fail.
-            let _ = write!(out, "<th{}>{}</th>", class(column.align, Tone::Plain), html(&column.title));
+            let _ = write!(
+                out,
+                "<th scope=\"col\"{}>{}</th>",
+                class(column.align, Tone::Plain),
+                html(&column.title)
+            );
         }
         out += "</tr></thead>\n<tbody>\n";
         for row in &self.rows {
             out += "<tr>";
-            let tones = row.iter().map(|cell| cell.tone).chain(std::iter::repeat(Tone::Plain));
-            for ((text, tone), column) in self.texts(row).zip(tones).zip(&self.columns) {
-                let _ = write!(out, "<td{}>{}</td>", class(column.align, tone), html(&text));
+            let cells = row.iter().cloned().chain(std::iter::repeat(Cell::default()));
+            for (cell, column) in cells.zip(&self.columns) {
+                let key = cell.key.map(|key| format!(" data-v=\"{key}\"")).unwrap_or_default();
+                let _ = write!(out, "<td{}{key}>{}</td>", class(column.align, cell.tone), html(&cell.text));
             }
             out += "</tr>\n";
         }
@@ -172,6 +194,9 @@ fn class(align: Align, tone: Tone) -> String {
         Tone::Plain => None,
         Tone::Muted => Some("muted"),
         Tone::Strong => Some("strong"),
+        Tone::Good => Some("good"),
+        Tone::Partly => Some("partly"),
+        Tone::Bad => Some("bad"),
     };
     let classes: Vec<&str> = align.into_iter().chain(tone).collect();
     if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) }
@@ -185,7 +210,7 @@ mod tests {
         Grid {
             columns: vec![Column::words("candidate"), Column::numbers("response\np50")],
             rows: vec![
-                vec!["a|b".into(), Cell::from("35.1 µs").with(Tone::Muted)],
+                vec![Cell::from("a|b").sorted_by(Some(1.0 / 3.0)), Cell::from("35.1 µs").with(Tone::Muted)],
                 vec![Cell::from("<c>").with(Tone::Strong)],
             ],
         }
@@ -207,7 +232,10 @@ mod tests {
     #[test]
     fn html_escapes_what_comes_from_a_result() {
         let html = grid().html();
-        assert!(html.contains("<td>a|b</td><td class=\"number muted\">35.1 µs</td>"), "{html}");
+        assert!(
+            html.contains("<td data-v=\"0.333\">a|b</td><td class=\"number muted\">35.1 µs</td>"),
+            "{html}"
+        );
         assert!(html.contains("<td class=\"strong\">&lt;c&gt;</td><td class=\"number\"></td>"), "{html}");
     }
 }

@@ -13,8 +13,6 @@ pub mod analysis;
 pub mod cells;
 pub mod claims;
 pub mod compare;
-pub mod costs;
-pub mod crossover;
 pub mod diagnosis;
 pub mod export;
 mod figure;
@@ -26,14 +24,12 @@ pub mod grid;
 mod hostile_input;
 pub mod line;
 mod machine;
-pub mod map;
-pub mod markdown;
+mod markdown;
 pub mod mechanism_costs;
 pub mod merge;
 pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
-pub mod ranking;
 #[cfg(test)]
 mod reading;
 pub mod reproductions;
@@ -43,7 +39,5 @@ mod schema;
 pub mod semantics;
 pub mod statistics;
 
-pub mod table;
 #[cfg(test)]
 mod testing;
-pub mod warnings;

@@ -1,7 +1,8 @@
 //! Where a campaign was measured, as facts with names.
 
 use crate::{diagnosis, format};
-use model::schema::{Campaign, Diagnosis, Environment};
+use model::campaign::Campaign;
+use model::schema::{Diagnosis, Environment};
 
 /// What could explain a figure, each with what it is called: the machine, the kernel, its settings, the seed.
 pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {

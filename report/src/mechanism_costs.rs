@@ -2,7 +2,6 @@
 
 use model::schema::BenchGroup;
 
-use crate::claims::base::Base;
 use crate::format;
 use crate::rounds::metrics::{CPU, RESPONSE, THROUGHPUT, UTILISATION};
 use crate::rounds::{Analysis, Metric, PointAnalysis, table};
@@ -13,8 +12,7 @@ const FURTHER: [&str; 4] = ["saturation_cpu", "syscalls", "wakeups", "user_bytes
 /// What `mechanism` cost, in Markdown: a table from the first of `analyses` that has measured it, and what a single wait took. `None` where it was
 /// not measured. Ends with a newline.
 ///
-/// Of a campaign those points are shown that tell most: the fewest and the most connections among which few are active, and the
-/// most of which all are.
+/// Those points are shown that tell most: the fewest and the most connections among which few are active, and the most of which all are.
 pub fn of(mechanism: &str, analyses: &[Analysis<'_>], benches: &[BenchGroup]) -> Option<String> {
     let (analysis, points) = analyses.iter().find_map(|analysis| {
         let points = telling(analysis, mechanism);
@@ -49,8 +47,9 @@ fn telling<'a, 'b>(analysis: &'b Analysis<'a>, mechanism: &str) -> Vec<&'b Point
 
 /// What a wait took by itself, with the fewest and with the most descriptors.
 fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
-    let points = Base { benches, ..Base::default() }.bench("wait", mechanism);
-    let (few, many) = (points.first()?, points.last()?);
+    let wait = benches.iter().filter(|group| group.group == "wait").flat_map(|group| &group.points);
+    let own = || wait.clone().filter(|point| point.mechanism == mechanism);
+    let (few, many) = (own().min_by_key(|point| point.watched)?, own().max_by_key(|point| point.watched)?);
     let watched = |count: u32| format::thousands(count.into());
     Some(format!(
         "One wait with one descriptor ready: {} with {} watched, {} with {} (`cargo bench -- wait/{mechanism}`).",

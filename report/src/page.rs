@@ -1,21 +1,17 @@
 //! `report.html`: results as one page, which needs nothing but a browser.
 //!
 //! What stands in it is gathered into plain structures first (`view` and its neighbours), in words and numbers as a reader
-//! sees them; the template then only puts them in their places, and escapes every one.
+//! sees them; the template then only puts them in their places, and escapes every one but tables and figures.
 
 mod beside;
-mod decision;
 mod evidence;
-mod figure;
-mod section;
-mod table;
-mod validity;
 mod view;
 
 use minijinja::value::Value;
 use minijinja::{Environment, HtmlEscape, UndefinedBehavior};
+use serde::Serialize;
 
-use crate::analysis::Analysis;
+use crate::rounds::Analysis;
 use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
 
 use self::view::Page;
@@ -32,13 +28,15 @@ const FIGURES_EACH: [usize; 4] = [usize::MAX, 3, 1, 0];
 pub struct PageError(#[from] minijinja::Error);
 
 /// A figure that has been drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figure {
-    /// Its name, which those of micro-benchmarks begin with `bench-`: `idle-scaling`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drawing {
+    /// The name of its files, without extension, which those of micro-benchmarks begin with `bench-`: `ratios`.
     pub name: String,
     /// What it shows, in a sentence.
     pub title: String,
-    /// The figure itself.
+    /// The names that something is drawn of.
+    pub drawn: Vec<String>,
+    /// The figure itself: the same bytes for the same data.
     pub svg: String,
 }
 
@@ -50,7 +48,7 @@ pub struct Part<'a> {
     /// Where it is below the folder that the page is about: `crossover`; empty for the one in that folder itself.
     pub folder: &'a str,
     /// The main one first.
-    pub figures: &'a [Figure],
+    pub figures: &'a [Drawing],
 }
 
 /// All that a page is made from.
@@ -92,7 +90,6 @@ fn html(page: &Page) -> Result<String, PageError> {
     // A name that is misspelt in a template is an error, and not an empty place.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("prose", prose);
-    environment.add_filter("unbroken", unbroken);
     environment.add_template("parts.html", include_str!("../templates/parts.html"))?;
     environment.add_template("page.html", include_str!("../templates/page.html"))?;
     let context = minijinja::context! {
@@ -111,15 +108,6 @@ fn prose(text: &str) -> Value {
         out += &if index % 2 == 1 { format!("<code>{part}</code>") } else { part };
     }
     Value::from_safe_string(out)
-}
-
-/// Text from outside of which no word is broken at a dash: not a name, and not an interval.
-fn unbroken(text: &str) -> Value {
-    let word = |word: &str| {
-        let text = HtmlEscape(word).to_string();
-        if word.contains(['-', '–']) { format!("<span class=\"word\">{text}</span>") } else { text }
-    };
-    Value::from_safe_string(text.split(' ').map(word).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

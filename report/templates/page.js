@@ -3,7 +3,7 @@
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
   document.documentElement.classList.add('js');
 
-  // Contenders, shown or hidden in every figure at once.
+  // Candidates, shown or hidden in every figure at once.
   const toggles = document.getElementById('toggles');
   if (toggles) {
     const series = new Map();
@@ -58,7 +58,7 @@
     });
     table.tBodies[0].append(...rows.map(([, row]) => row));
   };
-  for (const table of all('table.sortable')) {
+  for (const table of all('.sortable table')) {
     const headings = all('thead th', table);
     headings.forEach((heading, column) => {
       const button = document.createElement('button');

@@ -8,17 +8,15 @@ use std::process::ExitCode;
 
 #[cfg(feature = "plots")]
 use anyhow::Context;
-use model::campaign as rounds;
-use model::note;
-use model::read;
-use model::schema::{BenchGroup, Campaign};
+use model::campaign::{Campaign, Histograms};
+use model::{note, read};
 use muxbench::experiment::FILE_NAME;
-use report::analysis::Analysis;
-use report::page::{self, Figure, Part, Sources};
+use report::page::{self, Drawing, Part, Sources};
+use report::rounds::{Analysis, answer, table};
 
 use super::claims::{Found, json_files};
 
-/// Draw figures, print the table and make the page of a campaign, or of several, from results alone
+/// Print the answer of a campaign, or of several, and write its tables, figures and page from results alone
 ///
 /// DIR is the folder of a campaign, of one with further campaigns in folders below it, or of several. Writes report.html into DIR: one page,
 /// which needs nothing else, of every result there (campaigns, micro-benchmarks, runs of load-gen, published tables, semantics) with what they
@@ -39,7 +37,7 @@ pub struct Report {
     /// Draw the figures as SVG alone: most of the time goes into PNG
     #[arg(long)]
     no_png: bool,
-    /// Print the campaign's table as Markdown, and write nothing
+    /// Print the campaign's whole table as Markdown, and write nothing
     #[arg(long)]
     table: bool,
 }
@@ -56,73 +54,46 @@ impl Report {
         if self.folder.is_file() {
             return file::draw(&self.folder, self.plots);
         }
-        let own = self.folder.join(FILE_NAME);
-        if read::exists(&own) && read::kind(&own)?.as_deref() == Some("rounds") {
-            let (campaign, histograms) = read::rounds(&own)?;
-            return self.of_rounds(&campaign, &histograms);
-        }
         if self.table {
-            let campaign = read::campaign(&self.folder.join(FILE_NAME))?;
-            super::print(report::markdown::summary(&Analysis::of(&campaign)?))?;
+            let (campaign, histograms) = read::rounds(&self.folder.join(FILE_NAME))?;
+            super::print(table::full(&Analysis::of(&campaign, &histograms)).markdown())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (campaigns, found) = self.gather()?;
-        self.report(&campaigns, &found, true)?;
+        let mut found = self.gather()?;
+        let campaigns = std::mem::take(&mut found.campaigns);
+        let campaigns: Vec<_> =
+            campaigns.iter().map(|(campaign, histograms)| (campaign, histograms)).collect();
+        self.report(&campaigns, &found)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Prints the answer of a campaign of rounds, and writes its whole table beside it; or prints that table, if asked.
-    pub fn of_rounds(
-        &self,
-        campaign: &rounds::Campaign,
-        histograms: &rounds::Histograms,
-    ) -> anyhow::Result<ExitCode> {
-        let analysis = report::rounds::Analysis::of(campaign, histograms);
-        let table = report::rounds::table::full(&analysis).markdown();
-        if self.table {
-            super::print(table)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let page = self.folder.join("report.md");
-        let rest = format!("every figure of every candidate: {}", page.display());
-        let answer = report::rounds::answer::render(&analysis, &rest);
-        // What cannot be printed is written all the same.
-        let printed = super::print(&answer);
-        let text = format!("# {}\n\n```\n{}\n```\n\n{table}", campaign.plan.scenario.name, answer.trim_end());
-        model::files::write_atomically(&page, text.as_bytes())?;
-        printed?;
+    /// Reports the one campaign in the folder.
+    pub fn of_rounds(&self, campaign: &Campaign, histograms: &Histograms) -> anyhow::Result<ExitCode> {
+        let mut found = Found::default();
+        found.folders.push(self.folder.clone());
+        self.take_benches(&mut found);
+        self.report(&[(campaign, histograms)], &found)?;
         Ok(ExitCode::SUCCESS)
     }
 
     /// Every result in the folder and below, its own campaign first. What cannot be read is told and left out, but for
     /// that campaign, which a page cannot do without unless there are others.
-    fn gather(&self) -> anyhow::Result<(Vec<Campaign>, Found)> {
+    fn gather(&self) -> anyhow::Result<Found> {
         let own = self.folder.join(FILE_NAME);
-        let (mut campaigns, mut found) = (Vec::new(), Found::default());
+        let mut found = Found::default();
         if read::exists(&own) {
-            campaigns.push(read::campaign(&own)?);
+            found.campaigns.push(read::rounds(&own)?);
             found.folders.push(self.folder.clone());
         }
         let files = if self.folder.is_dir() { json_files(&self.folder)? } else { Vec::new() };
-        for path in files.iter().filter(|path| **path != own) {
-            match read::kind(path) {
-                Ok(Some(kind)) if kind == "campaign" => match read::campaign(path) {
-                    Ok(campaign) => {
-                        campaigns.push(campaign);
-                        found.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());
-                    }
-                    Err(error) => note!("muxbench: left out: {}", report::format::error(&error)),
-                },
-                _ => take(&mut found, path),
-            }
-        }
-        if campaigns.is_empty() {
-            campaigns.push(read::campaign(&own)?);
+        files.iter().filter(|path| **path != own).for_each(|path| take(&mut found, path));
+        if found.campaigns.is_empty() {
+            found.campaigns.push(read::rounds(&own)?);
         }
         if found.benches.is_empty() {
             self.take_benches(&mut found);
         }
-        Ok((campaigns, found))
+        Ok(found)
     }
 
     /// The micro-benchmarks of the folder, or those beside it, where `cargo bench` leaves them.
@@ -133,93 +104,77 @@ impl Report {
         files.iter().for_each(|path| take(found, path));
     }
 
-    /// Writes everything about `campaigns`, whose folders `found` has.
-    fn report(&self, campaigns: &[Campaign], found: &Found, print: bool) -> anyhow::Result<()> {
-        let analyses: Vec<Analysis<'_>> = campaigns.iter().map(Analysis::of).collect::<Result<_, _>>()?;
-        // What cannot be printed is written all the same.
-        let printed = if print { super::print(tables(&analyses)) } else { Ok(()) };
-        let below: Vec<String> = found
-            .folders
-            .iter()
-            .map(|folder| folder.strip_prefix(&self.folder).unwrap_or(folder).display().to_string())
-            .collect();
-        let mut figures = Vec::new();
-        for (index, (analysis, folder)) in analyses.iter().zip(&found.folders).enumerate() {
-            let is_home = folder == &self.folder;
-            let benches: &[BenchGroup] = if index == 0 { &found.benches } else { &[] };
-            let further = below.iter().map(String::as_str).zip(&analyses).skip(1);
-            let further: Vec<_> = further.filter(|_| is_home).collect();
-            figures.push(self.write_campaign(analysis, benches, folder, &further)?);
+    /// Writes everything about `campaigns`, whose folders `found` has, and prints the answer of the first and what the others found.
+    fn report(&self, campaigns: &[(&Campaign, &Histograms)], found: &Found) -> anyhow::Result<()> {
+        let analyses: Vec<Analysis<'_>> =
+            campaigns.iter().map(|(campaign, histograms)| Analysis::of(campaign, histograms)).collect();
+        let mut drawn = Vec::new();
+        for (at, (analysis, folder)) in analyses.iter().zip(&found.folders).enumerate() {
+            let plots = self.plots_folder(folder);
+            let benches = if at == 0 { found.benches.as_slice() } else { &[] };
+            let (drawings, paths) = self.draw(analysis, benches, &plots)?;
+            let answer = answer::render(analysis, &self.rest(folder, paths.first().map(|_| plots.as_path())));
+            write_markdown(analysis, &answer, &paths, folder)?;
+            drawn.push((drawings, answer));
         }
+        let below: Vec<String> = found.folders.iter().map(|folder| self.below(folder)).collect();
         let parts: Vec<Part<'_>> = analyses
             .iter()
             .zip(&below)
-            .zip(&figures)
-            .map(|((analysis, folder), figures)| Part { analysis, folder, figures })
+            .zip(&drawn)
+            .map(|((analysis, folder), (figures, _))| Part { analysis, folder, figures })
             .collect();
         let html = page::render(&Sources {
             parts: &parts,
             benches: &found.benches,
             loads: &found.loads,
             reproductions: found.reproductions.as_ref(),
-            claims: &found.verdicts(&[]),
+            claims: &found.verdicts(&analyses),
         })?;
-        let path = self.folder.join("report.html");
-        model::files::write_atomically(&path, html.as_bytes())?;
-        note!("muxbench: page {}", path.display());
-        printed
+        model::files::write_atomically(&self.folder.join("report.html"), html.as_bytes())?;
+        let further = analyses.iter().skip(1).map(|analysis| {
+            format!("\n{}: {}\n", analysis.campaign.plan.scenario.name, answer::sentences(analysis).join(" "))
+        });
+        super::print(drawn.first().map_or("", |(_, answer)| answer).to_owned() + &further.collect::<String>())
     }
 
-    /// Writes the figures of one campaign, and its page of Markdown, which links to the `further` ones, into its folder.
-    fn write_campaign(
-        &self,
-        analysis: &Analysis<'_>,
-        benches: &[BenchGroup],
-        folder: &Path,
-        further: &[(&str, &Analysis<'_>)],
-    ) -> anyhow::Result<Vec<Figure>> {
-        let plots = self.plots_folder(folder);
-        let (figures, paths) = self.draw(analysis, benches, &plots)?;
-        let names: Vec<String> = paths.iter().map(|path| relative(path, folder)).collect();
-        let page = folder.join("report.md");
-        let text = report::markdown::render(analysis, &names) + &report::markdown::further(further);
-        model::files::write_atomically(&page, text.as_bytes())?;
-        note!("muxbench: result {}", folder.join(FILE_NAME).display());
-        note!("muxbench: page {}", page.display());
-        let and_png = if self.no_png { "" } else { " (and .png)" };
-        for figure in paths.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg")) {
-            note!("muxbench: figure {}{and_png}", figure.display());
-        }
-        Ok(figures)
+    /// A sentence on where the rest is: of the campaign in `folder`, whose figures are in `plots`.
+    fn rest(&self, folder: &Path, plots: Option<&Path>) -> String {
+        let figures = plots.map(|plots| format!("; figures in {}", plots.display())).unwrap_or_default();
+        let [page, text] = [self.folder.join("report.html"), folder.join("report.md")];
+        format!("All of it: {}, {}{figures}.", page.display(), text.display())
     }
 
     #[cfg(feature = "plots")]
     fn draw(
         &self,
         analysis: &Analysis<'_>,
-        benches: &[BenchGroup],
+        benches: &[model::schema::BenchGroup],
         plots: &Path,
-    ) -> anyhow::Result<(Vec<Figure>, Vec<PathBuf>)> {
+    ) -> anyhow::Result<(Vec<Drawing>, Vec<PathBuf>)> {
         let drawings = report::plots::draw(analysis, benches);
         let paths = report::plots::write_all(&drawings, plots, !self.no_png)
             .with_context(|| format!("cannot draw figures into {}", plots.display()))?;
-        let figure =
-            |drawn: report::plots::Drawing| Figure { name: drawn.name, title: drawn.title, svg: drawn.svg };
-        Ok((drawings.into_iter().map(figure).collect(), paths))
+        Ok((drawings, paths))
     }
 
     #[cfg(not(feature = "plots"))]
     fn draw(
         &self,
         _analysis: &Analysis<'_>,
-        _benches: &[BenchGroup],
+        _benches: &[model::schema::BenchGroup],
         plots: &Path,
-    ) -> anyhow::Result<(Vec<Figure>, Vec<PathBuf>)> {
+    ) -> anyhow::Result<(Vec<Drawing>, Vec<PathBuf>)> {
         note!(
             "muxbench: this build draws no figures into {}; build it with --features plots",
             plots.display()
         );
         Ok((Vec::new(), Vec::new()))
+    }
+
+    /// Where `folder` is below the one that is reported; empty for that one.
+    fn below(&self, folder: &Path) -> String {
+        folder.strip_prefix(&self.folder).unwrap_or(folder).display().to_string()
     }
 
     /// Where the figures of the campaign in `folder` go, which is this one or below it.
@@ -243,15 +198,24 @@ fn take(found: &mut Found, path: &Path) {
     }
 }
 
-/// The table of the first campaign, and what each further one found.
-fn tables(analyses: &[Analysis<'_>]) -> String {
-    let Some((first, further)) = analyses.split_first() else { return String::new() };
-    let found = |analysis: &Analysis<'_>| {
-        format!("{}: {}\n", analysis.campaign.plan.scenario.name, analysis.finding())
+/// Writes report.md into `folder`: the answer, the figures, the whole table.
+fn write_markdown(
+    analysis: &Analysis<'_>,
+    answer: &str,
+    figures: &[PathBuf],
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let shown = figures.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg"));
+    let link = |figure: &PathBuf| {
+        let name = figure.file_stem().unwrap_or_default().display();
+        format!("![{name}]({})\n\n", relative(figure, folder))
     };
-    let further: String = further.iter().map(found).collect();
-    let apart = if further.is_empty() { "" } else { "\n" };
-    report::table::render(first) + apart + &further
+    let figures: String = shown.map(link).collect();
+    let scenario = &analysis.campaign.plan.scenario.name;
+    let table = table::full(analysis).markdown();
+    let text = format!("# {scenario}\n\n```\n{}\n```\n\n{figures}{table}", answer.trim_end());
+    model::files::write_atomically(&folder.join("report.md"), text.as_bytes())?;
+    Ok(())
 }
 
 /// `path` as a page in `folder` links to it: up to the closest common folder, and down again.

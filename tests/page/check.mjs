@@ -74,11 +74,11 @@ const toggles = async (page) => {
 
 // The values of a column as they stand, its heading focused and Enter pressed once and twice.
 const sorting = async (page) => {
-  const column = (index) => page.$$eval('#points table.sortable tbody tr', (rows, index) =>
+  const column = (index) => page.$$eval('#points .sortable table tbody tr', (rows, index) =>
     rows.map((row) => row.cells[index].dataset.v).map((value) => (value === undefined ? null : Number(value))), index);
-  const index = await page.$$eval('#points table.sortable thead th', (headings) =>
+  const index = await page.$$eval('#points .sortable table thead th', (headings) =>
     headings.findIndex((heading) => heading.textContent.startsWith('response p50')));
-  const button = `#points table.sortable thead th:nth-child(${index + 1}) button`;
+  const button = `#points .sortable table thead th:nth-child(${index + 1}) button`;
   const before = await column(index);
   await page.focus(button);
   await page.keyboard.press('Enter');

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Part;
-use super::figure::{self, Inlined};
-use super::table::{Cell, Column, Table, columns};
+use super::view::{Inlined, Table, is_of_benches};
 use crate::format;
+use crate::grid::{Cell, Column, Grid, Tone};
 use crate::reproductions;
 use model::schema::{BenchGroup, BenchPoint, Latency, LoadMode, LoadReport, Reproduction, Reproductions};
 
@@ -14,100 +14,94 @@ use model::schema::{BenchGroup, BenchPoint, Latency, LoadMode, LoadReport, Repro
 pub struct Benches {
     /// Their figures.
     pub figures: Vec<Inlined>,
-    /// A table a group.
+    /// A table for each group.
     pub tables: Vec<Table>,
 }
 
 impl Benches {
     /// Of `groups`, whose figures are among those of `part`; `None` without any.
     pub fn of(groups: &[BenchGroup], part: Option<&Part<'_>>) -> Option<Self> {
-        let figures =
-            part.into_iter().flat_map(figure::of_benches).map(|figure| Inlined::of(figure, "")).collect();
+        let drawn = part.into_iter().flat_map(|part| part.figures).filter(|drawing| is_of_benches(drawing));
+        let figures = drawn.map(|drawing| Inlined::of(drawing, "")).collect();
         (!groups.is_empty()).then(|| Self { figures, tables: groups.iter().map(bench).collect() })
     }
 }
 
+/// Columns of words, and of numbers where the name begins with `#`.
+fn columns(names: &[&str]) -> Vec<Column> {
+    let column = |name: &&str| match name.strip_prefix('#') {
+        Some(name) => Column::numbers(name),
+        None => Column::words(*name),
+    };
+    names.iter().map(column).collect()
+}
+
+fn count(number: u64) -> Cell {
+    Cell::from(format::thousands(number)).sorted_by(Some(number as f64))
+}
+
+fn time(value_ns: Option<f64>) -> Cell {
+    let text = value_ns.map_or_else(|| format::ABSENT.to_owned(), format::duration_ns);
+    Cell::from(text).sorted_by(value_ns)
+}
+
 fn bench(group: &BenchGroup) -> Table {
-    let count = |number: u32| Cell::figure(format::thousands(number.into()), Some(number.into()));
     let row = |point: &BenchPoint| {
         let ends = [point.low_ns, point.high_ns].map(format::duration_ns);
         vec![
-            Cell::text(&point.mechanism),
-            count(point.watched),
-            count(point.ready),
-            Cell::figure(format::duration_ns(point.median_ns), Some(point.median_ns)),
-            Cell::figure(ends.join(" to "), Some(point.low_ns)),
-            percentile(point.calls.p99_ns),
+            point.mechanism.as_str().into(),
+            count(point.watched.into()),
+            count(point.ready.into()),
+            time(Some(point.median_ns)),
+            Cell::from(ends.join(" to ")).sorted_by(Some(point.low_ns)),
+            time(point.calls.p99_ns.map(|ns| ns as f64)),
         ]
     };
-    Table {
-        caption: format!("Micro-benchmark {}: {}", group.group, group.what),
-        sortable: true,
-        columns: columns(&[
-            "mechanism",
-            "#watched",
-            "#ready",
-            "#median of batches",
-            "#95 % interval",
-            "#single call, p99",
-        ]),
-        rows: group.points.iter().map(row).collect(),
-        ..Table::default()
-    }
+    let names =
+        ["mechanism", "#watched", "#ready", "#median of batches", "#95 % interval", "#single call, p99"];
+    let grid = Grid { columns: columns(&names), rows: group.points.iter().map(row).collect() };
+    Table::of(format!("Micro-benchmark {}: {}", group.group, group.what), &grid).sortable()
 }
 
 /// Single runs of the generator; `None` without any.
 pub fn loads(loads: &[LoadReport]) -> Option<Table> {
-    let count = |number: u64| Cell::figure(format::thousands(number), Some(number as f64));
     let row = |load: &LoadReport| {
         let offered = match load.settings.mode {
             LoadMode::Open { rate_per_s, .. } => format::nominal_rate(rate_per_s),
             LoadMode::Closed { .. } => "closed loop".to_owned(),
         };
         let response = load.response.as_ref();
-        let of = |quantile: fn(&Latency) -> Option<u64>| percentile(response.and_then(quantile));
-        let lost = load.errors.values().sum::<u64>() + load.outstanding + load.connections.lost;
+        let of =
+            |quantile: fn(&Latency) -> Option<u64>| time(response.and_then(quantile).map(|ns| ns as f64));
+        let ramp_s = load.connections.ramp_s;
         vec![
             count(load.connections.opened),
-            Cell::figure(
-                format!("{} s", format::three_digits(load.connections.ramp_s)),
-                Some(load.connections.ramp_s),
-            ),
+            Cell::from(format!("{} s", format::three_digits(ramp_s))).sorted_by(Some(ramp_s)),
             count(load.settings.active),
-            Cell::text(offered),
-            Cell::figure(format::rate(load.throughput_per_s), Some(load.throughput_per_s)),
+            offered.into(),
+            Cell::from(format::rate(load.throughput_per_s)).sorted_by(Some(load.throughput_per_s)),
             of(|latency| latency.p50_ns),
             of(|latency| latency.p99_ns),
-            count(lost),
-            if load.valid {
-                Cell::text("valid").class("good")
-            } else {
-                Cell::text(load.invalid_reasons.join("; ")).class("bad")
+            count(load.errors.values().sum::<u64>() + load.outstanding + load.connections.lost),
+            match load.valid {
+                true => Cell::from("valid").with(Tone::Good),
+                false => Cell::from(load.invalid_reasons.join("; ")).with(Tone::Bad),
             },
         ]
     };
-    (!loads.is_empty()).then(|| Table {
-        caption: "Single runs of load-gen".to_owned(),
-        sortable: true,
-        columns: columns(&[
-            "#connections",
-            "#opened in",
-            "#active",
-            "#requests/s",
-            "#replies/s",
-            "#response p50",
-            "#response p99",
-            "#failed, lost or unanswered",
-            "validity",
-        ]),
-        rows: loads.iter().map(row).collect(),
-        ..Table::default()
-    })
-}
-
-fn percentile(value_ns: Option<u64>) -> Cell {
-    let text = value_ns.map_or_else(|| format::ABSENT.to_owned(), |ns| format::duration_ns(ns as f64));
-    Cell::figure(text, value_ns.map(|ns| ns as f64))
+    let names = [
+        "#connections",
+        "#opened in",
+        "#active",
+        "#requests/s",
+        "#replies/s",
+        "#response p50",
+        "#response p99",
+        "#failed, lost or unanswered",
+        "validity",
+    ];
+    let grid = Grid { columns: columns(&names), rows: loads.iter().map(row).collect() };
+    (!loads.is_empty()).then(|| Table::of("Single runs of load-gen", &grid).sortable())
 }
 
 /// A published table beside ours.
@@ -141,12 +135,12 @@ pub fn reproduced(all: Option<&Reproductions>) -> Vec<Reproduced> {
 }
 
 fn published(table: &Reproduction) -> Table {
-    let column = |(index, name): (usize, String)| Column { name, numeric: index > 0 };
-    let row = |row: Vec<String>| row.into_iter().map(Cell::text).collect();
-    Table {
-        caption: format!("Published and ours: {}", table.title),
-        columns: reproductions::header(table).into_iter().enumerate().map(column).collect(),
-        rows: reproductions::rows(table).into_iter().map(row).collect(),
-        ..Table::default()
-    }
+    let column = |(index, name): (usize, String)| match index {
+        0 => Column::words(name),
+        _ => Column::numbers(name),
+    };
+    let row = |row: Vec<String>| row.into_iter().map(Cell::from).collect();
+    let columns = reproductions::header(table).into_iter().enumerate().map(column).collect();
+    let grid = Grid { columns, rows: reproductions::rows(table).into_iter().map(row).collect() };
+    Table::of(format!("Published and ours: {}", table.title), &grid)
 }

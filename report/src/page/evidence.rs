@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::table::{Cell, Table, columns, id};
+use super::view::{Table, id};
 use crate::claims::{explanation, page};
+use crate::grid::{Cell, Column, Grid, Tone};
 use crate::semantics;
 use model::schema::{ClaimResult, ClaimVerdict, Claims};
 
@@ -48,16 +49,12 @@ impl Verdicts {
     pub fn of(claims: &Claims) -> Option<Self> {
         let is_open = |claim: &&ClaimResult| claim.verdict == ClaimVerdict::Open;
         let (open, decided): (Vec<&ClaimResult>, Vec<_>) = claims.claims.iter().partition(is_open);
-        let table = Table {
-            caption: "Each claim with its verdict and the figure that it comes down to".to_owned(),
-            sortable: true,
-            columns: columns(&["claim", "§", "what is claimed", "verdict", "figure"]),
-            rows: decided.iter().map(|claim| row(claim)).collect(),
-            ..Table::default()
-        };
+        let columns = ["claim", "§", "what is claimed", "verdict", "figure"].map(Column::words).into();
+        let grid = Grid { columns, rows: decided.iter().map(|claim| row(claim)).collect() };
+        let caption = "Each claim with its verdict and the figure that it comes down to";
         (!decided.is_empty()).then(|| Self {
             tally: semantics::tally(&claims.claims),
-            table,
+            table: Table::of(caption, &grid).sortable(),
             claims: decided.into_iter().map(Claim::of).collect(),
             open: open.into_iter().map(needs).collect(),
             sources: claims.sources.clone(),
@@ -71,11 +68,11 @@ impl Claim {
         let used = claim.used.iter().map(|place| format!("used: {place}"));
         let needs = claim.needs.iter().map(|need| format!("to decide it: `{need}`"));
         Self {
-            id: id("claim", &claim.id),
+            id: id(&["claim", &claim.id]),
             name: claim.id.clone(),
             claim: claim.claim.clone(),
             verdict: claim.verdict.words(),
-            class: class(claim.verdict),
+            class: look(claim.verdict).0,
             because: claim.because.clone(),
             explanation: explanation::of(&claim.id),
             evidence: evidence.chain(used).chain(needs).collect(),
@@ -84,13 +81,10 @@ impl Claim {
 }
 
 fn row(claim: &ClaimResult) -> Vec<Cell> {
-    vec![
-        Cell::text(&claim.id).to(id("claim", &claim.id)),
-        Cell::text(&claim.section),
-        Cell::text(&claim.claim),
-        Cell::text(claim.verdict.words()).class(class(claim.verdict)),
-        Cell::text(page::figure(claim)),
-    ]
+    let [name, section, what] =
+        [&claim.id, &claim.section, &claim.claim].map(|text| Cell::from(text.as_str()));
+    let verdict = Cell::from(claim.verdict.words()).with(look(claim.verdict).1);
+    vec![name, section, what, verdict, page::figure(claim).into()]
 }
 
 fn needs(claim: &ClaimResult) -> String {
@@ -100,11 +94,11 @@ fn needs(claim: &ClaimResult) -> String {
     }
 }
 
-fn class(verdict: ClaimVerdict) -> &'static str {
+fn look(verdict: ClaimVerdict) -> (&'static str, Tone) {
     match verdict {
-        ClaimVerdict::Confirmed => "good",
-        ClaimVerdict::ConfirmedWithConditions => "partly",
-        ClaimVerdict::Refuted => "bad",
-        ClaimVerdict::NotMeasurableHere | ClaimVerdict::Open => "tie",
+        ClaimVerdict::Confirmed => ("good", Tone::Good),
+        ClaimVerdict::ConfirmedWithConditions => ("partly", Tone::Partly),
+        ClaimVerdict::Refuted => ("bad", Tone::Bad),
+        ClaimVerdict::NotMeasurableHere | ClaimVerdict::Open => ("muted", Tone::Muted),
     }
 }

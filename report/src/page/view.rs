@@ -3,35 +3,19 @@
 use serde::Serialize;
 
 use super::beside::{self, Benches, Reproduced};
-use super::decision;
 use super::evidence::Verdicts;
-use super::section::Section;
-use super::table::{Cell, Table, columns};
-use super::validity::Validity;
-use super::{Part, Sources, section};
-use crate::analysis::Analysis;
+use super::{Drawing, Part, Sources};
+use crate::grid::{Cell, Column, Grid, Tone};
+use crate::rounds::{Analysis, METRICS, answer, table};
 use crate::{format, machine};
-use model::schema::Environment;
+use model::campaign::{Campaign, Length};
+use model::schema::{Diagnosis, Health, Symptom};
 
 /// The page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Page {
-    /// What a tab of the browser says.
-    pub title: String,
-    /// The answer in a sentence without an end.
-    pub finding: String,
-    /// On what machine, when.
-    pub measured: String,
-    /// What a reader must not miss.
-    pub warnings: Vec<String>,
-    /// Which contender for which workload.
-    pub decision: Option<Table>,
-    /// Who wins where, over connections and activity.
-    pub map: Option<Table>,
-    /// What each further campaign asks and found.
-    pub questions: Option<Table>,
-    /// The contenders of all figures, to be shown or hidden.
-    pub contenders: Vec<String>,
+    /// The candidates of all figures, to be shown or hidden.
+    pub candidates: Vec<String>,
     /// The campaign that the page is about.
     pub main: Option<Section>,
     /// The others.
@@ -44,124 +28,244 @@ pub struct Page {
     pub reproductions: Vec<Reproduced>,
     /// The claims.
     pub claims: Option<Verdicts>,
-    /// Whether to trust it.
-    pub validity: Validity,
+    /// What each metric is.
+    pub metrics: Table,
+}
+
+/// A campaign.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Section {
+    /// Its identifier in the page.
+    pub id: String,
+    /// The name of its scenario; of several of one name with their seeds.
+    pub name: String,
+    /// What it asks.
+    pub asks: String,
+    /// What a reader must not miss.
+    pub warnings: Vec<String>,
+    /// The answer, as a terminal shows it.
+    pub answer: Vec<String>,
+    /// The machine, and how much was measured when.
+    pub measured: String,
+    /// The main metrics.
+    pub table: Table,
+    /// How to read that table.
+    pub legend: String,
+    /// Those of its figures that stand in the page.
+    pub figures: Vec<Inlined>,
+    /// How many do not, for want of room.
+    pub figures_left_out: usize,
+    /// Every metric of every candidate at every point.
+    pub full: Table,
+    /// What the figures are worth.
+    pub worth: Vec<String>,
+    /// How many rounds were dropped for which reason, where any were.
+    pub dropped: Option<Table>,
+    /// What `muxbench doctor` answered before the first start.
+    pub doctor: Option<Table>,
+    /// That in a sentence.
+    pub verdict: Option<String>,
+    /// The machine: what, and how it is.
+    pub machine: Vec<(&'static str, String)>,
+    /// Servers of other making, and how they were started.
+    pub servers: Vec<String>,
+    /// The command that repeats it.
+    pub command: String,
+}
+
+/// A table of the page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// What it shows; unlike that of any other table of the page.
+    pub caption: String,
+    /// Whether a reader may want it in another order.
+    pub sortable: bool,
+    /// How many rows it has.
+    pub rows: usize,
+    /// The table itself.
+    pub html: String,
+}
+
+/// A figure of the page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inlined {
+    /// Its identifier in the page.
+    pub id: String,
+    /// The name of its files.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// The picture: an element of the page, not a text in it.
+    pub svg: String,
+}
+
+impl Table {
+    /// A table in the order of its rows.
+    pub fn of(caption: impl Into<String>, grid: &Grid) -> Self {
+        Self { caption: caption.into(), sortable: false, rows: grid.rows.len(), html: grid.html() }
+    }
+
+    /// The same, which a reader may sort.
+    #[must_use]
+    pub fn sortable(self) -> Self {
+        Self { sortable: true, ..self }
+    }
+}
+
+impl Inlined {
+    /// `drawing` of the campaign in `folder`, without the white space that indents it.
+    pub fn of(drawing: &Drawing, folder: &str) -> Self {
+        let svg = drawing.svg.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+        let (name, title) = (drawing.name.clone(), drawing.title.clone());
+        Self { id: id(&["figure", folder, &name]), name, title, svg }
+    }
+}
+
+/// Names as an identifier of the page, which has letters, digits and dashes alone.
+pub fn id(names: &[&str]) -> String {
+    let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    names.join("-").chars().map(plain).collect()
+}
+
+/// Returns whether a figure is one of micro-benchmarks.
+pub fn is_of_benches(drawing: &Drawing) -> bool {
+    drawing.name.starts_with("bench-")
 }
 
 impl Page {
     /// Of `sources`, with `figures_each` of the figures of every campaign but the first.
     pub fn of(sources: &Sources<'_>, figures_each: usize) -> Self {
-        let first = sources.parts.first();
-        let home = first.map(|part| part.analysis.campaign.environment.clone()).unwrap_or_default();
-        let main =
-            first.map(|part| Section { id: "figures".to_owned(), ..Section::of(part, usize::MAX, &home) });
-        let further = further(sources, figures_each, &home);
-        let analyses: Vec<&Analysis<'_>> = sources.parts.iter().map(|part| part.analysis).collect();
-        let sections: Vec<&Section> = main.iter().chain(&further).collect();
-        let name = main.as_ref().map_or("nothing measured", |main| main.name.as_str());
+        let name = |part: &Part<'_>| part.analysis.campaign.plan.scenario.name.clone();
+        let section = |(at, part): (usize, &Part<'_>)| {
+            let is_alone = sources.parts.iter().filter(|other| name(other) == name(part)).count() == 1;
+            let seed = part.analysis.campaign.plan.seed;
+            let name = if is_alone || at == 0 { name(part) } else { format!("{}, seed {seed}", name(part)) };
+            Section::of(part, name, if at == 0 { usize::MAX } else { figures_each })
+        };
+        let mut sections = sources.parts.iter().enumerate().map(section);
         Self {
-            title: format!("muxbench: {name}"),
-            finding: first
-                .map_or_else(|| "No campaign, so no finding".to_owned(), |part| part.analysis.finding()),
-            measured: first.map(|part| measured(part.analysis)).unwrap_or_default(),
-            warnings: warnings(sources),
-            decision: first.and_then(|part| decision::table(part.analysis)),
-            map: decision::map(&analyses),
-            questions: questions(&further),
-            contenders: contenders(sources, figures_each),
-            benches: Benches::of(sources.benches, first),
+            candidates: candidates(sources),
+            main: sections.next(),
+            further: sections.collect(),
+            benches: Benches::of(sources.benches, sources.parts.first()),
             loads: beside::loads(sources.loads),
             reproductions: beside::reproduced(sources.reproductions),
             claims: Verdicts::of(sources.claims),
-            validity: Validity::of(sources.parts, &sections, sources.claims),
-            main,
-            further,
+            metrics: metrics(),
         }
     }
 }
 
-/// Each further campaign; several of one scenario are told apart by their seeds.
-fn further(sources: &Sources<'_>, figures_each: usize, home: &Environment) -> Vec<Section> {
-    let name = |part: &Part<'_>| part.analysis.campaign.plan.scenario.name.clone();
-    let of_its_name =
-        |part: &Part<'_>| sources.parts.iter().filter(|other| name(other) == name(part)).count();
-    let section = |part: &Part<'_>| {
-        let section = Section::of(part, figures_each, home);
-        match of_its_name(part) {
-            1 => section,
-            _ => Section {
-                name: format!("{}, seed {}", section.name, part.analysis.campaign.plan.seed),
-                ..section
-            },
-        }
-    };
-    sources.parts.iter().skip(1).map(section).collect()
-}
-
-fn measured(analysis: &Analysis<'_>) -> String {
-    let campaign = analysis.campaign;
-    format!(
-        "{}; {}, {}, muxbench {}",
-        machine::in_short(&campaign.environment),
-        format::plural(campaign.repeats() as usize, "repeat"),
-        campaign.started,
-        campaign.muxbench_version
-    )
-}
-
-/// What is said of the main campaign, and how many of the others were quick or interrupted.
-fn warnings(sources: &Sources<'_>) -> Vec<String> {
-    let Some((first, further)) = sources.parts.split_first() else { return Vec::new() };
-    let mut all = section::warnings(first.analysis.campaign);
-    let count = |is: fn(&Analysis<'_>) -> bool| further.iter().filter(|part| is(part.analysis)).count();
-    let quick = count(|analysis| analysis.campaign.quick);
-    if quick > 0 {
-        all.push(format!(
-            "{quick} of {} further campaigns are quick runs: wide intervals, marked there.",
-            further.len()
-        ));
-    }
-    let interrupted = count(|analysis| !analysis.campaign.complete);
-    if interrupted > 0 {
-        all.push(format!("{interrupted} of {} further campaigns were interrupted.", further.len()));
-    }
-    all
-}
-
-fn questions(further: &[Section]) -> Option<Table> {
-    let row = |section: &Section| {
-        let question = section.asks.split_inclusive(['.', '?']).next().unwrap_or_default().trim();
-        let question = question.split_whitespace().collect::<Vec<_>>().join(" ");
-        let name = Cell::text(&section.name).to(&section.id);
-        vec![name, Cell::text(question), Cell::text(&section.finding)]
-    };
-    (!further.is_empty()).then(|| Table {
-        caption: "What further campaigns ask, and what they found".to_owned(),
-        columns: columns(&["campaign", "asks", "found"]),
-        rows: further.iter().map(row).collect(),
-        ..Table::default()
-    })
-}
-
-/// Every contender that has a series in a figure of the page, in the order of the campaigns' plans.
-fn contenders(sources: &Sources<'_>, figures_each: usize) -> Vec<String> {
-    let drawn = sources.parts.iter().enumerate().flat_map(|(index, part)| {
-        let figures = if index == 0 { usize::MAX } else { figures_each };
-        part.figures.iter().take(figures)
-    });
-    let drawn: Vec<&str> = drawn.map(|figure| figure.svg.as_str()).collect();
-    let planned = sources.parts.iter().flat_map(|part| part.analysis.campaign.plan.scenario.contenders());
+/// Every candidate that something is drawn of, in the order of the campaigns' plans.
+fn candidates(sources: &Sources<'_>) -> Vec<String> {
+    let drawn = sources.parts.iter().flat_map(|part| part.figures);
     let mut all: Vec<String> = Vec::new();
-    for name in planned {
-        let series = format!("data-mechanism=\"{}\"", attribute(name));
-        if !all.iter().any(|known| known == name) && drawn.iter().any(|svg| svg.contains(&series)) {
-            all.push(name.to_owned());
+    for name in drawn.filter(|drawing| !is_of_benches(drawing)).flat_map(|drawing| &drawing.drawn) {
+        if !all.contains(name) {
+            all.push(name.clone());
         }
     }
     all
 }
 
-/// A name as it stands in an attribute of a figure.
-fn attribute(name: &str) -> String {
-    name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+impl Section {
+    fn of(part: &Part<'_>, name: String, figures: usize) -> Self {
+        let Part { analysis, folder, .. } = *part;
+        let campaign = analysis.campaign;
+        let scenario = &campaign.plan.scenario;
+        let own = || part.figures.iter().filter(|drawing| !is_of_benches(drawing));
+        let drawn: Vec<Inlined> = own().take(figures).map(|drawing| Inlined::of(drawing, folder)).collect();
+        let diagnosis = campaign.diagnosis.as_ref();
+        Self {
+            id: id(&["campaign", if folder.is_empty() { &scenario.name } else { folder }]),
+            asks: scenario.analysis.trim().to_owned(),
+            warnings: warnings(campaign),
+            answer: answer::sentences(analysis),
+            measured: format!(
+                "{} {}, muxbench {}",
+                answer::provenance(analysis),
+                campaign.started,
+                campaign.muxbench_version
+            ),
+            table: Table::of(format!("{name}: the main metrics"), &table::long(analysis)),
+            legend: table::legend(analysis),
+            figures_left_out: own().count() - drawn.len(),
+            figures: drawn,
+            full: Table::of(
+                format!("{name}: every metric of every candidate at every point"),
+                &table::full(analysis),
+            )
+            .sortable(),
+            worth: answer::worth(analysis),
+            dropped: dropped(analysis, &name),
+            doctor: diagnosis.map(|diagnosis| doctor(&diagnosis.symptoms, &name)),
+            verdict: diagnosis.map(verdict),
+            machine: machine::facts(campaign),
+            servers: scenario
+                .servers
+                .iter()
+                .map(|server| format!("{}: `{}`", server.name, server.command.join(" ")))
+                .collect(),
+            command: campaign.command.clone(),
+            name,
+        }
+    }
+}
+
+/// What stands in bold above everything that a campaign found.
+fn warnings(campaign: &Campaign) -> Vec<String> {
+    let told = |told: bool, text: &str| told.then(|| text.to_owned());
+    let all = [
+        told(
+            campaign.length == Length::Quick,
+            "Quick run: fewer points and wide intervals. A first look, not a result to cite.",
+        ),
+        told(!campaign.complete, "Interrupted: not every planned start was measured."),
+        told(campaign.environment.profile == "debug", "Measured with a debug build: its figures say little."),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn dropped(analysis: &Analysis<'_>, name: &str) -> Option<Table> {
+    let row = |(reason, rounds): &(String, usize)| -> Vec<Cell> {
+        vec![reason.as_str().into(), format::thousands(*rounds as u64).into()]
+    };
+    let reasons = &analysis.dropped.reasons;
+    let columns = vec![Column::words("rounds dropped because, for example"), Column::numbers("rounds")];
+    let grid = Grid { columns, rows: reasons.iter().map(row).collect() };
+    (!reasons.is_empty()).then(|| Table::of(format!("{name}: rounds that count for nobody"), &grid))
+}
+
+fn verdict(diagnosis: &Diagnosis) -> String {
+    let verdict = if diagnosis.failed() { "not fit" } else { "fit" };
+    format!("muxbench doctor: {verdict}; {}.", machine::doctor(diagnosis))
+}
+
+fn doctor(symptoms: &[Symptom], name: &str) -> Table {
+    let row = |symptom: &Symptom| {
+        let (word, tone) = match symptom.state {
+            Health::Pass => ("pass", Tone::Good),
+            Health::Warn => ("warn", Tone::Partly),
+            Health::Fail => ("fail", Tone::Bad),
+        };
+        let remedy = symptom.remedy.as_deref().unwrap_or(format::ABSENT);
+        let [name, found, why] =
+            [&symptom.name, &symptom.found, &symptom.why].map(|text| Cell::from(text.as_str()));
+        vec![name, Cell::from(word).with(tone), found, why, remedy.into()]
+    };
+    let columns =
+        ["question", "answer", "found", "why it matters", "what changes it"].map(Column::words).into();
+    let grid = Grid { columns, rows: symptoms.iter().map(row).collect() };
+    Table::of(format!("{name}: what muxbench doctor answered before the first start"), &grid)
+}
+
+/// What is divided by what.
+fn metrics() -> Table {
+    let row = |metric: &crate::rounds::Metric| -> Vec<Cell> {
+        let over = if metric.denominator.is_empty() { format::ABSENT } else { metric.denominator };
+        vec![metric.name.into(), metric.numerator.into(), over.into()]
+    };
+    let columns = ["metric", "what is counted or timed", "divided by"].map(Column::words).into();
+    Table::of("What each metric is", &Grid { columns, rows: METRICS.iter().map(row).collect() })
 }

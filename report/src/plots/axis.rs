@@ -1,6 +1,6 @@
 //! Axes: logarithmic with ticks at 1, 2 and 5 of each decade, or linear from zero.
 
-use crate::format;
+use crate::{format, rounds};
 
 /// What the values of an axis are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,18 @@ pub struct Axis {
 pub struct Tick {
     pub value: f64,
     pub label: Option<String>,
+}
+
+impl From<rounds::Unit> for Unit {
+    fn from(unit: rounds::Unit) -> Self {
+        match unit {
+            rounds::Unit::Nanoseconds => Self::Duration,
+            rounds::Unit::PerSecond => Self::Rate,
+            rounds::Unit::Share => Self::Share,
+            rounds::Unit::Count => Self::Count,
+            rounds::Unit::Bytes => Self::Bytes,
+        }
+    }
 }
 
 impl Axis {
@@ -117,6 +129,24 @@ impl Axis {
             ticks.insert(0, Tick { value: zero, label: Some("0".to_owned()) });
         }
         ticks
+    }
+
+    /// Ticks at `values`, those that were measured, labelled as densely as `length` pixels allow at `room` pixels a label.
+    pub fn ticks_at(&self, values: impl IntoIterator<Item = f64>, length: f64, room: f64) -> Vec<Tick> {
+        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let place = |value: f64| self.share(value) * length;
+        let last = values.last().copied();
+        let mut labelled: Option<f64> = None;
+        let tick = |value: f64| {
+            // The last one is labelled in any case.
+            let before_last = last.is_none_or(|last| last == value || place(last) - place(value) >= room);
+            let fits = before_last && labelled.is_none_or(|before| place(value) - place(before) >= room);
+            labelled = if fits { Some(value) } else { labelled };
+            Tick { value, label: fits.then(|| self.label(value)) }
+        };
+        values.into_iter().map(tick).collect()
     }
 
     fn linear_ticks(&self, length: f64, room: f64) -> Vec<Tick> {
@@ -287,6 +317,18 @@ mod tests {
         assert_eq!(labels(&axis, 400.0), ["0", "100/s", "200/s", "500/s", "1k/s", "2k/s"]);
         let (zero, least) = (axis.share(0.0), axis.share(100.0));
         assert!(0.0 < zero && zero + 0.1 < least && least < 0.3, "{zero} {least}");
+    }
+
+    #[test]
+    fn ticks_stand_at_what_was_measured_and_the_last_is_labelled() {
+        let axis = Axis::around([10.0, 10_000.0], 0.04, Unit::Count);
+        let labels = |length: f64| -> Vec<Option<String>> {
+            let measured = [100.0, 10.0, 1_000.0, 10_000.0, 10_000.0];
+            axis.ticks_at(measured, length, 40.0).into_iter().map(|tick| tick.label).collect()
+        };
+        let all = ["10", "100", "1k", "10k"].map(|label| Some(label.to_owned()));
+        assert_eq!(labels(400.0), all);
+        assert_eq!(labels(100.0), [all[0].clone(), None, None, all[3].clone()]);
     }
 
     #[test]

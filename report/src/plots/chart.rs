@@ -1,9 +1,11 @@
 //! A figure as data, and how it is laid out: a title, rows of panels, a caption.
 
+use super::bars::Bars;
 use super::dots::Dots;
 use super::fields::Fields;
 use super::heat::Heat;
 use super::lines::Lines;
+use super::ratios::Ratios;
 use super::style::Styles;
 use super::svg::{self, Svg, Text};
 
@@ -23,6 +25,8 @@ const MARGIN: f64 = 18.0;
 const TITLE_SIZE: f64 = 18.0;
 const PANEL_GAP: f64 = 22.0;
 const ROW_GAP: f64 = 14.0;
+/// From the begin of a line in the legend to its name.
+const LEGEND_LEAD: f64 = 30.0;
 const HEADING: f64 = TEXT_SIZE * LINE + 2.0;
 
 /// A whole figure.
@@ -34,6 +38,8 @@ pub struct Figure {
     pub title: String,
     /// What is drawn.
     pub subtitle: String,
+    /// The names of its lines, where these do not name themselves.
+    pub legend: Vec<String>,
     /// Its panels, from the top.
     pub rows: Vec<Row>,
     /// How each mechanism is drawn.
@@ -69,6 +75,8 @@ pub enum Body {
     Dots(Dots),
     Fields(Fields),
     Heat(Heat),
+    Ratios(Ratios),
+    Bars(Bars),
 }
 
 /// A rectangle, in pixels.
@@ -88,22 +96,50 @@ impl Figure {
     pub fn svg(&self) -> String {
         let (head, caption) = (self.head(), self.foot());
         let height_of = |lines: &[Written]| lines.iter().map(|(_, size, _)| size * LINE).sum::<f64>();
+        let legend = self.legend_places();
+        let legend_height = legend.last().map_or(0.0, |(_, (_, y))| y + 8.0);
         let (head_height, caption_height) = (height_of(&head) + 8.0, height_of(&caption) + 6.0);
         let alone = self.rows.len() == 1;
         let rows: Vec<f64> = self.rows.iter().map(|row| row.height(alone)).collect();
         let gaps = (rows.len() - 1) as f64 * ROW_GAP;
-        let height = (2.0 * MARGIN + head_height + caption_height + rows.iter().sum::<f64>() + gaps).ceil();
+        let panels_height = rows.iter().sum::<f64>() + gaps;
+        let height = (2.0 * MARGIN + head_height + legend_height + caption_height + panels_height).ceil();
 
         let mut svg =
             Svg::new(&self.name, (WIDTH, height), &self.title, &self.subtitle, &self.styles.rules());
         write(&mut svg, &head, MARGIN);
         let mut top = MARGIN + head_height;
+        for (name, (x, y)) in legend {
+            let style = self.styles.get(name);
+            svg.open_group(&style.group("series", name));
+            svg.polyline(&[(x, top + y - 4.5), (x + 24.0, top + y - 4.5)], &style.stroke());
+            style.draw_marker(&mut svg, (x + 12.0, top + y - 4.5), MARKER_RADIUS, false);
+            svg.text((x + LEGEND_LEAD, top + y), Text::new(name, TEXT_SIZE));
+            svg.close_group();
+        }
+        top += legend_height;
         for (row, height) in self.rows.iter().zip(rows) {
             row.draw(&mut svg, &self.styles, top, top + height);
             top += height + ROW_GAP;
         }
         write(&mut svg, &caption, height - MARGIN - caption_height + 6.0);
         svg.finish()
+    }
+
+    /// The place of each name of the legend, in lines, by the left end and the foot of its text.
+    fn legend_places(&self) -> Vec<(&str, (f64, f64))> {
+        let (mut x, mut y) = (MARGIN, TEXT_SIZE);
+        let place = |name: &'_ String| {
+            let width = LEGEND_LEAD + svg::width(name, TEXT_SIZE, false);
+            if x > MARGIN && x + width > WIDTH - MARGIN {
+                (x, y) = (MARGIN, y + TEXT_SIZE * LINE);
+            }
+            let place = (x, y);
+            x += width + 16.0;
+            place
+        };
+        let places: Vec<(f64, f64)> = self.legend.iter().map(place).collect();
+        self.legend.iter().map(String::as_str).zip(places).collect()
     }
 
     /// The lines of the title and the subtitle.
@@ -172,6 +208,8 @@ impl Body {
             Self::Dots(dots) => dots.height(),
             Self::Fields(fields) => fields.height(),
             Self::Heat(heat) => heat.height(),
+            Self::Ratios(ratios) => ratios.height(),
+            Self::Bars(bars) => bars.height(),
         }
     }
 
@@ -181,6 +219,8 @@ impl Body {
             Self::Dots(dots) => dots.draw(svg, styles, area),
             Self::Fields(fields) => fields.draw(svg, styles, area),
             Self::Heat(heat) => heat.draw(svg, styles, area),
+            Self::Ratios(ratios) => ratios.draw(svg, styles, area),
+            Self::Bars(bars) => bars.draw(svg, styles, area),
         }
     }
 }

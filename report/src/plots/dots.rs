@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
-use super::lines::{Mark, Series, draw_x_axis};
+use super::lines::{Mark, Series, draw_whisker, draw_x_axis};
 use super::style::Styles;
 use super::svg::{self, Anchor, Svg, Text};
 
@@ -64,16 +64,12 @@ impl Dots {
         svg.open_group(&style.group("series", &series.mechanism));
         let name = svg::shortened(&series.mechanism, TEXT_SIZE, false, names);
         svg.text((plot.left - 10.0, y + 4.5), Text::new(&name, TEXT_SIZE).anchored(Anchor::End));
-        if let Some((low, high)) = point.band {
-            svg.segment(
-                (x_of(low), y),
-                (x_of(high), y),
-                "stroke=\"currentColor\" stroke-width=\"5\" stroke-opacity=\"0.35\"",
-            );
-        }
         svg.open_group("class=\"point\"");
         svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-        let hollow = matches!(point.mark, Mark::Hollow | Mark::Invalid);
+        if let Some((low, high)) = point.interval {
+            draw_whisker(svg, [(x_of(low), y), (x_of(high), y)], [true; 2]);
+        }
+        let hollow = point.mark == Mark::Hollow;
         style.draw_marker(svg, (x_of(point.y), y), MARKER_RADIUS + if hollow { 1.5 } else { 0.5 }, hollow);
         svg.close_group();
         let label = svg::shortened(&series.label, TEXT_SIZE, false, values);

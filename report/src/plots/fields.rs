@@ -25,10 +25,12 @@ pub struct Fields {
 }
 
 /// What is known at one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    /// Whose colour it has; nobody's where it is a tie.
+    /// Whose colour it has; nobody's where several are as good.
     pub mechanism: Option<String>,
+    /// How strong that colour is, 0 to 1.
+    pub strength: f64,
     /// What is written in it, the first line in bold.
     pub lines: Vec<String>,
     /// What a browser shows on hovering.
@@ -89,13 +91,13 @@ fn draw_field(svg: &mut Svg, styles: &Styles, place: Area, field: &Field) {
     }
     svg.element(&format!("<title>{}</title>", svg::escaped(&field.hover)));
     svg.element(&format!(
-        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"currentColor\" fill-opacity=\"{}\" stroke=\"currentColor\" \
+        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"currentColor\" fill-opacity=\"{:.2}\" stroke=\"currentColor\" \
          stroke-width=\"1\"/>",
         coordinate(place.left),
         coordinate(place.top),
         coordinate(place.right - place.left),
         coordinate(place.bottom - place.top),
-        if field.mechanism.is_some() { 0.22 } else { 0.08 },
+        if field.mechanism.is_some() { 0.08 + 0.3 * field.strength.clamp(0.0, 1.0) } else { 0.08 },
     ));
     let lead = if let Some(mechanism) = &field.mechanism {
         let marker = (place.left + PADDING + MARKER_RADIUS, place.top + TEXT_SIZE + 0.5);

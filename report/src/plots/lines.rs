@@ -7,6 +7,8 @@ use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};
 
 const LABEL_GAP: f64 = 16.0;
+/// From one open arrow to the next.
+const ARROW_GAP: f64 = 12.0;
 /// From the end of the plot to the text of a label: the leader and the marker.
 const LABEL_LEAD: f64 = 28.0;
 /// The most of its width that a picture gives to labels.
@@ -21,6 +23,8 @@ pub struct Lines {
     pub x_title: String,
     pub x: Axis,
     pub y: Axis,
+    /// Where its ticks stand; at round values where nothing is said.
+    pub measured: Vec<f64>,
     pub series: Vec<Series>,
     /// Vertical lines, each with a word above.
     pub rules: Vec<(f64, &'static str)>,
@@ -30,7 +34,7 @@ pub struct Lines {
 #[derive(Debug, Clone)]
 pub struct Series {
     pub mechanism: String,
-    /// What stands at the end of its line.
+    /// What stands at the end of its line; nothing where a legend names it.
     pub label: String,
     /// Its points, by rising x.
     pub points: Vec<SeriesPoint>,
@@ -42,7 +46,7 @@ pub struct SeriesPoint {
     pub x: f64,
     pub y: f64,
     /// The interval of y.
-    pub band: Option<(f64, f64)>,
+    pub interval: Option<(f64, f64)>,
     pub mark: Mark,
     /// What a browser shows on hovering.
     pub hover: String,
@@ -53,30 +57,34 @@ pub struct SeriesPoint {
 pub enum Mark {
     None,
     Solid,
-    /// Not every repeat is behind the point.
+    /// The value is a bound, or is that of something else.
     Hollow,
-    /// No repeat is valid there: the line does not go through it.
-    Invalid,
+    /// Saturated: there is no value, and an open arrow at the top in its place.
+    Saturated,
 }
 
 impl Series {
-    /// The point that the label is about: the last that counts, or else the last.
+    /// The point that the label is about: the last that has a value.
     pub fn end(&self) -> Option<&SeriesPoint> {
-        self.points.iter().rfind(|point| point.mark != Mark::Invalid).or(self.points.last())
+        self.points.iter().rfind(|point| point.mark != Mark::Saturated)
     }
 }
 
 impl Lines {
     /// What the picture takes: room for all labels.
     pub fn height(&self, alone: bool) -> f64 {
-        let labels = self.series.len() as f64 * LABEL_GAP;
+        let labels = self.series.iter().filter(|series| !series.label.is_empty()).count() as f64 * LABEL_GAP;
         let plot = labels.max(if alone { 380.0 } else { 200.0 });
         plot + FOOT + self.head()
     }
 
     /// Above the plot: half a label of the highest tick, and the words over rules.
     fn head(&self) -> f64 {
-        if self.rules.is_empty() { 10.0 } else { SMALL_SIZE * LINE + 4.0 }
+        if self.rules.is_empty() && !self.is_saturated() { 10.0 } else { SMALL_SIZE * LINE + 4.0 }
+    }
+
+    fn is_saturated(&self) -> bool {
+        self.series.iter().flat_map(|series| &series.points).any(|point| point.mark == Mark::Saturated)
     }
 
     /// Draws it.
@@ -90,10 +98,12 @@ impl Lines {
             slot.left + widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_ref()), SMALL_SIZE) + 8.0;
         let most = (slot.right - slot.left) * LABELS_SHARE;
         let labels = widest(&mut self.series.iter().map(|series| &series.label), TEXT_SIZE).min(most);
-        let plot = Area { left, top, right: slot.right - LABEL_LEAD - labels, bottom };
+        let margin = if labels > 0.0 { LABEL_LEAD + labels } else { 0.0 };
+        let plot = Area { left, top, right: slot.right - margin, bottom };
         self.draw_frame(svg, plot, &y_ticks);
         self.draw_rules(svg, plot);
         self.draw_series(svg, styles, plot, labels);
+        self.draw_saturated(svg, styles, plot);
     }
 
     fn draw_frame(&self, svg: &mut Svg, plot: Area, y_ticks: &[Tick]) {
@@ -105,7 +115,13 @@ impl Lines {
                 svg.text((plot.left - 6.0, y + 4.0), text);
             }
         }
-        draw_x_axis(svg, plot, &self.x, &self.x_title);
+        let length = plot.right - plot.left;
+        let room = tick_room(&self.x, length);
+        let ticks = match self.measured.is_empty() {
+            true => self.x.ticks(length, room),
+            false => self.x.ticks_at(self.measured.iter().copied(), length, room),
+        };
+        draw_x_ticks(svg, plot, &self.x, &ticks, &self.x_title);
     }
 
     fn draw_rules(&self, svg: &mut Svg, plot: Area) {
@@ -137,51 +153,57 @@ impl Lines {
             self.draw_line(svg, plot, series, &style);
             let end = (self.x_of(plot, end.x), self.y_of(plot, end.y));
             let label = svg::shortened(&series.label, TEXT_SIZE, false, labels_width);
-            draw_label(svg, plot, end, place, &label, &style);
+            if !label.is_empty() {
+                draw_label(svg, plot, end, place, &label, &style);
+            }
             svg.close_group();
         }
     }
 
     fn draw_line(&self, svg: &mut Svg, plot: Area, series: &Series, style: &Style) {
-        // Where nothing counts, the line is interrupted rather than drawn through.
-        for run in series.points.split(|point| point.mark == Mark::Invalid) {
-            self.draw_band(svg, plot, run);
+        // Where there is no value, the line is interrupted rather than drawn through.
+        for run in series.points.split(|point| point.mark == Mark::Saturated) {
             let positions: Vec<(f64, f64)> =
                 run.iter().map(|point| self.at(plot, point.x, point.y)).collect();
             if positions.len() > 1 {
                 svg.polyline(&positions, &style.stroke());
             }
         }
-        for point in series.points.iter().filter(|point| point.mark != Mark::None) {
+        let marked = |point: &&SeriesPoint| !matches!(point.mark, Mark::None | Mark::Saturated);
+        for point in series.points.iter().filter(marked) {
             svg.open_group("class=\"point\"");
             svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-            let position = self.at(plot, point.x, point.y);
-            match point.mark {
-                Mark::Invalid => draw_strike(svg, position),
-                // A hollow marker is the larger one, so that another on the same spot does not hide it.
-                Mark::Hollow => style.draw_marker(svg, position, MARKER_RADIUS + 2.0, true),
-                Mark::Solid | Mark::None => style.draw_marker(svg, position, MARKER_RADIUS, false),
+            if let Some((low, high)) = point.interval {
+                draw_whisker(svg, [low, high].map(|end| self.at(plot, point.x, end)), [true; 2]);
             }
+            let is_hollow = point.mark == Mark::Hollow;
+            // A hollow marker is the larger one, so that another on the same spot does not hide it.
+            let radius = MARKER_RADIUS + if is_hollow { 2.0 } else { 0.0 };
+            style.draw_marker(svg, self.at(plot, point.x, point.y), radius, is_hollow);
             svg.close_group();
         }
     }
 
-    /// The intervals of neighbouring points: a band, or of a single one a vertical line.
-    fn draw_band(&self, svg: &mut Svg, plot: Area, run: &[SeriesPoint]) {
-        let banded: Vec<(f64, f64, f64)> =
-            run.iter().filter_map(|point| point.band.map(|(low, high)| (point.x, low, high))).collect();
-        match &banded[..] {
-            [] => {}
-            [(x, low, high)] => svg.segment(
-                self.at(plot, *x, *low),
-                self.at(plot, *x, *high),
-                "stroke=\"currentColor\" stroke-width=\"1.5\"",
-            ),
-            several => {
-                let upper = several.iter().map(|(x, _, high)| self.at(plot, *x, *high));
-                let lower = several.iter().rev().map(|(x, low, _)| self.at(plot, *x, *low));
-                let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
-                svg.polygon(&outline, "fill=\"currentColor\" fill-opacity=\"0.16\"");
+    /// Open arrows above the plot: those at one place side by side.
+    fn draw_saturated(&self, svg: &mut Svg, styles: &Styles, plot: Area) {
+        let saturated = |x: f64| {
+            let has = move |point: &&SeriesPoint| point.mark == Mark::Saturated && point.x == x;
+            self.series.iter().filter_map(move |series| Some((series, series.points.iter().find(has)?)))
+        };
+        let mut places: Vec<f64> = self.measured.clone();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        for x in places {
+            let width = (saturated(x).count() as f64 - 1.0) * ARROW_GAP;
+            let middle = self.x_of(plot, x).min(plot.right - width / 2.0).max(plot.left + width / 2.0);
+            for (at, (series, point)) in saturated(x).enumerate() {
+                let x = middle - width / 2.0 + at as f64 * ARROW_GAP;
+                svg.open_group(&styles.get(&series.mechanism).group("series", &series.mechanism));
+                svg.open_group("class=\"point\"");
+                svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
+                draw_arrow(svg, (x, plot.top + 2.0), (0.0, -1.0));
+                svg.close_group();
+                svg.close_group();
             }
         }
     }
@@ -199,15 +221,21 @@ impl Lines {
     }
 }
 
+/// Pixels that a label of the axis takes.
+fn tick_room(axis: &Axis, length: f64) -> f64 {
+    let ticks = axis.ticks(length, 36.0);
+    let labels = ticks.iter().filter_map(|tick| tick.label.as_ref());
+    8.0 + labels.map(|label| svg::width(label, SMALL_SIZE, false)).fold(0.0, f64::max)
+}
+
 /// The vertical ruling, the labels below it, the foot of the plot, and the axis's title.
 pub fn draw_x_axis(svg: &mut Svg, plot: Area, axis: &Axis, title: &str) {
     let length = plot.right - plot.left;
-    let widths = |ticks: &[Tick]| {
-        let labels = ticks.iter().filter_map(|tick| tick.label.as_ref());
-        labels.map(|label| svg::width(label, SMALL_SIZE, false)).fold(0.0, f64::max)
-    };
-    let room = 8.0 + widths(&axis.ticks(length, 36.0));
-    for tick in axis.ticks(length, room) {
+    draw_x_ticks(svg, plot, axis, &axis.ticks(length, tick_room(axis, length)), title);
+}
+
+fn draw_x_ticks(svg: &mut Svg, plot: Area, axis: &Axis, ticks: &[Tick], title: &str) {
+    for tick in ticks {
         let x = plot.left + axis.share(tick.value) * (plot.right - plot.left);
         svg.segment((x, plot.top), (x, plot.bottom), &svg::ruling(tick.label.is_some()));
         if let Some(label) = &tick.label {
@@ -221,18 +249,33 @@ pub fn draw_x_axis(svg: &mut Svg, plot: Area, axis: &Axis, title: &str) {
     svg.text((middle, baseline), Text::new(title, SMALL_SIZE).anchored(Anchor::Middle));
 }
 
+/// An interval: a line with a short bar across each of those of its ends that is one.
+pub fn draw_whisker(svg: &mut Svg, [from, to]: [(f64, f64); 2], is_end: [bool; 2]) {
+    const STROKE: &str = "stroke=\"currentColor\" stroke-width=\"1.4\"";
+    let is_upright = from.0 == to.0;
+    let (across, along) = if is_upright { (3.0, 0.0) } else { (0.0, 3.0) };
+    svg.segment(from, to, STROKE);
+    for (end, _) in [from, to].into_iter().zip(is_end).filter(|(_, is_end)| *is_end) {
+        svg.segment((end.0 - across, end.1 - along), (end.0 + across, end.1 + along), STROKE);
+    }
+}
+
+/// An open arrow from `at` on in a direction: something lies beyond.
+pub fn draw_arrow(svg: &mut Svg, at: (f64, f64), (right, down): (f64, f64)) {
+    const LENGTH: f64 = 10.0;
+    const HALF: f64 = 4.5;
+    let corners = [
+        (at.0 + right * LENGTH, at.1 + down * LENGTH),
+        (at.0 + down * HALF, at.1 + right * HALF),
+        (at.0 - down * HALF, at.1 - right * HALF),
+    ];
+    svg.polygon(&corners, &format!("{} stroke=\"currentColor\" stroke-width=\"1.4\"", svg::GROUND.fill()));
+}
+
 /// The label of a line that ends at `end`, at the height `place`, with a leader from the one to the other.
 fn draw_label(svg: &mut Svg, plot: Area, end: (f64, f64), place: f64, label: &str, style: &Style) {
     let leader = [end, (plot.right, end.1), (plot.right + 11.0, place)];
     svg.polyline(&leader, "stroke=\"currentColor\" stroke-width=\"0.8\" stroke-opacity=\"0.7\"");
     style.draw_marker(svg, (plot.right + 17.0, place), MARKER_RADIUS, false);
     svg.text((plot.right + LABEL_LEAD, place + 4.5), Text::new(label, TEXT_SIZE));
-}
-
-/// The mark of a point that does not count: a cross of two thin lines.
-fn draw_strike(svg: &mut Svg, (x, y): (f64, f64)) {
-    let arm = MARKER_RADIUS + 1.0;
-    for (from, to) in [((x - arm, y - arm), (x + arm, y + arm)), ((x - arm, y + arm), (x + arm, y - arm))] {
-        svg.segment(from, to, "stroke=\"currentColor\" stroke-width=\"1.6\"");
-    }
 }

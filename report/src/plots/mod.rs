@@ -1,6 +1,7 @@
 //! Figures, as SVG and PNG, from a campaign alone.
 
 mod axis;
+mod bars;
 mod chart;
 mod dots;
 mod fields;
@@ -9,6 +10,7 @@ mod heat;
 mod labels;
 mod lines;
 mod png;
+mod ratios;
 pub mod style;
 mod svg;
 
@@ -16,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::analysis::Analysis;
+pub use crate::page::Drawing;
+use crate::rounds::Analysis;
 use model::files::{self, WriteError};
 use model::histogram::DecodeError;
 use model::schema::{BenchGroup, LoadReport, Reproductions};
@@ -39,36 +42,10 @@ pub enum DrawError {
     },
 }
 
-/// A figure that has been drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drawing {
-    /// The name of its files, without extension: `idle-scaling`.
-    pub name: String,
-    /// What it shows, in a sentence.
-    pub title: String,
-    /// What is drawn, in another.
-    pub subtitle: String,
-    /// The figure itself: the same bytes for the same data.
-    pub svg: String,
-}
-
 /// Every figure that the campaign and the bench groups have data for, the main one first.
 pub fn draw(analysis: &Analysis<'_>, benches: &[BenchGroup]) -> Vec<Drawing> {
-    let of_campaign = [
-        figures::idle_scaling(analysis),
-        figures::percentile_spectrum(analysis),
-        figures::cost(analysis),
-        figures::active_scaling(analysis),
-        figures::crossover_map(analysis),
-    ];
-    of_campaign
-        .into_iter()
-        .flatten()
-        .chain(figures::further(analysis))
-        .chain(figures::setup_memory(analysis))
-        .chain(benches.iter().filter_map(figures::bench))
-        .map(drawn)
-        .collect()
+    let of_benches = benches.iter().filter_map(figures::bench);
+    figures::of_campaign(analysis).into_iter().chain(of_benches).map(|figure| drawn(&figure)).collect()
 }
 
 /// The figures of one run of the load generator: time × latency, where it has a series (`--interval`), and the distribution of
@@ -78,30 +55,17 @@ pub fn draw(analysis: &Analysis<'_>, benches: &[BenchGroup]) -> Vec<Drawing> {
 ///
 /// When a histogram in it is damaged.
 pub fn draw_load(load: &LoadReport) -> Result<Vec<Drawing>, DecodeError> {
-    Ok(figures::of_load(load)?.into_iter().map(drawn).collect())
+    Ok(figures::of_load(load)?.iter().map(drawn).collect())
 }
 
 /// A figure for each published table: ours, and beside it what was published.
 pub fn draw_reproductions(all: &Reproductions) -> Vec<Drawing> {
-    figures::reproductions(all).into_iter().map(drawn).collect()
+    figures::reproductions(all).iter().map(drawn).collect()
 }
 
-fn drawn(figure: Figure) -> Drawing {
-    Drawing { svg: figure.svg(), name: figure.name, title: figure.title, subtitle: figure.subtitle }
-}
-
-/// Draws every figure into `folder`, which is made if need be, each as `NAME.svg` and `NAME.png`, and returns the paths, the main
-/// figure first.
-///
-/// # Errors
-///
-/// When a picture cannot be rendered, or the folder or a file cannot be written.
-pub fn draw_all(
-    analysis: &Analysis<'_>,
-    benches: &[BenchGroup],
-    folder: &Path,
-) -> Result<Vec<PathBuf>, DrawError> {
-    write_all(&draw(analysis, benches), folder, true)
+fn drawn(figure: &Figure) -> Drawing {
+    let (name, title) = (figure.name.clone(), figure.title.clone());
+    Drawing { svg: figure.svg(), drawn: figure.styles.names(), name, title }
 }
 
 /// Writes figures into `folder`, which is made if need be, each as `NAME.svg` and, where it is wanted, as `NAME.png`, and returns

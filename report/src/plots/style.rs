@@ -7,6 +7,8 @@
 
 use std::f64::consts::TAU;
 
+use model::schema::AGAIN;
+
 use super::svg::{CLASS, GROUND, Svg, coordinate, escaped};
 
 /// How a mechanism is drawn.
@@ -94,7 +96,9 @@ impl Styles {
         let mut styles: Vec<(String, Style)> = Vec::new();
         let mut strangers: Vec<Style> = Vec::new();
         for name in names {
-            let known = STYLES.iter().find(|(known, _)| *known == name);
+            // A twin is drawn as that of which it is one.
+            let own = name.strip_suffix(AGAIN).unwrap_or(name);
+            let known = STYLES.iter().find(|(known, _)| *known == own);
             let style = known.map_or_else(|| strangers_style(name, &strangers), |(_, style)| *style);
             if known.is_none() {
                 strangers.push(style);
@@ -114,6 +118,11 @@ impl Styles {
             format!(".{CLASS} [data-mechanism=\"{name}\"]{{color:{}}}", style.dark)
         };
         self.0.iter().map(rule).collect()
+    }
+
+    /// The names that have a style.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 
     /// The style of `name`.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, level, median};
 
 use super::headline::{self, Lead};
-use super::metrics::{Better, CPU, METRICS, Metric, RESPONSE, Source, Subject, THROUGHPUT};
+use super::metrics::{Better, CPU, METRICS, Memory, Metric, RESPONSE, Source, Subject, THROUGHPUT};
 use super::samples::{Samples, Values, of_candidate};
 use super::saturation::{self, Saturated};
 use super::troubles::{self, Trouble};
@@ -77,6 +77,8 @@ pub struct CandidateAnalysis<'a> {
     pub busy: Option<Saturated>,
     /// What it did wrong.
     pub troubles: Vec<Trouble>,
+    /// What a connection takes of memory, by its parts: their medians over the starts.
+    pub memory: Option<Memory>,
     figures: Vec<Option<Figure>>,
 }
 
@@ -248,6 +250,7 @@ fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
         light: light[at],
         busy: busy[at],
         troubles,
+        memory: memory(samples, samples.candidates[at]),
         figures: figures.iter_mut().map(|of_metric| of_metric[at].take()).collect(),
     };
     GroupAnalysis {
@@ -261,6 +264,13 @@ fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
         order: MAIN.iter().map(|metric| orders[metric.index()].clone()).collect(),
         samples: of,
     }
+}
+
+fn memory(samples: &Samples<'_>, name: &str) -> Option<Memory> {
+    let started = samples.starts.iter().flat_map(|start| &start.candidates);
+    let all: Vec<Memory> = started.filter(|one| one.candidate == name).filter_map(Memory::of).collect();
+    let middle = |part: fn(&Memory) -> f64| median(&all.iter().map(part).collect::<Vec<_>>());
+    Some(Memory { user: middle(|memory| memory.user)?, kernel: middle(|memory| memory.kernel)? })
 }
 
 /// Returns whether the generator was full in most of a candidate's closed-loop slices.

@@ -1,6 +1,6 @@
 //! The answer of a campaign for a terminal: at most 40 lines.
 
-use model::schema::Health;
+use model::schema::{Health, Point};
 use stats::Relation;
 
 use super::analysis::{Analysis, Comparison, MARGIN};
@@ -35,7 +35,7 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
         }
         let mut tail = vec![table::legend(analysis), worth.join(" ")];
         tail.extend(halves(analysis));
-        tail.extend(troubles(analysis, detail));
+        tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
         tail.push(rest.to_owned());
         [head, tail]
     };
@@ -49,6 +49,18 @@ pub fn provisional(analysis: &Analysis<'_>) -> String {
         "Provisional, after {measured} of {planned} starts: figures will move, and intervals get narrower."
     );
     assemble(analysis, |_| [vec![head.clone()], vec![table::legend(analysis), dropped(analysis)]])
+}
+
+/// The answer in sentences, as [`render`] has them where there is room.
+pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
+    let leads = analysis.leads.iter().filter_map(|lead| sentence(analysis, lead, Detail::Full));
+    interruption(analysis).into_iter().chain(leads).chain(unfit(analysis)).collect()
+}
+
+/// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, and what servers did wrong.
+pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
+    let validity = [Some(dropped(analysis)), twin(analysis), halves(analysis)];
+    validity.into_iter().flatten().chain(troubles(analysis, usize::MAX)).collect()
 }
 
 /// How much is said in words.
@@ -129,7 +141,8 @@ fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<
     };
     let gain = lead.gain.filter(|_| detail != Detail::Brief || lead.loss.is_none());
     let mut parts: Vec<String> = leading(lead, detail).into_iter().chain(saturated(analysis, lead)).collect();
-    parts.extend([gain, lead.loss].into_iter().flatten().map(|one| extreme(analysis, lead.metric, &one)));
+    let place = |one: &Extreme<'_>| analysis.points[one.point].point;
+    parts.extend([gain, lead.loss].into_iter().flatten().map(|one| extreme(place(&one), lead.metric, &one)));
     if !lead.leaders.is_empty() && parts.len() == 1 {
         parts.push(format!("nothing is told apart from {}", analysis.campaign.plan.reference));
     }
@@ -182,8 +195,8 @@ fn saturated(analysis: &Analysis<'_>, lead: &Lead<'_>) -> Option<String> {
 }
 
 /// `poll is faster by 6.4% (5.7–7.4%) at 100 × 100`.
-fn extreme(analysis: &Analysis<'_>, metric: &Metric, extreme: &Extreme<'_>) -> String {
-    let place = format::place_in_short(analysis.points[extreme.point].point);
+pub fn extreme(place: &Point, metric: &Metric, extreme: &Extreme<'_>) -> String {
+    let place = format::place_in_short(place);
     let used = extreme.utilisation.filter(|_| metric.subject == Subject::Latency);
     let used = used.map(|share| format!(" ({} CPU)", format::percent(share))).unwrap_or_default();
     let verb = if metric.subject == Subject::Cost { "costs" } else { "is" };
@@ -216,7 +229,7 @@ pub fn relation(metric: &Metric, comparison: &Comparison) -> String {
 }
 
 /// The machine, and how much was measured.
-fn provenance(analysis: &Analysis<'_>) -> String {
+pub fn provenance(analysis: &Analysis<'_>) -> String {
     let campaign = analysis.campaign;
     let starts = format::plural(starts(analysis).0, "start");
     let rounds = format::plural(campaign.rounds.len(), "round");
@@ -260,7 +273,7 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
 fn halves(analysis: &Analysis<'_>) -> Option<String> {
     let mut differ = analysis.points.iter().flat_map(|point| {
         let groups = point.groups.iter().flat_map(|group| &group.halves);
-        groups.flat_map(move |halves| halves.differ.iter().map(move |one| (point, halves.metric, one)))
+        groups.flat_map(move |halves| halves.differ().map(move |one| (point, halves.metric, one)))
     });
     let (point, metric, (name, comparison)) = differ.next()?;
     let more = match differ.count() {
@@ -275,9 +288,8 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
     ))
 }
 
-/// What servers did wrong, a line for each and its kind.
-fn troubles(analysis: &Analysis<'_>, detail: Detail) -> Vec<String> {
-    let most = if detail == Detail::Brief { 1 } else { TROUBLES };
+/// What servers did wrong, a line for each and its kind, `most` at most.
+fn troubles(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
     let mut told: Vec<(&str, &Trouble, String, usize)> = Vec::new();
     for point in &analysis.points {
         for candidate in point.groups.iter().flat_map(|group| &group.candidates) {

@@ -47,7 +47,8 @@ pub fn lead<'a>(metric: &'static Metric, points: &[PointAnalysis<'a>]) -> Lead<'
     }
     let mut leaders: Vec<(&str, usize)> = counts.into_iter().collect();
     leaders.sort_by_key(|(_, points)| std::cmp::Reverse(*points));
-    let extreme = |better| extreme(metric, points, better);
+    let all: Vec<&PointAnalysis<'a>> = points.iter().collect();
+    let extreme = |better| extreme(metric, &all, better);
     let mut all = points.iter().flat_map(PointAnalysis::rows).filter_map(|(_, one)| one.figure(metric));
     let is_bounded = all.any(|figure| figure.is_lower_bound);
     let saturated = saturated(metric, points);
@@ -135,7 +136,7 @@ fn first(metric: &Metric, group: &GroupAnalysis<'_>) -> Vec<usize> {
 }
 
 /// The surest difference from the reference in one direction: that whose interval stays farthest from 1.
-fn extreme<'a>(metric: &Metric, points: &[PointAnalysis<'a>], better: bool) -> Option<Extreme<'a>> {
+pub fn extreme<'a>(metric: &Metric, points: &[&PointAnalysis<'a>], better: bool) -> Option<Extreme<'a>> {
     let all = points
         .iter()
         .enumerate()

@@ -333,16 +333,16 @@ fn per_connection(started: &Started, total: f64, least: u64) -> Option<f64> {
 }
 
 fn user_bytes(started: &Started) -> Option<f64> {
-    per_connection(started, started.server_rss_growth_bytes? as f64, CONNECTIONS_FOR_MEMORY)
+    Some(Memory::of(started)?.user)
 }
 
 fn kernel_bytes(started: &Started) -> Option<f64> {
-    let slab = started.slab.as_ref()?;
-    per_connection(started, slab.after_bytes as f64 - slab.before_bytes as f64, CONNECTIONS_FOR_MEMORY)
+    Some(Memory::of(started)?.kernel)
 }
 
 fn bytes(started: &Started) -> Option<f64> {
-    Some(user_bytes(started)? + kernel_bytes(started)?)
+    let Memory { user, kernel } = Memory::of(started)?;
+    Some(user + kernel)
 }
 
 fn setup_cpu(started: &Started) -> Option<f64> {
@@ -355,6 +355,27 @@ fn teardown_cpu(started: &Started) -> Option<f64> {
 
 fn setup_syscalls(started: &Started) -> Option<f64> {
     per_connection(started, started.setup.as_ref()?.counters?.calls?.syscalls as f64, 1)
+}
+
+/// The two parts of what a connection takes of memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Memory {
+    /// The server's own.
+    pub user: f64,
+    /// The kernel's, of both ends.
+    pub kernel: f64,
+}
+
+impl Memory {
+    /// Of one start, where there are enough connections.
+    pub fn of(started: &Started) -> Option<Self> {
+        let opened = started.connections.as_ref()?.opened;
+        let slab = started.slab.as_ref()?;
+        let per_connection = |bytes: f64| bytes / opened as f64;
+        let user = per_connection(started.server_rss_growth_bytes? as f64);
+        let kernel = per_connection(slab.after_bytes as f64 - slab.before_bytes as f64);
+        (opened >= CONNECTIONS_FOR_MEMORY).then_some(Self { user, kernel })
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod validity;
 
 pub use analysis::{Analysis, CandidateAnalysis, Comparison, Figure, GroupAnalysis, PointAnalysis, Shown};
 pub use headline::{Extreme, Lead};
-pub use metrics::{Better, METRICS, Metric, Unit};
+pub use metrics::{Better, METRICS, Memory, Metric, Unit};
 pub use saturation::{Overload, Saturated};
 pub use troubles::Trouble;
 pub use validity::{Dropped, Halves};

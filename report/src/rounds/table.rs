@@ -37,7 +37,7 @@ pub fn of(analysis: &Analysis<'_>, metrics: &[&Metric]) -> Grid {
         for metric in &metrics {
             cells.push(match candidate.shown(metric) {
                 Shown::Saturated(saturated) => Cell::from(saturation(saturated)).with(Tone::Muted),
-                shown => value(metric, &shown, true).into(),
+                shown => Cell::from(value(metric, &shown, true)).sorted_by(figure_of(&shown)),
             });
             if metric.has_ratio() {
                 cells.push(ratio(candidate.comparison(metric)));
@@ -249,7 +249,8 @@ fn heading(point: &PointAnalysis<'_>, group: &GroupAnalysis<'_>) -> String {
     format::place_in_short(point.point) + &rate.unwrap_or_default()
 }
 
-fn value(metric: &Metric, shown: &Shown<'_>, with_interval: bool) -> String {
+/// A figure, with its interval if asked: `35.1 µs (34.9–35.4)`.
+pub fn value(metric: &Metric, shown: &Shown<'_>, with_interval: bool) -> String {
     let Shown::Figure(figure) = shown else { return format::ABSENT.to_owned() };
     let bound = if figure.is_lower_bound { "≥ " } else { "" };
     let text = match figure.interval.filter(|_| with_interval) {
@@ -259,12 +260,17 @@ fn value(metric: &Metric, shown: &Shown<'_>, with_interval: bool) -> String {
     format!("{bound}{text}")
 }
 
+fn figure_of(shown: &Shown<'_>) -> Option<f64> {
+    let Shown::Figure(figure) = shown else { return None };
+    Some(figure.value)
+}
+
 fn ratio(comparison: Option<&Comparison>) -> Cell {
     let Some(comparison) = comparison else { return format::ABSENT.into() };
     let Comparison { ratio, interval, generator_full, .. } = comparison;
     let [ratio, low, high] = format::ratio_and_ends(*ratio, interval.low, interval.high);
     let full = if *generator_full { ", generator full" } else { "" };
-    marked(comparison, format!("{ratio} ({low}–{high}){full}"))
+    marked(comparison, format!("{ratio} ({low}–{high}){full}")).sorted_by(Some(comparison.ratio))
 }
 
 /// A ratio with the mark of its relation.

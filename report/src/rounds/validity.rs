@@ -41,8 +41,15 @@ impl Dropped {
 pub struct Halves<'a> {
     /// The metric.
     pub metric: &'static Metric,
+    /// Each candidate's ratio, without the reference and whoever does not sustain the load.
+    pub ratios: Vec<(&'a str, Comparison)>,
+}
+
+impl<'a> Halves<'a> {
     /// The candidates whose ratio differs by more than the [margin](MARGIN), surely.
-    pub differ: Vec<(&'a str, Comparison)>,
+    pub fn differ(&self) -> impl Iterator<Item = &(&'a str, Comparison)> {
+        self.ratios.iter().filter(|(_, compared)| is_beyond(compared.interval))
+    }
 }
 
 /// The halves of slices compared: throughput in closed loop, and the response at the light rate of whoever sustains that.
@@ -53,13 +60,14 @@ pub fn halves<'a>(samples: &Samples<'a>, light: &[Option<Saturated>]) -> Vec<Hal
             let ratios = |half| LogRatios::new(&samples.values(metric.phase?, half), samples.reference).ok();
             let family = Family::new(&ratios(second)?.over(&ratios(first)?).ok()?).ok()?;
             let named = family.ratios().into_iter().enumerate().filter(|(at, _)| sustained(metric, *at));
-            let differ = named.filter_map(|(at, ratio)| {
+            let others = named.filter(|(at, _)| *at != samples.reference);
+            let ratios = others.filter_map(|(at, ratio)| {
                 let (ratio, interval) = ratio.map(|ratio| (ratio.ratio, ratio.simultaneous))?;
                 let relation = Relation::of(interval, MARGIN);
                 let compared = Comparison { ratio, interval, relation, generator_full: false };
-                is_beyond(interval).then_some((samples.candidates[at], compared))
+                Some((samples.candidates[at], compared))
             });
-            Some(Halves { metric, differ: differ.collect() })
+            Some(Halves { metric, ratios: ratios.collect() })
         };
     let throughput = of(&THROUGHPUT, first_per_s, second_per_s);
     let response =

@@ -60,7 +60,8 @@ pub fn of_next_start(campaign: &Campaign, rounds: &Rounds, point: u32, group: u3
     let doublings = campaign.doublings(point, group);
     let analysed = &analysis.points[point as usize].groups[group as usize];
     // A single start says nothing of starts.
-    let is_too_short = analysed.starts > 1 && analysed.halves.iter().any(|halves| !halves.differ.is_empty());
+    let is_too_short =
+        analysed.starts > 1 && analysed.halves.iter().any(|halves| halves.differ().next().is_some());
     // Late in a campaign too few starts would be left.
     let is_early = 2.0 * left > f64::from(rounds.starts);
     let doublings = doublings + u32::from(is_too_short && is_early && doublings < DOUBLINGS_AT_MOST);

@@ -58,7 +58,7 @@ impl Scenario {
 }
 
 /// What the name of a twin has behind that of the candidate. No mechanism and no server has a name with a space in it.
-const AGAIN: &str = " again";
+pub const AGAIN: &str = " again";
 
 /// What the name of a candidate of another build has behind that of this build's.
 const BASE: &str = " base";

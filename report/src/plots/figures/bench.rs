@@ -1,7 +1,6 @@
 //! Micro-benchmarks.
 
-use super::measure::number;
-use super::panels::{self, fd_setsize, label};
+use super::panels::{self, fd_setsize, label, number};
 use super::{file_name, machine, mitigations};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
@@ -24,9 +23,9 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
     let series = series(group, varying);
     let mut caption = vec![
         if varying.is_some() {
-            "Line: median of batches. Band: its 95% interval."
+            "Line: median of batches. Upright line: its 95% interval."
         } else {
-            "Dot: median of batches. Bar: its 95% interval."
+            "Dot: median of batches. Line: its 95% interval."
         }
         .to_owned(),
     ];
@@ -35,10 +34,11 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
             // Only what is watched is a number of descriptors in a set.
             let rules = if what == "watched" { fd_setsize(&series) } else { Vec::new() };
             caption.extend((!rules.is_empty()).then(panels::rule_note));
-            let xs = series.iter().flat_map(|series| series.points.iter().map(|point| point.x));
+            let measured = panels::measured(&series);
             let lines = Lines {
                 x_title: format!("descriptors {what} (logarithmic)"),
-                x: Axis::around(xs, 0.04, Unit::Count),
+                x: Axis::around(measured.iter().copied(), 0.04, Unit::Count),
+                measured,
                 y: panels::log_axis(&series, Unit::Duration),
                 series: series.clone(),
                 rules,
@@ -63,6 +63,7 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
         title,
         subtitle: format!("Wall time{over}{what}; less is better"),
         styles: Styles::of(series.iter().map(|series| series.mechanism.as_str())),
+        legend: Vec::new(),
         rows: vec![Row { heading: None, panels: vec![panel] }],
         warnings: Vec::new(),
         caption,
@@ -116,10 +117,10 @@ fn drawn(point: &BenchPoint, varying: Varying) -> SeriesPoint {
     let [median, low, high] =
         [point.median_ns, point.low_ns, point.high_ns].map(|value| number(value, Unit::Duration));
     let hover = format!("{}{}: {median} ({low}–{high})", point.mechanism, place.unwrap_or_default());
-    let band =
+    let interval =
         Some((point.low_ns, point.high_ns)).filter(|(low, high)| is_drawable(*low) && is_drawable(*high));
     let x = varying.map_or(1.0, |(_, count)| f64::from(count(point)));
-    SeriesPoint { x, y: point.median_ns, band, mark: Mark::Solid, hover }
+    SeriesPoint { x, y: point.median_ns, interval, mark: Mark::Solid, hover }
 }
 
 /// The fastest mechanism against the slowest where most are watched or ready, if their intervals lie apart. Times of different

@@ -1,10 +1,9 @@
 //! Along what a campaign's sweeps vary.
 
-use super::measure::number;
-use crate::analysis::{Analysis, PointAnalysis};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use model::schema::{CellLoad, Point, Sweep};
+use crate::rounds::{Analysis, PointAnalysis};
+use model::schema::{Point, Sweep};
 
 /// More of what else varies than this are not all drawn.
 const MOST_FACETS: usize = 4;
@@ -17,9 +16,9 @@ pub enum Dimension {
     Share,
     Threads,
     Size,
-    /// Requests offered a second.
+    /// Requests per second that are offered.
     Rate,
-    /// Connections replaced a second.
+    /// Connections replaced per second.
     Churn,
 }
 
@@ -29,7 +28,7 @@ pub struct Facet<'a> {
     /// What they have in common: `1,000 connections, 100 active`.
     pub fixed: String,
     /// Where each stands, and what was measured there.
-    pub points: Vec<(f64, &'a PointAnalysis)>,
+    pub points: Vec<(f64, &'a PointAnalysis<'a>)>,
 }
 
 impl Dimension {
@@ -38,7 +37,7 @@ impl Dimension {
         let points = || analysis.points.iter().filter(|at| at.point.sweep == sweep.name);
         // One rate of churn beside none at all is a variation, too.
         let is_beside_none = || {
-            points().any(|at| at.point.churn_per_s.is_some() && without_churn(analysis, &at.point).is_some())
+            points().any(|at| at.point.churn_per_s.is_some() && without_churn(analysis, at.point).is_some())
         };
         if sweep.rates.len() > 1 {
             Self::Rate
@@ -58,13 +57,18 @@ impl Dimension {
     /// What the axis is.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Connections => "connections held (logarithmic)",
-            Self::Share => "share of connections that is active (logarithmic)",
-            Self::Threads => "threads of the server (logarithmic)",
-            Self::Size => "size of a message (logarithmic)",
-            Self::Rate => "requests offered a second (logarithmic)",
-            Self::Churn => "connections replaced a second (logarithmic, and none)",
+            Self::Connections => "connections held (log.)",
+            Self::Share => "active share of connections (log.)",
+            Self::Threads => "threads of the server (log.)",
+            Self::Size => "size of a message (log.)",
+            Self::Rate => "requests offered per second (log.)",
+            Self::Churn => "connections replaced per second (log.)",
         }
+    }
+
+    /// What the axis is, in a sentence.
+    pub fn words(self) -> &'static str {
+        self.title().split(" (").next().unwrap_or_default()
     }
 
     fn unit(self) -> Unit {
@@ -87,13 +91,16 @@ impl Dimension {
     }
 
     /// Where a point stands.
-    fn value(self, point: &Point, load: &CellLoad) -> f64 {
+    fn value(self, analysis: &Analysis<'_>, at: &PointAnalysis<'_>) -> f64 {
+        let point = at.point;
+        let size_bytes = analysis.campaign.plan.scenario.load.size_bytes;
+        let light_per_s = || at.groups.first().and_then(|group| group.light_per_s).unwrap_or(0.0);
         match self {
             Self::Connections => point.connections.into(),
             Self::Share => share(point),
             Self::Threads => point.threads.into(),
-            Self::Size => point.size_bytes.unwrap_or(load.size_bytes).into(),
-            Self::Rate => point.rate_per_s.map_or(load.rate_per_s, f64::from),
+            Self::Size => point.size_bytes.unwrap_or(size_bytes).into(),
+            Self::Rate => point.rate_per_s.map_or_else(light_per_s, f64::from),
             Self::Churn => point.churn_per_s.unwrap_or(0).into(),
         }
     }
@@ -130,13 +137,13 @@ impl Dimension {
     }
 
     /// The facets of a sweep, in its order.
-    pub fn facets<'a>(self, analysis: &'a Analysis<'_>, sweep: &Sweep) -> Vec<Facet<'a>> {
-        let points: Vec<&PointAnalysis> =
+    pub fn facets<'a>(self, analysis: &'a Analysis<'a>, sweep: &Sweep) -> Vec<Facet<'a>> {
+        let points: Vec<&PointAnalysis<'_>> =
             analysis.points.iter().filter(|at| at.point.sweep == sweep.name).collect();
         let mut facets: Vec<(Point, Facet<'a>)> = Vec::new();
         for at in points {
-            let (key, fixed) = self.key(&at.point, sweep);
-            let place = (self.value(&at.point, &analysis.campaign.plan.scenario.load), at);
+            let (key, fixed) = self.key(at.point, sweep);
+            let place = (self.value(analysis, at), at);
             match facets.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, facet)) => facet.points.push(place),
                 None => facets.push((key, Facet { fixed, points: vec![place] })),
@@ -144,7 +151,7 @@ impl Dimension {
         }
         let mut facets: Vec<Facet<'a>> = facets.into_iter().map(|(_, facet)| facet).collect();
         for facet in &mut facets {
-            let none = facet.points.first().and_then(|(_, at)| without_churn(analysis, &at.point));
+            let none = facet.points.first().and_then(|(_, at)| without_churn(analysis, at.point));
             if let Some(none) = none.filter(|none| self == Self::Churn && none.point.sweep != sweep.name) {
                 facet.points.push((0.0, none));
             }
@@ -174,7 +181,7 @@ impl Dimension {
                 (rest.clone(), format!("{active} active{}", particulars()))
             }
             (true, _) => {
-                let active = format!("{} active", number(f64::from(per_myriad) / 1e4, Unit::Share));
+                let active = format!("{} active", format::share(f64::from(per_myriad) / 1e4));
                 (Point { active: per_myriad, ..rest.clone() }, active + &particulars())
             }
             (false, 1) => (rest, self.fixed(point)),
@@ -189,12 +196,12 @@ fn share(point: &Point) -> f64 {
 }
 
 /// The point that differs from `point` in having no churn.
-fn without_churn<'a>(analysis: &'a Analysis<'_>, point: &Point) -> Option<&'a PointAnalysis> {
+fn without_churn<'a>(analysis: &'a Analysis<'a>, point: &Point) -> Option<&'a PointAnalysis<'a>> {
     let rest = Dimension::Churn.rest(point);
     analysis
         .points
         .iter()
-        .find(|at| at.point.churn_per_s.is_none() && Dimension::Churn.rest(&at.point) == rest)
+        .find(|at| at.point.churn_per_s.is_none() && Dimension::Churn.rest(at.point) == rest)
 }
 
 /// At most so many of `facets` as a figure has room for: the first, the last, and some between.

@@ -2,7 +2,6 @@
 
 use super::spectrum;
 use crate::format;
-use crate::line;
 use crate::plots::axis::{Axis, Scale, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::heat::{Column, Course, Heat};
@@ -170,7 +169,7 @@ fn distributions(load: &LoadReport) -> Result<Option<Figure>, DecodeError> {
 /// `10,000 connections, 100 active, 20k requests/s`.
 fn workload(load: &LoadReport) -> String {
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let place = line::place(&Point::new("", count(load.settings.conns), count(load.settings.active)));
+    let place = format::place(&Point::new("", count(load.settings.conns), count(load.settings.active)));
     match load.settings.mode {
         LoadMode::Open { rate_per_s, .. } => {
             format!("{place}, {} requests/s", format::nominal_rate(rate_per_s))
@@ -193,6 +192,7 @@ fn figure(
         name: name.to_owned(),
         title,
         subtitle,
+        legend: Vec::new(),
         rows: vec![Row { heading: None, panels: vec![panel] }],
         styles: Styles::of(["response", "service"]),
         warnings: load.invalid_reasons.iter().map(|reason| format!("not valid: {reason}")).collect(),

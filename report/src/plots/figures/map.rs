@@ -1,160 +1,136 @@
-//! The map of crossings: who wins where, over connections and activity.
+//! The map: who wins where, over connections and activity.
 
-use super::figure;
-use crate::analysis::{Analysis, PointAnalysis, Row as Contender, Standing};
+use super::{Draft, finding};
 use crate::format;
-use crate::line;
-use crate::map::{Best, MARKS, Map, Place};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::fields::{Field, Fields};
+use crate::rounds::headline::leaders;
+use crate::rounds::metrics::{RESPONSE, THROUGHPUT};
+use crate::rounds::{Analysis, CandidateAnalysis, Comparison, Metric, PointAnalysis, answer};
+use model::schema::{Point, Sweep};
 
-/// The map, where at least two numbers of connections were measured with at least two activities each, and most fields have
-/// something in them: two lines that cross are no map.
-pub fn crossover_map(analysis: &Analysis<'_>) -> Option<Figure> {
-    let map = Map::of(analysis)?;
-    let fields = fields(&map);
-    let places = || fields.rows.iter().flat_map(|(_, fields)| fields);
-    if 3 * places().flatten().count() < 2 * places().count() {
-        return None;
+const METRICS: [&Metric; 2] = [&RESPONSE, &THROUGHPUT];
+/// Names in a field before the rest is counted.
+const NAMES: usize = 2;
+/// The ratio at which a colour is as strong as it gets.
+const STRONGEST: f64 = 1.5;
+
+const READING: &str = "Coloured: one candidate is surely better than all others, the stronger by the more. Grey: those named, and the counted, cannot be told apart.";
+
+/// The map of the first sweep with several numbers of connections and several activities.
+pub fn map(analysis: &Analysis<'_>) -> Option<Figure> {
+    let is_grid = |sweep: &&Sweep| sweep.connections.len() > 1 && sweep.active.len() > 1;
+    let sweep = analysis.campaign.plan.scenario.sweeps.iter().find(is_grid)?;
+    let points: Vec<&PointAnalysis<'_>> =
+        analysis.points.iter().filter(|at| at.point.sweep == sweep.name && at.rows().len() > 1).collect();
+    let mut rows = METRICS.iter().map(|metric| (*metric, fields(sweep, metric, &points))).collect::<Vec<_>>();
+    rows.retain(|(_, fields)| fields.rows.iter().any(|(_, row)| row.iter().flatten().next().is_some()));
+    let row = |(metric, fields): (&Metric, Fields)| {
+        let panel = Panel { heading: String::new(), body: Body::Fields(fields) };
+        Row { heading: Some(finding::capitalised(metric.name)), panels: vec![panel] }
+    };
+    Draft {
+        name: "map".to_owned(),
+        title: finding::of(analysis, &METRICS, &points),
+        subtitle: format!(
+            "{}: who is best where, over connections and how many of them are active",
+            sweep.name
+        ),
+        rows: rows.into_iter().map(row).collect(),
+        legend: Vec::new(),
+        notes: vec![READING.to_owned()],
     }
-    let points: Vec<&PointAnalysis> =
-        map.places().filter_map(|place| analysis.points.iter().find(|at| at.point == place.point)).collect();
-    let title = finding(&points);
-    let subtitle = format!(
-        "Who has the best median response at {} requests/s, and how many times it the next takes that is behind by an interval that \
-         leaves 1 out",
-        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
-    );
-    let note = format!("{MARKS} In parentheses the 95% interval of the ratio, formed within repeats.");
-    let rows = vec![Row {
-        heading: None,
-        panels: vec![Panel { heading: String::new(), body: Body::Fields(fields) }],
-    }];
-    figure(analysis, "crossover-map", (title, subtitle), rows, vec![note])
+    .figure(analysis)
 }
 
-/// Who is nowhere behind, or else who is so most seldom; and who is most often.
-fn finding(points: &[&PointAnalysis]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for row in points.iter().flat_map(|at| &at.rows) {
-        if !names.contains(&row.mechanism.as_str()) {
-            names.push(&row.mechanism);
-        }
-    }
-    let count = |name: &str, is: fn(&Standing) -> bool| {
-        let rows = points.iter().flat_map(|at| &at.rows).filter(|row| row.mechanism == name);
-        rows.filter(|row| is(&row.p50.standing)).count()
-    };
-    let is_behind = |standing: &Standing| matches!(standing, Standing::Behind(_));
-    let is_compared = |standing: &Standing| !matches!(standing, Standing::Absent | Standing::Alone);
-    let compared: Vec<(&str, usize)> = names
-        .iter()
-        .filter(|name| count(name, is_compared) == points.len())
-        .map(|name| (*name, count(name, is_behind)))
-        .collect();
-    let Some((worst, most)) = compared.iter().max_by_key(|(_, count)| *count).copied() else {
-        return "No mechanism has a valid figure at every point".to_owned();
-    };
-    let is_undecided =
-        |row: &Contender| matches!(row.p50.standing, Standing::Leading | Standing::Trailing(_));
-    let undecided = points.iter().filter(|at| at.rows.iter().any(is_undecided)).count();
-    if most == 0 && undecided == points.len() {
-        return "Too few repeats for an interval, so no winner is certain".to_owned();
-    }
-    let of_points = match undecided {
-        0 => format!("of {} points", points.len()),
-        some => format!("of {} points ({some} with too few valid repeats of some)", points.len()),
-    };
-    let never: Vec<&str> = compared.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
-    let rest = format!("{worst} is at {most} {of_points}");
-    match never.len() {
-        0 => {
-            let least = compared.iter().min_by_key(|(_, count)| *count).map_or((worst, most), |least| *least);
-            format!(
-                "Nobody is best everywhere: {} is shown to be slower than the best at {} {of_points}, {worst} at {most}",
-                least.0, least.1
-            )
-        }
-        _ if most == 0 => format!("Nobody is shown to be slower than the best at any {of_points}"),
-        1 => format!("{} is nowhere shown to be slower than the best; {rest}", never[0]),
-        _ => format!("{} are nowhere shown to be slower than the best; {rest}", format::and(&never)),
-    }
-}
-
-/// The fields of a map.
-fn fields(map: &Map) -> Fields {
-    let rows = map.rows.iter().map(|(connections, places)| {
-        (
-            format::thousands((*connections).into()),
-            places.iter().map(|place| place.as_ref().map(field)).collect(),
-        )
-    });
-    Fields {
-        column_title: if map.is_share { "active, share of the connections" } else { "active connections" }
-            .to_owned(),
-        row_title: "connections".to_owned(),
-        rows: rows.collect(),
-        columns: map.columns.clone(),
-    }
-}
-
-fn field(place: &Place) -> Field {
-    let who = match &place.best {
-        Best::One(name) => name.clone(),
-        Best::Tie { names, .. } => {
-            format!("a tie of {}", format::and(&names.iter().map(String::as_str).collect::<Vec<_>>()))
-        }
-        Best::SoFar(name) => format!("{name} so far, over too few valid repeats"),
-        Best::Unknown => place.best.in_short(),
-    };
-    // Only what is known to be best gives the field its colour.
-    let mechanism = if let Best::One(name) = &place.best { Some(name.clone()) } else { None };
-    let ahead = place.next.as_ref().map(|(name, ratio)| [format::ratio(ratio), format!("before {name}")]);
-    let ahead: Vec<String> = ahead.into_iter().flatten().collect();
-    let told = if ahead.is_empty() { String::new() } else { format!(", {}", ahead.join(" ")) };
-    let hover = format!("{}: {who}{told}", line::place(&place.point));
-    let own = place.own.as_ref().map(|own| format!("at {own}"));
-    let lines = std::iter::once(place.best.in_short()).chain(ahead).chain(own).collect();
-    Field { mechanism, lines, hover }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crossover::tests::grid;
-
-    #[test]
-    fn a_field_has_the_winner_with_what_it_is_ahead_by_and_of_whom() {
-        let campaign = grid(0.02);
-        let analysis = Analysis::of(&campaign).expect("sound");
-        let map = Map::of(&analysis).expect("two dimensions");
-        let drawn = fields(&map);
-        assert_eq!(drawn.columns, ["10%", "100%"]);
-        let first = drawn.rows[0].1[0].clone().expect("measured");
-        assert_eq!(first.mechanism.as_deref(), Some("poll"));
-        assert_eq!((first.lines[0].as_str(), first.lines[2].as_str()), ("poll", "before epoll-lt"));
-        assert!(first.lines[1].starts_with("2.") && first.lines[1].contains('('), "{:?}", first.lines);
-        assert!(first.hover.starts_with("10 connections, 1 active: poll, 2."), "{}", first.hover);
-    }
-
-    #[test]
-    fn where_intervals_cover_one_the_word_is_tie_and_the_title_names_nobody() {
-        let campaign = grid(40.0);
-        let analysis = Analysis::of(&campaign).expect("sound");
-        let figure = crossover_map(&analysis).expect("a map");
-        let svg = figure.svg();
-        assert!(svg.contains(">tie of all 2</text>"), "{svg}");
-        assert!(svg.contains("a tie of poll and epoll-lt</title>"), "{svg}");
-    }
-
-    #[test]
-    fn the_title_says_who_is_shown_to_be_slower_and_nobody_is_with_too_few_repeats() {
-        let title = |campaign: &model::schema::Campaign| {
-            crossover_map(&Analysis::of(campaign).expect("sound")).expect("a map").title
+fn fields(sweep: &Sweep, metric: &Metric, points: &[&PointAnalysis<'_>]) -> Fields {
+    let mut connections: Vec<u32> = points.iter().map(|at| at.point.connections).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    let row = |connections: u32| {
+        let field = |active: &String| {
+            let there = points.iter().filter(|at| at.point.connections == connections);
+            let wanted = active_of(active, connections)?;
+            let at = there.min_by_key(|at| (f64::from(at.point.active) - wanted).abs() as u32)?;
+            // Shares of few connections are rounded.
+            ((f64::from(at.point.active) - wanted).abs() <= 1.0).then(|| field(metric, at)).flatten()
         };
-        let mut campaign = grid(0.02);
-        assert!(title(&campaign).starts_with("Nobody is best everywhere: "), "{}", title(&campaign));
-        campaign.cells.retain(|cell| cell.repeat < 2);
-        assert_eq!(title(&campaign), "Too few repeats for an interval, so no winner is certain");
+        (format::thousands(connections.into()), sweep.active.iter().map(field).collect())
+    };
+    Fields {
+        column_title: "active connections".to_owned(),
+        row_title: "connections".to_owned(),
+        columns: sweep.active.to_vec(),
+        rows: connections.into_iter().map(row).collect(),
     }
+}
+
+/// How many connections a scenario's `5%` or `100` makes of so many.
+fn active_of(active: &str, connections: u32) -> Option<f64> {
+    match active.trim().strip_suffix('%') {
+        Some(percent) => Some(percent.parse::<f64>().ok()? / 100.0 * f64::from(connections)),
+        None => active.trim().replace('k', "000").parse().ok(),
+    }
+}
+
+fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
+    let rows = at.rows();
+    let found = leaders(metric, at);
+    // Those that cannot be told apart have no ranking.
+    let leaders: Vec<&str> =
+        rows.iter().map(|(_, one)| one.name).filter(|name| found.contains(name)).collect();
+    let of = |name: &str| rows.iter().find(|(_, one)| one.name == name).map(|(_, one)| *one);
+    let compared = leaders.first().and_then(|name| of(name)?.comparison(metric));
+    let saturated: Vec<&str> = rows
+        .iter()
+        .filter(|(_, one)| one.saturation(metric.phase).is_some())
+        .map(|(_, one)| one.name)
+        .collect();
+    let who = match &leaders[..] {
+        [] => return None,
+        some if some.len() <= NAMES => some.join(", "),
+        many => format!("{} + {} more", many[0], many.len() - 1),
+    };
+    let is_alone = leaders.len() == 1;
+    // Of the reference, the candidate that comes nearest to it.
+    let told = match compared.filter(|compared| compared.is_difference()) {
+        Some(compared) => Some((String::new(), *compared)),
+        None if is_alone => nearest(metric, &rows),
+        None => None,
+    };
+    let by = told.as_ref().map(|(name, compared)| format!("{name}{}", in_short(metric, compared)));
+    let names = if saturated.is_empty() { None } else { Some(format!("sat.: {}", saturated.join(", "))) };
+    let lines: Vec<String> = [Some(who), by, names, own(at.point)].into_iter().flatten().collect();
+    Some(Field {
+        mechanism: is_alone.then(|| leaders[0].to_owned()),
+        strength: told.map_or(0.0, |(_, compared)| compared.ratio.ln().abs() / f64::ln(STRONGEST)),
+        hover: format!("{}: {}", format::place(at.point), hover(metric, &leaders, compared)),
+        lines,
+    })
+}
+
+/// The active connections, where a share of few makes other ones.
+fn own(point: &Point) -> Option<String> {
+    (point.connections < 100).then(|| format!("{} active", point.active))
+}
+
+/// `6.4% (5.7–7.4%) faster` has not the room that `6.4% faster` has.
+fn in_short(metric: &Metric, compared: &Comparison) -> String {
+    let text = answer::relation(metric, compared);
+    text.split(" (").next().unwrap_or(&text).to_owned()
+}
+
+fn nearest(
+    metric: &Metric,
+    rows: &[(&crate::rounds::GroupAnalysis<'_>, &CandidateAnalysis<'_>)],
+) -> Option<(String, Comparison)> {
+    let others = rows.iter().filter_map(|(_, one)| Some((one.name, *one.comparison(metric)?)));
+    let nearest = others.min_by(|one, other| one.1.ratio.ln().abs().total_cmp(&other.1.ratio.ln().abs()))?;
+    Some((format!("{}: ", nearest.0), nearest.1))
+}
+
+fn hover(metric: &Metric, leaders: &[&str], compared: Option<&Comparison>) -> String {
+    let verb = if leaders.len() == 1 { "is" } else { "are" };
+    let by = compared.map(|compared| format!("; {} {}", leaders[0], answer::relation(metric, compared)));
+    format!("by {} {} {verb} unbeaten{}", metric.name, format::and(leaders), by.unwrap_or_default())
 }

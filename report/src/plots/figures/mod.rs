@@ -5,138 +5,99 @@ mod course;
 mod finding;
 mod load;
 mod map;
-mod measure;
+mod memory;
 mod panels;
+mod ratios;
 mod reproduction;
+mod scaling;
 mod spectrum;
-mod sweeps;
 
 pub use self::bench::bench;
 pub use self::load::of_load;
-pub use self::map::crossover_map;
 pub use self::reproduction::reproductions;
-pub use self::spectrum::percentile_spectrum;
-pub use self::sweeps::{active_scaling, cost, further, idle_scaling, setup_memory};
 
-use super::chart::{Body, Figure, Row};
-use super::lines::{Lines, Mark, Series};
+use super::chart::{Figure, Row};
 use super::style::Styles;
-use crate::analysis::Analysis;
 use crate::format;
-use crate::statistics::REPEATS_FOR_INTERVAL;
-use crate::warnings;
+use crate::rounds::Analysis;
+use model::campaign::Length;
 use model::schema::Environment;
 
-/// A figure of a campaign, unless there is nothing in it. `notes` are told after how to read it.
-fn figure(
-    analysis: &Analysis<'_>,
-    name: &str,
-    (title, subtitle): (String, String),
+/// The figures that a campaign has data for, the main one first.
+pub fn of_campaign(analysis: &Analysis<'_>) -> Vec<Figure> {
+    let twin = ratios::twin(analysis);
+    let mut all = if twin.is_empty() { ratios::ratios(analysis) } else { twin };
+    // What is left of the ratios comes last.
+    let further = all.split_off(all.len().min(1));
+    all.extend(map::map(analysis));
+    all.extend(scaling::scaling(analysis));
+    all.extend([memory::memory(analysis), memory::setup(analysis)].into_iter().flatten());
+    all.extend(further);
+    all
+}
+
+/// A figure of a campaign before its caption.
+struct Draft {
+    name: String,
+    title: String,
+    subtitle: String,
     rows: Vec<Row>,
+    legend: Vec<String>,
+    /// How to read it.
     notes: Vec<String>,
-) -> Option<Figure> {
-    let campaign = analysis.campaign;
-    let mut warnings = Vec::new();
-    if campaign.quick {
-        warnings.push("quick run: wide intervals".to_owned());
-    }
-    if !campaign.complete {
-        warnings.push("interrupted: not every planned cell was measured".to_owned());
-    }
-    let mut caption: Vec<String> = reading(analysis, &rows).into_iter().collect();
-    caption.extend(notes);
-    caption.extend(noise(analysis));
-    caption.extend(provenance(analysis));
-    // Every point has a row for each contender that is not excluded there, in the order of the plan.
-    let contenders = analysis.points.iter().flat_map(|at| &at.rows);
-    let styles = Styles::of(contenders.map(|row| row.mechanism.as_str()));
-    (!rows.is_empty()).then(|| Figure {
-        name: name.to_owned(),
-        title,
-        subtitle,
-        rows,
-        styles,
-        warnings,
-        caption,
-    })
 }
 
-/// How to read lines and dots; nothing where there are none.
-fn reading(analysis: &Analysis<'_>, rows: &[Row]) -> Option<String> {
-    let series = all_series(rows);
-    // Bands are of repeats; a spectrum has none.
-    let marks = || series.iter().flat_map(|series| &series.points).map(|point| point.mark);
-    if !marks().any(|mark| mark != Mark::None) || marks().any(|mark| mark == Mark::None) {
-        return None;
-    }
-    let bodies = || rows.iter().flat_map(|row| &row.panels).map(|panel| &panel.body);
-    let has_lines = bodies().any(|body| matches!(body, Body::Lines(_)));
-    let (what, interval) = if has_lines { ("Line", "Band") } else { ("Dot", "Bar") };
-    let repeats = analysis.campaign.repeats() as usize;
-    let mut text = format!("{what}: percentiles of all repeats together, otherwise the repeats' median. ");
-    if repeats < REPEATS_FOR_INTERVAL {
-        text += &format!("{}: too few for an interval.", format::plural(repeats, "repeat"));
-    } else {
-        let caveat = format::interval_caveat(repeats).map(|text| format!(" ({text})")).unwrap_or_default();
-        text += &format!("{interval}: 95% interval of that median{caveat}.");
-    }
-    if marks().any(|mark| mark == Mark::Hollow) {
-        text.push_str(" Hollow: not every repeat was valid there.");
-    }
-    if marks().any(|mark| mark == Mark::Invalid) {
-        let mark = if has_lines { "×" } else { "Hollow without a bar" };
-        text.push_str(&format!(
-            " {mark}: no repeat was valid there; shown as measured, and used for nothing."
-        ));
-    }
-    Some(text)
-}
-
-fn all_series(rows: &[Row]) -> Vec<&Series> {
-    rows.iter()
-        .flat_map(|row| &row.panels)
-        .flat_map(|panel| match &panel.body {
-            Body::Lines(Lines { series, .. }) => series.iter(),
-            Body::Dots(dots) => dots.series.iter(),
-            Body::Fields(_) | Body::Heat(_) => std::slice::Iter::default(),
+impl Draft {
+    /// The figure, unless there is nothing in it.
+    fn figure(self, analysis: &Analysis<'_>) -> Option<Figure> {
+        let campaign = analysis.campaign;
+        let mut warnings = Vec::new();
+        if campaign.length == Length::Quick {
+            warnings.push("quick run: wide intervals".to_owned());
+        }
+        if !campaign.complete {
+            warnings.push("interrupted: not every planned start was measured".to_owned());
+        }
+        let mut caption = self.notes;
+        caption.extend(provenance(analysis));
+        let groups = analysis.points.iter().flat_map(|at| &at.groups);
+        let candidates = groups.flat_map(|group| &group.candidates);
+        let mut names: Vec<&str> = Vec::new();
+        candidates.for_each(|candidate| {
+            if !names.contains(&candidate.name) {
+                names.push(candidate.name);
+            }
+        });
+        (!self.rows.is_empty()).then(|| Figure {
+            name: self.name,
+            title: self.title,
+            subtitle: self.subtitle,
+            legend: self.legend,
+            rows: self.rows,
+            styles: Styles::of(names),
+            warnings,
+            caption,
         })
-        .collect()
-}
-
-/// What is odd about the campaign's figures, without the advice that goes with it.
-fn noise(analysis: &Analysis<'_>) -> Option<String> {
-    let warnings = warnings::of(analysis.campaign);
-    let told: Vec<&str> = warnings
-        .iter()
-        .filter(|warning| warning.starts_with("drift") || warning.starts_with("outliers"))
-        .filter_map(|warning| warning.split(';').next())
-        .collect();
-    (!told.is_empty()).then(|| format!("Noise: {}.", told.join("; ")))
+    }
 }
 
 /// Where and when a campaign was measured, and with what.
-fn provenance(analysis: &Analysis<'_>) -> Vec<String> {
+fn provenance(analysis: &Analysis<'_>) -> [String; 2] {
     let campaign = analysis.campaign;
+    let starts = analysis.points.iter().flat_map(|at| &at.groups).map(|group| group.starts).sum();
     let run = format!(
-        "{}; seed {}, {}, {}",
+        "{}; seed {}, {}, {}, {}",
         machine(&campaign.environment),
         campaign.plan.seed,
-        format::plural(campaign.repeats() as usize, "repeat"),
+        format::plural(starts, "start"),
+        format::plural(campaign.rounds.len(), "round"),
         campaign.started
     );
-    vec![run, mitigations(&campaign.environment)]
+    [run, mitigations(&campaign.environment)]
 }
 
 fn machine(environment: &Environment) -> String {
-    format!(
-        "{}: {}, {} processors{}, Linux {}; muxbench {}",
-        environment.host,
-        environment.processor,
-        environment.processors,
-        environment.hypervisor.as_ref().map(|name| format!(" ({name})")).unwrap_or_default(),
-        environment.kernel,
-        environment.muxbench_version
-    )
+    format!("{}; muxbench {}", crate::machine::in_short(environment), environment.muxbench_version)
 }
 
 /// Against what the kernel protects itself, at the cost of every system call, and against what it does not.

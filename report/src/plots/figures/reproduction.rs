@@ -1,7 +1,6 @@
 //! Published tables beside ours.
 
-use super::measure::number;
-use super::panels::{self, label};
+use super::panels::{self, label, number};
 use super::{file_name, machine, mitigations};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
@@ -45,7 +44,7 @@ fn figure(all: &Reproductions, table: &Reproduction) -> Option<Figure> {
         let body = if varies {
             let x = Axis::around(xs.iter().copied(), 0.04, Unit::Count);
             let x_title = "descriptors watched (logarithmic)".to_owned();
-            Body::Lines(Lines { x_title, x, y, series, rules: Vec::new() })
+            Body::Lines(Lines { x_title, x, y, measured: xs.clone(), series, rules: Vec::new() })
         } else {
             Body::Dots(Dots { title, axis: y, series })
         };
@@ -58,6 +57,7 @@ fn figure(all: &Reproductions, table: &Reproduction) -> Option<Figure> {
         name: format!("reproduction-{}", file_name(&table.name)),
         title: table.title.clone(),
         subtitle: table.what.clone(),
+        legend: Vec::new(),
         rows: vec![Row { heading: None, panels }],
         styles,
         warnings: Vec::new(),
@@ -89,7 +89,8 @@ fn series(
             number(y * scale, unit),
             range.unwrap_or_default()
         );
-        let point = SeriesPoint { x: figure.watched.into(), y: y * scale, band, mark: Mark::Solid, hover };
+        let point =
+            SeriesPoint { x: figure.watched.into(), y: y * scale, interval: band, mark: Mark::Solid, hover };
         match all.iter_mut().find(|series| series.mechanism == figure.mechanism) {
             Some(series) => series.points.push(point),
             None => {

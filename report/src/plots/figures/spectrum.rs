@@ -1,41 +1,11 @@
 //! The whole distribution of response times, by percentile.
 
-use super::figure;
-use super::measure::Measure;
 use super::panels::{self, label};
-use crate::analysis::{Analysis, PointAnalysis};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use crate::plots::chart::{Body, Figure, Panel, Row};
+use crate::plots::chart::{Body, Panel};
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
 use model::histogram::{Histogram, SAMPLES_BEYOND};
-
-/// Of the largest point of the idle sweep, all contenders.
-pub fn percentile_spectrum(analysis: &Analysis<'_>) -> Option<Figure> {
-    let sweep = analysis.idle_sweep()?;
-    let points = analysis.sweep(&sweep.name);
-    let measured = |at: &PointAnalysis| at.rows.iter().filter(|row| !row.response.is_empty()).count();
-    let largest = |least: usize| points.iter().rev().find(|at| measured(at) >= least).copied();
-    let at = largest(2).or_else(|| largest(1))?;
-    let series: Vec<Series> = at.rows.iter().filter_map(|row| line(&row.mechanism, &row.response)).collect();
-    if series.is_empty() {
-        return None;
-    }
-    let measure = [Measure::ResponseP99, Measure::ResponseP90].into_iter().find(|measure| {
-        let has = |row: &&crate::analysis::Row| measure.shown(row, &[]).is_some();
-        at.rows.iter().filter(has).count() > 1
-    });
-    let title = super::finding::at_point(analysis.campaign, at, measure.unwrap_or(Measure::ResponseP50));
-    let subtitle = format!(
-        "Response times of all repeats at {} connections, {} active, {} requests/s; a line ends where fewer than \
-         {SAMPLES_BEYOND} samples lie beyond",
-        format::thousands(at.point.connections.into()),
-        format::thousands(at.point.active.into()),
-        format::nominal_rate(analysis.campaign.plan.scenario.load.rate_per_s),
-    );
-    let rows = vec![Row { heading: None, panels: vec![panel("response time", series)] }];
-    figure(analysis, "percentile-spectrum", (title, subtitle), rows, Vec::new())
-}
 
 /// Lines by percentile, side by side.
 pub fn panel(heading: &str, series: Vec<Series>) -> Panel {
@@ -46,6 +16,7 @@ pub fn panel(heading: &str, series: Vec<Series>) -> Panel {
             x_title: "percentile (by 1/(1-p), logarithmic)".to_owned(),
             x: Axis::around(xs.chain([1.0]), 0.0, Unit::Percentile),
             y: panels::log_axis(&series, Unit::Duration),
+            measured: Vec::new(),
             series,
             rules: Vec::new(),
         }),
@@ -72,7 +43,7 @@ pub fn line(name: &str, histogram: &Histogram) -> Option<Series> {
         .map(|(x, mark)| SeriesPoint {
             x,
             y: value(x),
-            band: None,
+            interval: None,
             mark,
             hover: format!("{name}, p{}: {}", percentile(x), format::duration_ns(value(x))),
         })

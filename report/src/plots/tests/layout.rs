@@ -5,35 +5,36 @@ use std::sync::LazyLock;
 use resvg::usvg::roxmltree::{Document, Node};
 
 use super::campaigns;
-use crate::analysis::Analysis;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure};
-use crate::plots::{Drawing, draw, draw_load, draw_reproductions, figures, svg};
+use crate::plots::{Drawing, drawn, figures, svg};
+use crate::rounds::Analysis;
 use crate::testing;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
 /// A drawing of each kind of figure, with the name of what it is of.
-fn every_drawing() -> &'static [(String, Drawing)] {
-    static DRAWN: LazyLock<Vec<(String, Drawing)>> = LazyLock::new(draw_all);
-    &DRAWN
+fn every_drawing() -> Vec<(String, Drawing)> {
+    every_figure().iter().map(|(name, figure)| (name.clone(), drawn(figure))).collect()
 }
 
-fn draw_all() -> Vec<(String, Drawing)> {
-    let mut all = Vec::new();
-    for (name, campaign) in campaigns::all() {
-        let analysis = Analysis::of(campaign).expect("sound histograms");
-        all.extend(draw(&analysis, &[]).into_iter().map(|drawing| ((*name).to_owned(), drawing)));
-    }
-    let benches = [testing::bench(), bench_of_one_size()];
-    let nothing = testing::campaign(&[], &[], 0, |_, _, _| testing::Shape::default());
-    let analysis = Analysis::of(&nothing).expect("sound histograms");
-    let others = [
-        draw(&analysis, &benches),
-        draw_load(&campaigns::load_with_series()).expect("sound histograms"),
-        draw_reproductions(&published()),
-    ];
-    all.extend(others.concat().into_iter().map(|drawing| ("other".to_owned(), drawing)));
-    all
+/// A figure of each kind, drawn once for all tests.
+fn every_figure() -> &'static [(String, Figure)] {
+    static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        for (name, (campaign, histograms)) in campaigns::all() {
+            let analysis = Analysis::of(campaign, histograms);
+            all.extend(
+                figures::of_campaign(&analysis).into_iter().map(|figure| ((*name).to_owned(), figure)),
+            );
+        }
+        let mut others: Vec<Figure> =
+            [testing::bench(), bench_of_one_size()].iter().filter_map(figures::bench).collect();
+        others.extend(figures::of_load(&campaigns::load_with_series()).expect("sound histograms"));
+        others.extend(figures::reproductions(&published()));
+        all.extend(others.into_iter().map(|figure| ("other".to_owned(), figure)));
+        all
+    });
+    &FIGURES
 }
 
 fn bench_of_one_size() -> model::schema::BenchGroup {
@@ -144,18 +145,15 @@ fn texts_that_overlap_are_found() {
 fn every_kind_of_figure_is_drawn() {
     let all = every_drawing();
     let expected = [
-        "idle-scaling",
-        "percentile-spectrum",
-        "cost",
-        "active-scaling",
-        "crossover-map",
-        "load-curve",
-        "active-share",
-        "message-size",
-        "churn",
-        "thread-scaling",
-        "thundering-herd",
-        "setup-memory",
+        "ratios",
+        "twin",
+        "map",
+        "memory",
+        "scaling-idle-scaling",
+        "scaling-all-active",
+        "scaling-rate",
+        "scaling-churn",
+        "scaling-threads",
         "bench-wait",
         "bench-wakeup",
         "heat-map",
@@ -203,39 +201,21 @@ fn several_figures_can_stand_in_one_page() {
     }
 }
 
-fn every_figure() -> Vec<Figure> {
-    let mut all = Vec::new();
-    for (_, campaign) in campaigns::all() {
-        let analysis = Analysis::of(campaign).expect("sound histograms");
-        let main = [
-            figures::idle_scaling(&analysis),
-            figures::percentile_spectrum(&analysis),
-            figures::cost(&analysis),
-            figures::active_scaling(&analysis),
-            figures::crossover_map(&analysis),
-            figures::setup_memory(&analysis),
-        ];
-        all.extend(main.into_iter().flatten().chain(figures::further(&analysis)));
-    }
-    all.extend(figures::bench(&testing::bench()));
-    all.extend(figures::bench(&bench_of_one_size()));
-    all.extend(figures::of_load(&campaigns::load_with_series()).expect("sound histograms"));
-    all.extend(figures::reproductions(&published()));
-    all
-}
-
 #[test]
 fn every_axis_has_a_unit() {
-    for figure in every_figure() {
+    for (_, figure) in every_figure() {
         for panel in figure.rows.iter().flat_map(|row| &row.panels) {
             let axes: Vec<(&Axis, &str)> = match &panel.body {
                 Body::Lines(lines) => vec![(&lines.x, &lines.x_title), (&lines.y, &panel.heading)],
                 Body::Dots(dots) => vec![(&dots.axis, &dots.title)],
                 Body::Heat(heat) => vec![(&heat.x, &heat.x_title), (&heat.y, &panel.heading)],
+                Body::Bars(bars) => vec![(&bars.axis, &bars.title)],
                 Body::Fields(fields) => {
                     assert!(fields.column_title.contains("connections") && !fields.row_title.is_empty());
                     continue;
                 }
+                // A ratio has none.
+                Body::Ratios(_) => continue,
             };
             for (axis, title) in axes {
                 assert!(!title.is_empty(), "{}", figure.name);

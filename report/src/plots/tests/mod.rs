@@ -4,12 +4,11 @@ mod layout;
 
 use super::*;
 use crate::plots::chart::Body;
-use crate::testing::{self, Shape, point};
-use model::schema::{Campaign, CellStatus};
+use crate::testing;
+use model::campaign::{Campaign, Histograms, Length};
 
-fn drawings(campaign: &Campaign) -> Vec<Drawing> {
-    let analysis = Analysis::of(campaign).expect("sound histograms");
-    let drawings = draw(&analysis, &[]);
+fn drawings((campaign, histograms): &(Campaign, Histograms)) -> Vec<Drawing> {
+    let drawings = draw(&Analysis::of(campaign, histograms), &[]);
     for drawing in &drawings {
         assert_sound(drawing);
     }
@@ -20,7 +19,7 @@ fn drawings(campaign: &Campaign) -> Vec<Drawing> {
 fn assert_sound(drawing: &Drawing) {
     let document = resvg::usvg::roxmltree::Document::parse(&drawing.svg).expect("well-formed");
     assert!(document.root_element().has_tag_name("svg"));
-    assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf"), "{}", drawing.svg);
+    assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("\"inf"), "{}", drawing.svg);
 }
 
 fn names(drawings: &[Drawing]) -> Vec<&str> {
@@ -28,14 +27,13 @@ fn names(drawings: &[Drawing]) -> Vec<&str> {
 }
 
 #[test]
-fn a_full_campaign_gives_every_figure_with_the_finding_as_the_title_of_the_first() {
-    let drawings = draw(testing::analysis(), &[testing::bench()]);
-    drawings.iter().for_each(assert_sound);
+fn a_full_campaign_gives_every_figure_the_ratios_first() {
+    let all = drawings(campaigns::named("default"));
+    assert_eq!(names(&all), ["ratios", "scaling-idle-scaling", "scaling-all-active", "memory"]);
     assert_eq!(
-        names(&drawings),
-        ["idle-scaling", "percentile-spectrum", "cost", "active-scaling", "bench-wait"]
+        names(&drawings(campaigns::named("grid"))),
+        ["ratios", "map", "scaling-grid", "memory", "ratios-2"]
     );
-    assert_eq!(drawings[0].title, testing::analysis().finding());
 }
 
 #[test]
@@ -61,10 +59,14 @@ fn micro_benchmarks_are_drawn_over_what_varies() {
 
 #[test]
 fn the_same_json_gives_the_same_bytes() {
-    for (name, campaign) in campaigns::all() {
+    for name in ["default", "twin", "load-curve"] {
+        let (campaign, _) = campaigns::named(name);
         let text = serde_json::to_string(campaign).expect("serialises");
         let again: Campaign = serde_json::from_str(&text).expect("reads");
-        assert!(drawings(campaign) == drawings(&again), "{name}");
+        assert!(
+            drawings(campaigns::named(name)) == drawings(&crate::rounds::testing::decoded(again)),
+            "{name}"
+        );
     }
     let load = campaigns::load_with_series();
     let text = serde_json::to_string(&load).expect("serialises");
@@ -72,27 +74,35 @@ fn the_same_json_gives_the_same_bytes() {
     assert_eq!(draw_load(&load).expect("sound"), draw_load(&again).expect("sound"));
 }
 
+/// With FIGURES set to a folder, the figures of all made-up campaigns stay there for a person to look at.
 #[test]
 fn every_figure_is_written_as_svg_and_as_png() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let paths = draw_all(testing::analysis(), &[testing::bench()], folder.path()).expect("drawn");
-    assert_eq!(paths.len(), 10);
-    for path in paths {
-        let content = std::fs::read(&path).expect("written");
-        let start: &[u8] = if path.extension().is_some_and(|e| e == "png") { b"\x89PNG" } else { b"<svg" };
-        assert!(content.starts_with(start), "{}", path.display());
+    let temporary = tempfile::tempdir().expect("a folder");
+    let kept = std::env::var_os("FIGURES").map(PathBuf::from);
+    let all = campaigns::all().iter().take(if kept.is_some() { usize::MAX } else { 1 });
+    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
+    for (name, campaign) in all {
+        let drawings = drawings(campaign);
+        let paths = write_all(&drawings, &folder.join(name), true).expect("drawn");
+        assert_eq!(paths.len(), 2 * drawings.len());
+        for path in paths {
+            let content = std::fs::read(&path).expect("written");
+            let start: &[u8] =
+                if path.extension().is_some_and(|e| e == "png") { b"\x89PNG" } else { b"<svg" };
+            assert!(content.starts_with(start), "{}", path.display());
+        }
     }
 }
 
 #[test]
-fn the_caption_names_machine_mitigations_seed_repeats_and_version() {
-    let svg = &draw(testing::analysis(), &[])[0].svg;
+fn the_caption_names_machine_mitigations_seed_starts_and_version() {
+    let svg = &drawings(campaigns::named("default"))[0].svg;
     for expected in [
         "bench-01",
         "Linux 6.8.0-45-generic",
         "AMD EPYC",
         "seed 42",
-        "5 repeats",
+        "36 starts",
         "muxbench 0.1.0",
         "mitigations: none; vulnerable: none",
     ] {
@@ -102,108 +112,39 @@ fn the_caption_names_machine_mitigations_seed_repeats_and_version() {
 }
 
 #[test]
-fn a_quick_run_says_so_in_bold() {
-    let mut campaign = testing::realistic_of(&["poll"]);
-    campaign.quick = true;
-    let svg = &drawings(&campaign)[0].svg;
+fn a_quick_run_and_an_interrupted_one_say_so_in_bold() {
+    let (mut campaign, histograms) = campaigns::named("single").clone();
+    (campaign.length, campaign.complete) = (Length::Quick, false);
+    let svg = &drawings(&(campaign, histograms))[0].svg;
     assert!(svg.contains("font-weight=\"bold\">quick run: wide intervals</text>"));
+    assert!(svg.contains("font-weight=\"bold\">interrupted: not every planned start was measured</text>"));
 }
 
 #[test]
-fn the_end_of_fd_setsize_is_marked_only_beside_select() {
-    let svg = |mechanism: &str| drawings(&testing::realistic_of(&[mechanism]))[0].svg.clone();
-    assert!(svg("select").contains("glibc's select stops"));
-    assert!(!svg("poll").contains("FD_SETSIZE"));
-}
-
-#[test]
-fn a_point_with_a_lost_repeat_is_hollow() {
-    let mut campaign = testing::realistic_of(&["poll"]);
-    assert!(!drawings(&campaign)[0].svg.contains("Hollow"));
-    testing::spoil(&mut campaign, 0, CellStatus::Invalid, "the generator was late");
-    let svg = &drawings(&campaign)[0].svg;
-    assert!(svg.contains("Hollow:"));
-    assert!(svg.contains("fill=\"#ffffff\" stroke=\"currentColor\""));
-}
-
-#[test]
-fn external_servers_have_lines_of_their_own_except_where_nothing_is_counted() {
-    let mut campaign = testing::with_servers(&["poll"], &["go-netpoll", "asyncio"]);
-    let lines =
-        |svg: &str, name: &str| svg.matches(&format!("class=\"series\" data-mechanism=\"{name}\"")).count();
-    let drawn = drawings(&campaign);
-    let [hero, _, cost, _] = &drawn[..] else { panic!("{:?}", names(&drawn)) };
-    for name in ["poll", "go-netpoll", "asyncio"] {
-        assert_eq!(lines(&hero.svg, name), 2, "{name}");
-    }
-    assert_eq!((lines(&cost.svg, "poll"), lines(&cost.svg, "asyncio")), (2, 1));
-    assert!(cost.svg.contains("System calls of go-netpoll and asyncio are not counted."));
-
-    campaign.plan.scenario.mechanisms.clear();
-    campaign.cells.retain(|cell| cell.mechanism != "poll");
-    assert_eq!(drawings(&campaign).len(), 4, "servers alone are a campaign too");
+fn the_end_of_fd_setsize_is_marked_only_where_select_crosses_it() {
+    let of = |campaign: &str, figure: &str| {
+        let all = drawings(campaigns::named(campaign));
+        all.into_iter().find(|drawing| drawing.name == figure).expect("drawn").svg
+    };
+    assert!(of("default", "scaling-idle-scaling").contains("glibc's select stops"));
+    // Select is there, but nothing beyond 1,024 connections, or something else along the axis.
+    assert!(!of("default", "scaling-all-active").contains("FD_SETSIZE"));
+    assert!(!of("load-curve", "scaling-rate-among-idle").contains("FD_SETSIZE"));
 }
 
 #[test]
 fn sparse_campaigns_draw_what_they_have() {
-    let nothing = testing::campaign(&[], &[], 0, |_, _, _| Shape::default());
-    assert!(drawings(&nothing).is_empty());
-
-    let mut unmeasured = testing::realistic_of(&["poll"]);
-    unmeasured.cells.clear();
-    assert!(drawings(&unmeasured).is_empty());
-
-    let single =
-        testing::campaign(&["poll"], &[point("idle-scaling", 10, 10)], 1, |_, _, _| Shape::default());
-    assert_eq!(names(&drawings(&single)), ["idle-scaling", "percentile-spectrum", "cost"]);
-
-    let few = testing::campaign(&["poll"], &[point("idle-scaling", 10, 10)], 1, |_, _, _| Shape {
-        samples: 150,
-        ..Shape::default()
-    });
-    assert_eq!(names(&drawings(&few)), ["cost"]);
-}
-
-#[test]
-fn figures_without_a_logarithm_are_left_out_rather_than_drawn_at_infinity() {
-    let campaign =
-        testing::campaign(&["poll", "io-uring"], &[point("idle-scaling", 10, 10)], 3, |name, _, _| Shape {
-            syscalls: if name == "poll" { 2.0 } else { 0.0 },
-            ..Shape::default()
-        });
-    assert_eq!(drawings(&campaign).len(), 3);
+    let (campaign, _) = campaigns::named("single").clone();
+    assert_eq!(names(&drawings(campaigns::named("single"))), ["ratios"]);
+    let nothing = Campaign { starts: Vec::new(), rounds: Vec::new(), ..campaign };
+    assert!(drawings(&(nothing, Histograms::default())).is_empty());
 }
 
 #[test]
 fn hostile_names_stay_text() {
-    let campaign =
-        testing::campaign(&["<b>&\"x"], &[point("idle-scaling", 10, 10)], 3, |_, _, _| Shape::default());
-    assert!(drawings(&campaign)[0].svg.contains("&lt;b&gt;&amp;&quot;x"));
-}
-
-/// With FIGURES set to a folder, the figures of all made-up campaigns stay there for a person to look at.
-#[test]
-fn campaigns_of_every_shape_are_drawn_in_both_formats() {
-    let mut quick = testing::realistic();
-    quick.quick = true;
-    testing::spoil(&mut quick, 13, CellStatus::Invalid, "the generator was late");
-    let mut all = vec![("quick", quick)];
-    let temporary = tempfile::tempdir().expect("a folder");
-    let kept = std::env::var_os("FIGURES").map(PathBuf::from);
-    if kept.is_some() {
-        all.extend(campaigns::all().iter().cloned());
-    }
-    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
-    let load = draw_load(&campaigns::load_with_series()).expect("sound histograms");
-    assert_eq!(write_all(&load, &folder.join("load"), true).expect("drawn").len(), 4);
-    for (name, campaign) in all {
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let analysis = Analysis::of(&campaign).expect("sound histograms");
-        let written = draw_all(&analysis, &[testing::bench()], &folder).expect("drawn");
-        assert!(written.len() >= 4 && written.len().is_multiple_of(2), "{name}: {written:?}");
-        assert!(written.iter().all(|path| path.metadata().is_ok_and(|file| file.len() > 2_000)), "{name}");
-        std::fs::write(folder.join("table.txt"), crate::table::render(&analysis)).expect("written");
-        std::fs::write(folder.join("report.md"), crate::markdown::render(&analysis, &[])).expect("written");
-    }
+    let name = "<b>&\"x";
+    let campaign = crate::rounds::testing::Shape::of(&[name])
+        .campaign(|_, _| crate::rounds::testing::Behaviour::default());
+    let all = drawings(&crate::rounds::testing::decoded(campaign));
+    assert!(all[0].svg.contains("&lt;b&gt;&amp;&quot;x"));
 }

@@ -1,0 +1,200 @@
+//! A picture of ratios to a reference: a row for each candidate, a column for each metric, so drawn that a difference of a few percent is
+//! seen.
+
+use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::lines::{draw_arrow, draw_whisker};
+use super::style::Styles;
+use super::svg::{self, Anchor, FRAME, Svg, Text};
+
+const ROW: f64 = 19.0;
+const HEAD: f64 = SMALL_SIZE * LINE + 4.0;
+const FOOT: f64 = SMALL_SIZE * LINE + 4.0;
+const GAP: f64 = 16.0;
+/// The most of its width that a picture gives to names.
+const NAMES_SHARE: f64 = 0.3;
+/// The words that there is room for behind a row.
+const NOTES: f64 = 66.0;
+/// Of what cannot be told from the reference.
+const GREY: &str = "#808080";
+/// How far an axis reaches, and the ticks that are labelled.
+const AXES: [(f64, &[f64]); 2] = [(1.1, &[0.92, 0.96, 1.0, 1.04, 1.08]), (1.25, &[0.8, 0.9, 1.0, 1.1, 1.2])];
+/// The share of an axis within which most dots and ends of intervals are to lie.
+const WELL_INSIDE: f64 = 0.85;
+
+/// Rows and columns of ratios.
+#[derive(Debug)]
+pub struct Ratios {
+    /// What each row is named, and whose style it has.
+    pub rows: Vec<(String, String)>,
+    /// From the left.
+    pub columns: Vec<Column>,
+    /// Half of the band of what is as good as equal.
+    pub margin: f64,
+}
+
+/// The ratios of one metric.
+#[derive(Debug)]
+pub struct Column {
+    pub heading: String,
+    /// Whether its axis reaches far.
+    pub is_wide: bool,
+    /// A ratio for each row; `None` where there is none.
+    pub ratios: Vec<Option<Dot>>,
+}
+
+/// A ratio.
+#[derive(Debug, Clone)]
+pub struct Dot {
+    pub mark: DotMark,
+    /// What stands behind the row.
+    pub note: String,
+    /// What a browser shows on hovering.
+    pub hover: String,
+}
+
+/// What is drawn of a ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DotMark {
+    /// The ratio, its interval, and what that says.
+    Value { ratio: f64, low: f64, high: f64, says: Says },
+    /// Saturated: there is no ratio.
+    Saturated,
+}
+
+/// What an interval says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// There is a difference: in colour.
+    Different,
+    /// There is one, which the ratio understates or does not mean: in colour, hollow.
+    Bound,
+    /// There is none that matters: grey.
+    Equal,
+    /// Nothing: grey, hollow.
+    Nothing,
+}
+
+impl Column {
+    /// Returns whether what stands at `ratios` needs an axis that reaches far.
+    pub fn needs_width(ratios: &[f64]) -> bool {
+        let inside = ratios.iter().filter(|ratio| ratio.ln().abs() < WELL_INSIDE * AXES[0].0.ln()).count();
+        4 * inside < 3 * ratios.len()
+    }
+
+    fn axis(&self) -> (f64, &'static [f64]) {
+        AXES[usize::from(self.is_wide)]
+    }
+
+    /// Returns whether a ratio lies on the axis.
+    pub fn holds(&self, ratio: f64) -> bool {
+        ratio.ln().abs() <= self.axis().0.ln()
+    }
+
+    fn x_of(&self, plot: Area, ratio: f64) -> f64 {
+        let share = (ratio.ln() / self.axis().0.ln()).clamp(-1.0, 1.0);
+        f64::midpoint(plot.left, plot.right) + share * (plot.right - plot.left) / 2.0
+    }
+}
+
+impl Ratios {
+    /// What the picture takes.
+    pub fn height(&self) -> f64 {
+        HEAD + FOOT + self.rows.len() as f64 * ROW
+    }
+
+    /// Draws it, from the top.
+    pub fn draw(&self, svg: &mut Svg, styles: &Styles, slot: Area) {
+        let widths = self.rows.iter().map(|(name, _)| svg::width(name, TEXT_SIZE, false));
+        let names = widths.fold(0.0, f64::max).min((slot.right - slot.left) * NAMES_SHARE);
+        let (top, bottom) = (slot.top + HEAD, slot.top + HEAD + self.rows.len() as f64 * ROW);
+        for (at, (name, mechanism)) in self.rows.iter().enumerate() {
+            let name = svg::shortened(name, TEXT_SIZE, false, names);
+            svg.open_group(&styles.get(mechanism).group("series", mechanism));
+            let text = Text::new(&name, TEXT_SIZE).anchored(Anchor::End);
+            svg.text((slot.left + names, middle_of(top, at) + 4.5), text);
+            svg.close_group();
+        }
+        let left = slot.left + names + 12.0;
+        let width = (slot.right - left) / self.columns.len() as f64;
+        for (at, column) in self.columns.iter().enumerate() {
+            let left = left + at as f64 * width;
+            let plot = Area { left, top, right: left + width - NOTES - GAP, bottom };
+            self.draw_frame(svg, column, plot);
+            for (at, dot) in column.ratios.iter().enumerate() {
+                let Some(dot) = dot else { continue };
+                let mechanism = &self.rows[at].1;
+                svg.open_group(&styles.get(mechanism).group("series", mechanism));
+                svg.open_group("class=\"point\"");
+                svg.element(&format!("<title>{}</title>", svg::escaped(&dot.hover)));
+                draw_dot(svg, styles, column, plot, (middle_of(top, at), mechanism, dot));
+                svg.close_group();
+                svg.close_group();
+            }
+        }
+    }
+
+    fn draw_frame(&self, svg: &mut Svg, column: &Column, plot: Area) {
+        let room = plot.right - plot.left + NOTES;
+        let heading = svg::shortened(&column.heading, SMALL_SIZE, true, room);
+        svg.text((plot.left, plot.top - 6.0), Text::new(&heading, SMALL_SIZE).bold());
+        let [low, high] = [1.0 - self.margin, 1.0 + self.margin].map(|end| column.x_of(plot, end));
+        let band = [(low, plot.top), (high, plot.top), (high, plot.bottom), (low, plot.bottom)];
+        svg.polygon(&band, &format!("fill=\"{GREY}\" fill-opacity=\"0.16\""));
+        for tick in column.axis().1 {
+            let x = column.x_of(plot, *tick);
+            let stroke = if *tick == 1.0 { FRAME.stroke() } else { svg::ruling(true) };
+            svg.segment((x, plot.top), (x, plot.bottom), &stroke);
+            let label = tick.to_string();
+            let text = Text::new(&label, SMALL_SIZE).anchored(Anchor::Middle).quiet();
+            svg.text((x, plot.bottom + SMALL_SIZE * LINE - 1.0), text);
+        }
+        svg.segment((plot.left, plot.bottom), (plot.right, plot.bottom), &FRAME.stroke());
+    }
+}
+
+fn middle_of(top: f64, row: usize) -> f64 {
+    top + (row as f64 + 0.5) * ROW
+}
+
+fn draw_dot(
+    svg: &mut Svg,
+    styles: &Styles,
+    column: &Column,
+    plot: Area,
+    (y, mechanism, dot): (f64, &str, &Dot),
+) {
+    match dot.mark {
+        DotMark::Saturated => draw_arrow(svg, (plot.right - 4.0, y), (1.0, 0.0)),
+        DotMark::Value { ratio, low, high, says } => {
+            let is_grey = matches!(says, Says::Equal | Says::Nothing);
+            if is_grey {
+                svg.open_group(&format!("color=\"{GREY}\""));
+            }
+            if low <= column.axis().0 && high >= 1.0 / column.axis().0 {
+                let ends = [low, high].map(|end| (column.x_of(plot, end), y));
+                // An interval that goes on beyond the axis has no end there.
+                draw_whisker(svg, ends, [low, high].map(|end| column.holds(end)));
+            }
+            if column.holds(ratio) {
+                let is_hollow = matches!(says, Says::Bound | Says::Nothing);
+                let at = (column.x_of(plot, ratio), y);
+                styles.get(mechanism).draw_marker(svg, at, MARKER_RADIUS, is_hollow);
+            } else {
+                let (x, direction) =
+                    if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };
+                let tip = [(x + direction * 10.0, y), (x, y - 4.5), (x, y + 4.5)];
+                svg.polygon(&tip, "fill=\"currentColor\" stroke=\"currentColor\" stroke-width=\"1.4\"");
+            }
+            if is_grey {
+                svg.close_group();
+            }
+        }
+    }
+    let note = svg::shortened(&dot.note, SMALL_SIZE, false, NOTES - 4.0);
+    if !note.is_empty() {
+        // Beside an arrow to the left there is room where nothing else is drawn.
+        let is_left = matches!(dot.mark, DotMark::Value { high, .. } if high < 1.0 / column.axis().0);
+        let x = if is_left { plot.left + 10.0 } else { plot.right + 10.0 };
+        svg.text((x, y + 4.5), Text::new(&note, SMALL_SIZE));
+    }
+}
