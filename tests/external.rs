@@ -322,7 +322,7 @@ fn mistakes_in_a_server_are_refused_with_a_line_each_before_anything_starts() {
             r#"name = "a"
             command = ["sh", "{port}"]
             prot = 1"#,
-            "short.toml: line 15: there is no 'prot' here",
+            "short.toml: line 16: there is no 'prot' here",
         ),
         (
             r#"name = "poll"
@@ -337,7 +337,7 @@ fn mistakes_in_a_server_are_refused_with_a_line_each_before_anything_starts() {
         (
             r#"name = "a"
             command = ["muxbench-nowhere", "{port}"]"#,
-            "short.toml: line 12: server[0]: server 'a': there is no program 'muxbench-nowhere' on the PATH",
+            "short.toml: line 13: server[0]: server 'a': there is no program 'muxbench-nowhere' on the PATH",
         ),
     ] {
         let place = Place::new(&format!("[[server]]\n{server}"));

@@ -13,12 +13,14 @@ const BASE: &str = "base";
 const AROUND_S: f64 = 0.05;
 /// Seconds that a connection takes: to be opened, accepted and closed.
 const CONNECTION_S: f64 = 60e-6;
-/// Seconds of a slice that an active connection needs, where there are many, with what comes before the window.
-const ACTIVE_S: f64 = 250e-6;
+/// Seconds that a slice in closed loop needs for each active connection, where there are many, with what comes before the window.
+const ACTIVE_S: f64 = 200e-6;
 /// The most that all active connections need.
 const LONGEST_SLICE_S: f64 = 0.6;
-/// Slices of each candidate in the shortest start: closed loop three times, light with a window of twice the length, busy.
-const SLICES: f64 = 6.0;
+/// Slices in closed loop in the shortest start: one to warm up, one that counts.
+const CLOSED: f64 = 2.0;
+/// Slices in open loop: light, in a window of twice the length, and busy.
+const OPEN: f64 = 3.0;
 
 /// The plan of `prepared` on `machine`; `against` is another build that it is compared with.
 pub fn of(prepared: Prepared, against: Option<String>, seed: u64, machine: &Capacity) -> Plan {
@@ -43,8 +45,10 @@ pub fn expected_s(plan: &Plan) -> f64 {
 /// Seconds that all starts at a point take: as many as it is given, or as its shortest starts need.
 fn point_s(planned: &PlannedPoint, rounds: &Rounds) -> f64 {
     let PlannedPoint { point, groups } = planned;
-    let slice_s = point.slice_s(rounds).max((f64::from(point.active) * ACTIVE_S).min(LONGEST_SLICE_S));
-    let candidate_s = AROUND_S + f64::from(point.connections) * CONNECTION_S + SLICES * slice_s;
+    let open_s = point.slice_s(rounds);
+    let closed_s = open_s.max((f64::from(point.active) * ACTIVE_S).min(LONGEST_SLICE_S));
+    let connections_s = f64::from(point.connections) * CONNECTION_S;
+    let candidate_s = AROUND_S + connections_s + CLOSED * closed_s + OPEN * open_s;
     let candidates = groups.iter().map(Vec::len).sum::<usize>() as f64;
     rounds.point_s.max(f64::from(rounds.starts) * candidates * candidate_s)
 }

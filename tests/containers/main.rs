@@ -352,6 +352,7 @@ const OF_EVERY_PROGRAM: &[&str] = &[
     "mremap",
     "munmap",
     "newfstatat",
+    "open",
     "openat",
     "pipe2",
     "pread64",
