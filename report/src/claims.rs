@@ -28,7 +28,10 @@ pub fn judge(evidence: &[Evidence]) -> (ClaimVerdict, Vec<String>) {
     if of(Finding::AsClaimed).is_empty() {
         return (ClaimVerdict::NotMeasurableHere, [open, of(Finding::OpenAside)].concat());
     }
-    let conditions = [of(Finding::Condition), open, of(Finding::OpenAside)].concat();
+    let mut conditions = of(Finding::Condition);
+    // One condition may bound several parts.
+    conditions.dedup();
+    conditions.extend([open, of(Finding::OpenAside)].concat());
     let verdict = match conditions.is_empty() {
         true => ClaimVerdict::Confirmed,
         false => ClaimVerdict::ConfirmedWithConditions,

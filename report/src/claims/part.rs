@@ -96,11 +96,13 @@ pub struct Found {
 impl Found {
     /// A number in `unit`, printed as `observed`, of which `claimed` is expected.
     pub fn new(what: String, number: Number, unit: &str, observed: String) -> Self {
+        // A count has no interval.
+        let interval = number.interval.filter(|at| at.low < at.high);
         let figure = ClaimFigure {
             what: what.clone(),
             value: number.value,
-            low: number.interval.map(|at| at.low),
-            high: number.interval.map(|at| at.high),
+            low: interval.map(|at| at.low),
+            high: interval.map(|at| at.high),
             unit: unit.to_owned(),
         };
         Self { what, observed, figure: Some(figure), ..Self::default() }

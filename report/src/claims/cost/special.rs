@@ -58,23 +58,45 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
         };
         spots.into_iter().filter_map(one)
     };
-    pairs.flat_map(at).collect()
+    let mut all: Vec<_> = pairs.flat_map(at).collect();
+    all.sort_by_key(Compared::case);
+    all
 }
 
-/// In how many comparisons at few busy connections select or poll is better than epoll.
+impl Compared<'_> {
+    /// What tells its case from others: the metric and the group at the point.
+    fn case(&self) -> (&'static str, usize) {
+        (self.metric.key, std::ptr::from_ref(self.spot.group) as usize)
+    }
+
+    fn is_same_case(&self, other: &Self) -> bool {
+        self.case() == other.case()
+    }
+}
+
+/// By how many metrics, at how many points of few busy connections, select or poll is better than epoll. The intervals of all candidates
+/// hold together by a metric at a point, so that is one case.
 pub fn better_somewhere(base: &Base<'_>) -> Seen {
     let what = "select or poll against epoll-lt with 100 connections or fewer, all active".to_owned();
     let all = compared(base);
-    let count = |is_better| all.iter().filter(|one| one.is_better == Some(is_better)).count();
-    let Some(better) = Proportion::of(count(true) as u64, all.len() as u64) else {
+    let cases = all.chunk_by(|one, other| one.is_same_case(other)).count();
+    let count = |is_better| {
+        let cases = all.chunk_by(|one, other| one.is_same_case(other));
+        cases.filter(|case| case.iter().any(|one| one.is_better == Some(is_better))).count()
+    };
+    let Some(better) = Proportion::of(count(true) as u64, cases as u64) else {
         return Seen::Lacks(what, FewBusy.command());
     };
-    let observed =
-        format!("better in {} of {} comparisons, worse in {}", better.hits, better.cases, count(false));
+    let observed = format!(
+        "better in {} of {} cases (a metric at a point), worse in {}",
+        better.hits,
+        better.cases,
+        count(false)
+    );
     // Where there is none, and on the whole none by more than the margin, there is nothing to find.
     let surely_none = || {
         let pairs = COMPARED.iter().flat_map(|key| SCANNING.map(|name| (metric(key), name)));
-        let means = pairs.filter_map(|(metric, name)| {
+        let mut means = pairs.filter_map(|(metric, name)| {
             let spots = base.spots(FewBusy, &[metric], &[name, LT]);
             Some((metric, mean_ratio(&spots, metric, [name, LT])?.interval?))
         });
@@ -82,7 +104,7 @@ pub fn better_somewhere(base: &Base<'_>) -> Seen {
             Better::Lower => at.low >= 1.0 / (1.0 + MARGIN),
             Better::Higher => at.high <= 1.0 + MARGIN,
         };
-        better.hits == 0 && means.map(is_none).fold(true, |all, one| all && one)
+        better.hits == 0 && means.all(is_none)
     };
     let holds = if better.interval.low > BY_CHANCE { Some(true) } else { surely_none().then_some(false) };
     let best = all
