@@ -17,7 +17,6 @@ pub mod costs;
 pub mod crossover;
 pub mod diagnosis;
 pub mod export;
-mod figure;
 
 pub mod format;
 pub mod grid;
@@ -45,6 +44,7 @@ pub mod statistics;
 pub mod stop;
 
 pub mod table;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod testing;
 pub mod warnings;

@@ -1,6 +1,7 @@
 //! `muxbench run`
 
 mod apart;
+mod gate;
 mod listing;
 mod progress;
 mod rounds;
@@ -25,17 +26,16 @@ use muxbench::reproductions::NAME as REPRODUCTIONS;
 
 use self::progress::Watcher;
 use super::baseline::Baselines;
-use super::compare::Gate;
 use super::report::Report;
 use super::reproductions;
-use super::{GATE, INVALID, UsageError, print};
+use super::{INVALID, UsageError, print};
 
 /// Measure: the main job
 ///
 /// Starts each mechanism's server, and each external server of the scenario, puts the scenario's load on it, and
 /// prints a table. The result goes to results/<time>-<host>/campaign.json, figures to plots/<time>-<host>/; of several
 /// scenarios each has a folder of its own. Ctrl-C keeps every finished cell. Ends with 4 where nothing valid was measured for a
-/// contender at a point, with 3 where a comparison with a baseline fails.
+/// contender at a point, with 3 where a gate fails (--fail-above).
 #[derive(clap::Args)]
 pub struct Run {
     /// Scenarios, measured one after the other: names of `--list`, or paths to TOML files; or `reproductions` alone, published
@@ -132,15 +132,13 @@ impl Run {
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
         let mut left = match &self.resume {
             Some(folder) => {
-                let work = resume(folder)?;
-                self.baselines.check(&work.campaign)?;
-                vec![work]
+                vec![resume(folder)?]
             }
             None => begin(planned)?,
         };
         tell_expected(&left);
         let several = left.len() > 1;
-        let (mut all_valid, mut all_pass) = (true, true);
+        let mut all_valid = true;
         // What cannot be told or drawn ends no campaign: it is all in the results.
         let mut trouble = None;
         while !left.is_empty() {
@@ -148,45 +146,21 @@ impl Run {
             self.measure(&mut work, &left, &interruption)?;
             if interruption.has_come() {
                 tell_interrupted(&work, &left);
-                self.baselines.tell_not_kept("it was interrupted");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             let told = interruption.while_all_is_saved(|| self.tell(&work.folder, &work.campaign, several));
             trouble = trouble.or(told.err());
             let valid = tell_gaps(&work.campaign) && work.campaign.complete;
             all_valid &= valid;
-            let (gate, told) = self.conclude(&work, valid)?;
-            trouble = trouble.or(told.err());
-            match gate {
-                Gate::Passed => {}
-                Gate::Worse => all_pass = false,
-                Gate::Undecided => all_valid = false,
-            }
         }
-        let code = match (all_valid, all_pass) {
-            (true, true) => return trouble.map_or(Ok(ExitCode::SUCCESS), Err),
-            (_, false) => GATE,
-            (false, true) => INVALID,
-        };
+        if all_valid {
+            return trouble.map_or(Ok(ExitCode::SUCCESS), Err);
+        }
         // What was measured decides how the process ends.
         if let Some(trouble) = trouble {
             note!("muxbench: {}", report::format::error(trouble.as_ref()));
         }
-        Ok(ExitCode::from(code))
-    }
-
-    /// Compares a measured campaign with its baseline, and keeps it as one, as was asked; says too whether that could be told.
-    fn conclude(&self, work: &Work, valid: bool) -> anyhow::Result<(Gate, anyhow::Result<()>)> {
-        let file = work.folder.join(run::FILE_NAME);
-        let (text, gate) = self.baselines.conclude(&work.campaign, &file, valid)?;
-        // With --json standard output is the campaign's.
-        if self.json {
-            if !text.is_empty() {
-                note!("{}", text.trim_end());
-            }
-            return Ok((gate, Ok(())));
-        }
-        Ok((gate, print(text)))
+        Ok(ExitCode::from(INVALID))
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.
@@ -200,7 +174,7 @@ impl Run {
             ("--conns", self.conns.is_some()),
             ("--active", self.active.is_some()),
             ("--repeats", self.repeats.is_some()),
-            ("a baseline", self.baselines.is_any()),
+            ("a baseline or a gate", self.baselines.is_any()),
         ];
         let given: Vec<&str> =
             given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
@@ -273,7 +247,6 @@ impl Run {
                 cells: Vec::new(),
                 stopped: None,
             };
-            self.baselines.check(&campaign)?;
             planned.push((folder, campaign));
         }
         Ok(planned)

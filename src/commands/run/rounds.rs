@@ -13,11 +13,13 @@ use model::schema::{Point, ResultFile, SCHEMA_VERSION, Scenario};
 use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::rounds::{self, Audience, groups};
+use muxbench::experiment::run::FILE_NAME;
 use muxbench::experiment::scenario::Prepared;
 use muxbench::experiment::server::Base;
 use report::rounds::{Analysis, answer};
 
-use super::{INVALID, Report, Run, UsageError, check_same_machine, print};
+use super::{INVALID, Report, Run, UsageError, check_same_machine, gate, print};
+use crate::commands::GATE;
 
 /// What the reference is called where each candidate has one of its own.
 const BUILD: &str = "base";
@@ -30,7 +32,7 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let diagnosis = (!run.no_doctor).then(|| run.ask_the_doctor(&prepared));
     let interruption = Interruption::take_over().context("cannot watch for signals")?;
-    let mut code = ExitCode::SUCCESS;
+    let mut status = 0;
     for (argument, Prepared { scenario, points, notes }) in run.scenarios.iter().zip(prepared) {
         notes.iter().for_each(|note| note!("muxbench: {}: {note}", scenario.name));
         let folder = run.folder(&started, &environment, &scenario.name);
@@ -51,26 +53,27 @@ pub fn execute(run: &Run, prepared: Vec<Prepared>) -> anyhow::Result<ExitCode> {
             starts: Vec::new(),
             rounds: Vec::new(),
         };
+        run.baselines.check(&campaign)?;
         model::files::make_folder(&folder).context("choose another folder with --out")?;
         let journal = Journal::begin(&folder, &campaign)?;
         match measure(run, &folder, campaign, journal, &interruption)? {
-            Some(worse) if interruption.has_come() => return Ok(worse),
-            Some(worse) => code = worse,
-            None => {}
+            INTERRUPTED => return Ok(ExitCode::from(INTERRUPTED)),
+            // A gate that failed stays so.
+            worse if worse != 0 && status != GATE => status = worse,
+            _ => {}
         }
     }
-    Ok(code)
+    Ok(ExitCode::from(status))
 }
 
-/// There are no cells to repeat, and no baselines of rounds yet.
+/// There are no cells to repeat.
 fn refuse_options_of_cells(run: &Run) -> Result<(), UsageError> {
-    let given = [("--repeats", run.repeats.is_some()), ("a baseline", run.baselines.is_any())];
-    let given: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
-    if given.is_empty() {
-        return Ok(());
+    match run.repeats {
+        Some(_) => Err(UsageError(
+            "a scenario with [rounds] has starts and rounds, and does not take --repeats".to_owned(),
+        )),
+        None => Ok(()),
     }
-    let given = report::format::and(&given);
-    Err(UsageError(format!("a scenario with [rounds] has starts and rounds, and does not take {given}")))
 }
 
 /// Completes the campaign of rounds in `folder`, if it is one.
@@ -78,20 +81,21 @@ pub fn resume(run: &Run, folder: &Path) -> Option<anyhow::Result<ExitCode>> {
     let (journal, campaign) = Journal::resume::<Campaign>(folder).ok()?;
     let go_on = || {
         check_same_machine(&campaign.environment, &campaign.muxbench_version)?;
+        run.baselines.check(&campaign)?;
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
-        Ok(measure(run, folder, campaign, journal, &interruption)?.unwrap_or(ExitCode::SUCCESS))
+        Ok(ExitCode::from(measure(run, folder, campaign, journal, &interruption)?))
     };
     Some(go_on())
 }
 
-/// Measures one campaign; how the process ends, where it is over with that.
+/// Measures one campaign. Returns the status that the process is to end with.
 fn measure(
     run: &Run,
     folder: &Path,
     mut campaign: Campaign,
     mut journal: Journal,
     interruption: &Interruption,
-) -> anyhow::Result<Option<ExitCode>> {
+) -> anyhow::Result<u8> {
     rounds::run(&mut campaign, &mut journal, folder, interruption.stop(), &mut Watcher { told: 0 })?;
     if !campaign.complete {
         note!(
@@ -99,20 +103,34 @@ fn measure(
             campaign.rounds.len(),
             folder.display()
         );
-        return Ok(Some(ExitCode::from(INTERRUPTED)));
+        run.baselines.tell_not_kept("it was interrupted");
+        return Ok(INTERRUPTED);
     }
+    let histograms = Histograms::of(&campaign)?;
+    let told = interruption.while_all_is_saved(|| tell(run, folder, &campaign, &histograms));
     let gaps = rounds::gaps(&campaign);
-    if run.json {
-        print(serde_json::to_string(&ResultFile::Rounds(campaign))? + "\n")?;
-    } else {
-        let histograms = Histograms::of(&campaign)?;
-        interruption.while_all_is_saved(|| Report::of(folder).of_rounds(&campaign, &histograms))?;
-    }
+    let gate = gate::conclude(run, &campaign, &histograms, &folder.join(FILE_NAME), gaps.is_empty())?;
     if !gaps.is_empty() {
         note!("muxbench: not a single round counts for: {}", gaps.join("; "));
-        return Ok(Some(ExitCode::from(INVALID)));
     }
-    Ok(None)
+    // What was measured decides how the process ends.
+    let code = match (gate, gaps.is_empty()) {
+        (0, true) => return told.map(|()| 0),
+        (0, false) => INVALID,
+        (gate, _) => gate,
+    };
+    if let Err(trouble) = told {
+        note!("muxbench: {}", report::format::error(trouble.as_ref()));
+    }
+    Ok(code)
+}
+
+/// Prints what was measured, and writes its pages.
+fn tell(run: &Run, folder: &Path, campaign: &Campaign, histograms: &Histograms) -> anyhow::Result<()> {
+    match run.json {
+        true => print(serde_json::to_string(&ResultFile::Rounds(campaign.clone()))? + "\n"),
+        false => Report::of(folder).of_rounds(campaign, histograms).map(|_| ()),
+    }
 }
 
 /// Who is measured where.
