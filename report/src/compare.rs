@@ -1,31 +1,32 @@
 //! Whether one campaign is better or worse than another, figure by figure.
 //!
-//! The two were measured apart, so nothing is paired between them: each figure is a sample of repeats on either side, and their ratio
-//! has the interval of [`Ratio::of_independent`](crate::statistics::Ratio::of_independent). That interval holds what varies within a campaign. What changes on a machine between
-//! two campaigns it cannot know; [`Options::relative_to`] takes it out, as ratios within a repeat do within a campaign.
+//! The two were measured at different times, and a host is another from day to day. So a candidate's figure is not compared with its own of
+//! then: its ratio to the reference is, which was formed within rounds. The reference itself has nothing to be compared with; what became
+//! of its level is told, and decides nothing.
 
 mod conditions;
+mod gate;
+mod judge;
 mod missing;
 pub mod page;
 mod pairs;
 
-use self::conditions::Conditions;
-use self::pairs::Pairs;
-use crate::agreement::Agreement;
+pub use self::gate::{Gate, against};
+use self::pairs::Pair;
 use crate::format;
-use crate::statistics::{Proportion, median};
+use crate::rounds::analysis::family;
+use crate::rounds::{Analysis, METRICS, Metric};
+use model::campaign::{Campaign, Histograms};
 use model::schema::{
-    Campaign, Compared, ComparedCampaign, ComparedTotal, ComparedVerdict, Comparison, MainFigure, Missing,
-    Point, SCHEMA_VERSION, Share,
+    Compared, ComparedCampaign, ComparedVerdict, Comparison, Missing, Point, SCHEMA_VERSION, Share,
 };
+use stats::Proportion;
 
-/// How to compare.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The way of comparing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Options {
     /// Compare although the machines differ, and warn.
     pub across_machines: bool,
-    /// Divide each figure by that of this contender in the same repeat first.
-    pub relative_to: Option<String>,
     /// How much worse a figure may be, as a share: 0.1 is 10 %.
     pub fail_above: Option<f64>,
 }
@@ -37,9 +38,11 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// What was measured.
     pub campaign: &'a Campaign,
+    /// Its histograms, decoded.
+    pub histograms: &'a Histograms,
 }
 
-/// Why two campaigns are not compared: a line each.
+/// The reasons for which two campaigns are not compared, a line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct Refused(pub Vec<String>);
@@ -50,58 +53,59 @@ pub struct Refused(pub Vec<String>);
 ///
 /// When the campaigns must not be compared (another machine, another build), or have nothing in common.
 pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<Comparison, Refused> {
-    let Conditions { mut refusals, warnings } = conditions::of(base.campaign, new.campaign, options);
-    let pairs = Pairs::of(base.campaign, new.campaign);
-    if let Some(yardstick) = &options.relative_to {
-        refusals.extend(pairs.lacks(yardstick, options));
+    let conditions = conditions::of(base.campaign, new.campaign, options);
+    if !conditions.refusals.is_empty() {
+        return Err(Refused(conditions.refusals));
     }
-    let mut missing = missing::contenders(&pairs);
+    let [before, after] = [base, new].map(|source| Analysis::of(source.campaign, source.histograms));
+    let pairs = pairs::of((&before, base.histograms), (&after, new.histograms));
+    let mut missing = missing::candidates(&before, &after);
     // A gate has an answer to a campaign that lacks all that was measured.
-    if pairs.both.is_empty() && (options.fail_above.is_none() || missing.is_empty()) {
-        refusals.push("nothing to compare: no contender at a point that both campaigns have".to_owned());
+    if pairs.is_empty() && (options.fail_above.is_none() || missing.is_empty()) {
+        let nothing =
+            "nothing to compare: no candidate at a point that both campaigns have, beside the same reference";
+        return Err(Refused(vec![nothing.to_owned()]));
     }
-    if !refusals.is_empty() {
-        return Err(Refused(refusals));
+    let mut comparisons = references(&pairs);
+    let (mut changed, mut families) = (0, 0);
+    for (pair, metric) in pairs.iter().flat_map(|pair| METRICS.iter().map(move |metric| (pair, metric))) {
+        let compared = pair.compare(metric, options.fail_above);
+        let news: Vec<Missing> =
+            compared.missing.into_iter().filter(|one| !is_known(&missing, one)).collect();
+        missing.extend(news);
+        comparisons.extend(compared.candidates);
+        families += u64::from(compared.twin.is_some());
+        changed += u64::from(compared.twin == Some(true));
     }
-    let compared =
-        pairs.both.iter().filter(|(contender, _)| options.relative_to.as_ref() != Some(contender)).flat_map(
-            |(contender, point)| {
-                MainFigure::ALL.map(|figure| pairs.compare(contender, point, figure, options))
-            },
-        );
-    let (comparisons, figures): (Vec<Compared>, Vec<Option<Missing>>) = compared.unzip();
-    let is_known = |one: &Missing| {
-        missing.iter().any(|whole| (&whole.contender, &whole.point) == (&one.contender, &one.point))
-    };
-    let figures: Vec<Missing> = figures.into_iter().flatten().filter(|one| !is_known(one)).collect();
-    missing.extend(figures);
     Ok(Comparison {
         schema_version: SCHEMA_VERSION,
         muxbench_version: env!("CARGO_PKG_VERSION").to_owned(),
-        base: about(base),
-        new: about(new),
-        relative_to: options.relative_to.clone(),
+        base: about(base.name, &before),
+        new: about(new.name, &after),
         fail_above: options.fail_above,
-        warnings,
+        warnings: conditions.warnings,
+        only_in_new: missing::candidates(&after, &before).iter().map(only_in_new).collect(),
         missing,
-        not_paired: pairs.not_paired(),
-        totals: MainFigure::ALL.map(|figure| total(&comparisons, figure)).into(),
+        twin: Proportion::of(changed, families).map(share),
         comparisons,
     })
 }
 
-/// Among how many comparisons with a verdict the two were told apart; `None` without any.
-pub fn told_apart(comparison: &Comparison) -> Option<Proportion> {
-    let different: u64 = comparison.totals.iter().map(|total| total.better + total.worse).sum();
-    Proportion::of(different as usize, comparison.compared() as usize)
-}
-
-/// The lines about all that `base` has measured and `new` does not set out to measure: known before `new` has measured anything.
-pub fn not_planned(base: &Campaign, new: &Campaign) -> Vec<String> {
-    let pairs = Pairs::of(base, new);
-    let is_planned = |one: &Missing| pairs.both.contains(&(one.contender.clone(), one.point.clone()));
-    let missing = missing::contenders(&pairs).into_iter().filter(|one| !is_planned(one));
-    missing::lines(&missing.collect::<Vec<_>>())
+/// Finds out before `new` has measured anything whether it can be compared with `base`, and the lines about all that `base` has measured and
+/// it does not set out to measure.
+///
+/// # Errors
+///
+/// When the campaigns must not be compared.
+pub fn prospect(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<Vec<String>, Refused> {
+    let refusals = conditions::of(base.campaign, new.campaign, options).refusals;
+    if !refusals.is_empty() {
+        return Err(Refused(refusals));
+    }
+    let before = Analysis::of(base.campaign, base.histograms);
+    let mut missing = missing::candidates(&before, &Analysis::of(new.campaign, new.histograms));
+    missing.retain(|one| !missing::is_planned(new.campaign, one));
+    Ok(missing::lines(&missing))
 }
 
 /// A point in a line: `10k × 10 (idle-scaling)`.
@@ -111,40 +115,49 @@ pub(crate) fn place(point: &Point) -> String {
     format!("{connections} × {active} ({further})")
 }
 
-fn about(source: Source<'_>) -> ComparedCampaign {
-    let Source { name, campaign } = source;
-    let told_apart = Agreement::of(campaign).map(|agreement| {
-        let Proportion { hits, cases, low, high } = agreement.different;
-        Share { hits: hits as u64, cases: cases as u64, low, high }
-    });
+/// The levels of each reference, once at each point.
+fn references(pairs: &[Pair<'_>]) -> Vec<Compared> {
+    let is_first = |at: usize| !pairs[..at].iter().any(|before| before.reference() == pairs[at].reference());
+    let firsts = (0..pairs.len()).filter(|at| is_first(*at)).map(|at| &pairs[at]);
+    let levels =
+        firsts.flat_map(|pair| METRICS.iter().filter_map(|metric: &Metric| pair.compare_reference(metric)));
+    levels.collect()
+}
+
+/// Returns whether all that BASE has of the candidate there is missing already.
+fn is_known(missing: &[Missing], one: &Missing) -> bool {
+    let is_whole = |known: &Missing| known.metric.is_none();
+    missing
+        .iter()
+        .any(|known| is_whole(known) && (&known.candidate, &known.point) == (&one.candidate, &one.point))
+}
+
+fn only_in_new(one: &Missing) -> String {
+    format!("{} at {}: only in NEW", one.candidate, place(&one.point))
+}
+
+fn about(name: &str, analysis: &Analysis<'_>) -> ComparedCampaign {
+    let Campaign { plan, started, muxbench_version, environment, .. } = analysis.campaign;
     ComparedCampaign {
         source: name.to_owned(),
-        scenario: campaign.plan.scenario.name.clone(),
-        started: campaign.started.clone(),
-        muxbench_version: campaign.muxbench_version.clone(),
-        host: campaign.environment.host.clone(),
-        kernel: campaign.environment.kernel.clone(),
-        processor: campaign.environment.processor.clone(),
-        repeats: campaign.repeats(),
-        told_apart,
+        scenario: plan.scenario.name.clone(),
+        reference: plan.reference.clone(),
+        started: started.clone(),
+        muxbench_version: muxbench_version.clone(),
+        host: environment.host.clone(),
+        kernel: environment.kernel.clone(),
+        processor: environment.processor.clone(),
+        twin: analysis.false_differences.map(share),
     }
 }
 
-fn total(comparisons: &[Compared], figure: MainFigure) -> ComparedTotal {
-    let of_figure = || comparisons.iter().filter(move |compared| compared.figure == figure);
-    let count = |verdict| of_figure().filter(|compared| compared.verdict == verdict).count() as u64;
-    let decided = of_figure().filter(|compared| compared.verdict != ComparedVerdict::NotComparable);
-    let ratios: Vec<f64> = decided.filter_map(|compared| Some(compared.ratio?.value)).collect();
-    ComparedTotal {
-        figure,
-        compared: ratios.len() as u64,
-        better: count(ComparedVerdict::Better),
-        worse: count(ComparedVerdict::Worse),
-        ties: count(ComparedVerdict::Tie),
-        not_comparable: count(ComparedVerdict::NotComparable),
-        failed: of_figure().filter(|compared| compared.fails).count() as u64,
-        median_ratio: median(&ratios),
-    }
+fn share(of: Proportion) -> Share {
+    Share { hits: of.hits, cases: of.cases, low: of.interval.low, high: of.interval.high }
+}
+
+/// Returns whether two campaigns surely differ by a figure.
+pub(crate) fn is_difference(compared: &Compared) -> bool {
+    matches!(compared.verdict, ComparedVerdict::Better | ComparedVerdict::Worse)
 }
 
 #[cfg(test)]

@@ -180,7 +180,8 @@ fn one_line(text: String) -> String {
     text.replace('\n', " ")
 }
 
-fn markdown(text: &str) -> String {
+/// A text as GitHub's Markdown has it, in a line.
+pub(crate) fn markdown(text: &str) -> String {
     one_line(text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('*', "\\*"))
 }
 

@@ -15,7 +15,6 @@ pub mod claims;
 pub mod compare;
 pub mod diagnosis;
 pub mod export;
-mod figure;
 
 pub mod format;
 pub mod grid;
@@ -39,5 +38,6 @@ mod schema;
 pub mod semantics;
 pub mod statistics;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod testing;

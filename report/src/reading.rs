@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::rounds::testing::{Behaviour, Shape};
 use crate::testing;
 use model::read::{self, *};
 use model::schema::ResultFile;
@@ -34,9 +35,12 @@ fn a_byte_order_mark_is_read_over_and_one_in_the_middle_is_not() {
     let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
     fs::write(&path, format!("\u{feff}{text}")).expect("written");
     assert_eq!(read::campaign(&path).expect("read"), campaign);
-    assert!(matches!(read::measured(&path), Ok(Measured::Campaign(_))));
     assert_eq!(kind(&path).expect("read").as_deref(), Some("campaign"));
     assert!(refusal_of(&format!("\u{feff}\u{feff}{text}")).contains("not JSON"));
+    let rounds = Shape { starts: 2, rounds: 1, ..Shape::of(&["poll"]) }.campaign(|_, _| Behaviour::default());
+    let text = serde_json::to_string(&ResultFile::Rounds(rounds.clone())).expect("serialises");
+    fs::write(&path, format!("\u{feff}{text}")).expect("written");
+    assert!(matches!(read::measured(&path), Ok(Measured::Campaign(read, _)) if *read == rounds));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Medians, their intervals, what a ratio of two mechanisms may be called, and the tests beside them.
 
 mod correlation;
-mod independent;
 mod interval;
 #[cfg(test)]
 mod oracle;

@@ -1,6 +1,6 @@
 //! The exports of a campaign by `muxbench export`, read by programs that nobody here wrote: github-action-benchmark, promtool, a Pushgateway,
 //! node_exporter, HdrHistogram for Java, PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and
-//! `.ci/readers` install them. The campaign is a part of the reference.
+//! `.ci/readers` install them. The campaign is made up.
 
 #[path = "../../load-gen/tests/readers/mod.rs"]
 mod readers;
@@ -9,11 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use model::histogram::Histogram;
-use model::read;
-use model::schema::{Campaign, Cell, CellStatus};
+use model::campaign::{Campaign, Histograms, Phase};
+use model::histogram::{self, Histogram};
+use model::schema::Point;
 use readers::read;
-use report::export::campaign::{Exported, Format, render};
+use report::export::{Exported, Format, render_campaign};
+use report::rounds::testing::{Behaviour, Shape};
+use report::rounds::{Analysis, METRICS, Shown};
 use serde_json::{Value, json};
 use trials::{Need, test};
 
@@ -25,20 +27,25 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The first points of the reference campaign: the readers take their time.
-fn reference() -> Campaign {
-    let path = root().join("results/reference/campaign.json");
-    let mut campaign = read::campaign(&path).expect("the reference campaign");
-    campaign.plan.points.truncate(2);
-    let points = campaign.plan.points.clone();
-    campaign.cells.retain(|cell| points.contains(&cell.point));
-    campaign
+/// Three candidates at two points, with their histograms.
+fn campaign() -> (Campaign, Histograms) {
+    let points = [100, 1_000].map(|connections| Point::new("idle-scaling", connections, 10));
+    let shape =
+        Shape { points: points.into(), starts: 3, rounds: 4, ..Shape::of(&["epoll-lt", "poll", "epoll-et"]) };
+    let campaign = shape.campaign(|name, _| Behaviour {
+        samples: 1_000,
+        ..Behaviour::times(if name == "poll" { 1.2 } else { 1.0 }, 1.0, 1.0)
+    });
+    let histograms = Histograms::of(&campaign).expect("sound histograms");
+    (campaign, histograms)
 }
 
-/// A folder with what `format` makes of `campaign`: one file `export`, or several.
-fn exported(campaign: &Campaign, format: Format) -> tempfile::TempDir {
+/// A folder with what `format` makes of the campaign: one file `export`, or several.
+fn exported(format: Format) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = match render(campaign, format).expect("sound histograms") {
+    let (campaign, histograms) = campaign();
+    let analysis = Analysis::of(&campaign, &histograms);
+    let files = match render_campaign(&analysis, &histograms, format).expect("a format of campaigns") {
         Exported::One(text) => vec![("export".to_owned(), text)],
         Exported::Several(files) => files,
     };
@@ -48,47 +55,36 @@ fn exported(campaign: &Campaign, format: Format) -> tempfile::TempDir {
     folder
 }
 
-/// The valid cells of planned contenders, one a repeat.
-fn valid(campaign: &Campaign) -> Vec<&Cell> {
-    let again = campaign.plan.scenario.control_name();
-    let counts = |cell: &&Cell| cell.status == CellStatus::Valid && Some(&cell.mechanism) != again.as_ref();
-    let mut cells: Vec<&Cell> = campaign.cells.iter().filter(counts).collect();
-    cells.sort_by_key(|cell| (&cell.mechanism, &cell.point, cell.repeat, std::cmp::Reverse(cell.attempt)));
-    cells.dedup_by_key(|cell| (&cell.mechanism, &cell.point, cell.repeat));
-    cells
-}
-
-fn response(cell: &Cell) -> Histogram {
-    let latency = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref()).expect("open loop");
-    latency.histogram().expect("sound")
+/// The responses of a candidate at a point under one load.
+fn responses(candidate: &str, point: u32, phase: Phase) -> Histogram {
+    let (campaign, histograms) = campaign();
+    let mut all = histogram::empty();
+    for (at, round) in campaign.rounds.iter().enumerate() {
+        let place = round.slices.iter().position(|slice| slice.candidate == candidate);
+        if (round.point, round.phase) == (point, phase) {
+            all += histogram::of_counts(histograms.slice(at, place.expect("measured")));
+        }
+    }
+    all
 }
 
 #[test]
 fn a_strict_parser_of_openmetrics_reads_every_figure() {
-    let campaign = reference();
-    let folder = exported(&campaign, Format::OpenMetrics);
+    let folder = exported(Format::OpenMetrics);
     let families = read("openmetrics.py", &[&folder.path().join("export")], "");
-    let cells = valid(&campaign);
-    let first = cells[0];
-    let samples = families["muxbench_response_seconds"]["samples"].as_array().expect("samples");
-    let [connections, active] = [first.point.connections, first.point.active].map(|count| count.to_string());
-    let is_of_first = |sample: &&Value| {
+    let samples = |family: &str| families[family]["samples"].as_array().expect("samples").clone();
+    let is_of_poll = |sample: &&Value| {
         let labels = &sample["labels"];
-        labels["contender"] == first.mechanism.as_str()
-            && labels["sweep"] == first.point.sweep.as_str()
-            && labels["connections"] == connections.as_str()
-            && labels["active"] == active.as_str()
+        labels["candidate"] == "poll" && labels["connections"] == "100" && labels["phase"] == "light"
     };
+    let all = samples("muxbench_response_seconds");
     let count =
-        samples.iter().filter(is_of_first).find(|sample| sample["name"] == "muxbench_response_seconds_count");
-    let same = |cell: &&&Cell| (&cell.mechanism, &cell.point) == (&first.mechanism, &first.point);
-    let expected: u64 = cells.iter().filter(same).map(|cell| response(cell).len()).sum();
+        all.iter().filter(is_of_poll).find(|sample| sample["name"] == "muxbench_response_seconds_count");
+    let expected = responses("poll", 0, Phase::Light).len();
     assert_eq!(count.expect("a count")["value"].as_f64(), Some(expected as f64));
-    for name in [
-        "muxbench_response_p50_seconds",
-        "muxbench_response_p99_seconds",
-        "muxbench_server_cpu_per_echo_seconds",
-    ] {
+    for name in
+        ["muxbench_response_p50_seconds", "muxbench_busy_response_p99_seconds", "muxbench_cpu_seconds"]
+    {
         let family = &families[name];
         assert_eq!((&family["type"], &family["unit"]), (&json!("gauge"), &json!("seconds")), "{name}");
         for sample in family["samples"].as_array().expect("samples") {
@@ -101,14 +97,13 @@ fn a_strict_parser_of_openmetrics_reads_every_figure() {
 
 #[test]
 fn whoever_reads_prometheus_text_reads_the_same_of_a_campaign() {
-    let campaign = reference();
-    let folder = exported(&campaign, Format::Prometheus);
+    let folder = exported(Format::Prometheus);
     let read = readers::read_by_prometheus(&folder.path().join("export"));
     let expected = [
         ("muxbench_campaign_info", "gauge"),
         ("muxbench_response_p99_seconds", "gauge"),
-        ("muxbench_capacity_echoes_per_second", "gauge"),
-        ("muxbench_cells", "gauge"),
+        ("muxbench_throughput_per_second", "gauge"),
+        ("muxbench_ratio_to_reference", "gauge"),
         ("muxbench_response_seconds", "histogram"),
     ];
     for (name, kind) in expected {
@@ -117,13 +112,13 @@ fn whoever_reads_prometheus_text_reads_the_same_of_a_campaign() {
     let samples = read["samples"].as_array().expect("samples").iter();
     let counts = samples.filter(|sample| sample[0] == "muxbench_response_seconds_count");
     let count: f64 = counts.filter_map(|sample| sample[2].as_f64()).sum();
-    let expected: u64 = valid(&campaign).into_iter().map(|cell| response(cell).len()).sum();
-    assert_eq!(count, expected as f64);
+    // Candidates, points, loads, starts, rounds, samples of a slice.
+    assert_eq!(count, f64::from(3 * 2 * 3 * 3 * 4 * 1_000));
 }
 
 #[test]
 fn what_github_action_benchmark_is_given_is_as_its_documentation_says() {
-    let folder = exported(&reference(), Format::GithubBenchmark);
+    let folder = exported(Format::GithubBenchmark);
     let schema = root().join("report/tests/github-action-benchmark.schema.json");
     for name in ["smaller-is-better.json", "bigger-is-better.json"] {
         let path = folder.path().join(name);
@@ -143,9 +138,8 @@ fn what_github_action_benchmark_is_given_is_as_its_documentation_says() {
 
 #[test]
 fn the_log_processor_of_hdr_histogram_for_java_makes_the_distributions_that_are_exported_byte_for_byte() {
-    let campaign = reference();
-    let log = exported(&campaign, Format::Hlog);
-    let distributions = exported(&campaign, Format::Hgrm);
+    let log = exported(Format::Hlog);
+    let distributions = exported(Format::Hgrm(None));
     let text = fs::read_to_string(log.path().join("export")).expect("written");
     let tags = text.lines().filter_map(|line| line.strip_prefix("Tag=")?.split(',').next());
     let tags: std::collections::BTreeSet<&str> = tags.collect();
@@ -160,7 +154,7 @@ fn the_log_processor_of_hdr_histogram_for_java_makes_the_distributions_that_are_
 
 #[test]
 fn bencher_s_format_is_as_its_documentation_says() {
-    let folder = exported(&reference(), Format::Bmf);
+    let folder = exported(Format::Bmf);
     let (schema, path) = (root().join("report/tests/bmf.schema.json"), folder.path().join("export"));
     let errors = read("schema.py", &[&schema, &path], "");
     assert_eq!(errors, json!([]));
@@ -171,62 +165,59 @@ fn bencher_s_format_is_as_its_documentation_says() {
 }
 
 #[test]
-fn python_reads_a_row_a_cell() {
-    let campaign = reference();
-    let folder = exported(&campaign, Format::Csv);
+fn python_reads_a_row_for_each_figure() {
+    let folder = exported(Format::Csv);
     let rows = read("table.py", &[&folder.path().join("export")], "");
     let rows = rows.as_array().expect("rows");
-    assert_eq!(rows.len(), campaign.cells.len());
-    for (row, cell) in rows.iter().zip(&campaign.cells) {
-        assert_eq!(row["contender"], cell.mechanism.as_str());
-        assert_eq!(row["connections"], cell.point.connections.to_string());
-        let p50 = cell.latency.as_ref().and_then(|phase| phase.load.response.as_ref()?.p50_ns);
-        assert_eq!(row["response_p50_ns"], p50.map(|ns| ns.to_string()).unwrap_or_default());
+    let (campaign, histograms) = campaign();
+    let analysis = Analysis::of(&campaign, &histograms);
+    let mut expected = Vec::new();
+    for point in &analysis.points {
+        for (metric, (_, candidate)) in
+            METRICS.iter().flat_map(|metric| point.rows().into_iter().map(move |row| (metric, row)))
+        {
+            if let Shown::Figure(figure) = candidate.shown(metric) {
+                let connections = point.point.connections.to_string();
+                expected.push([
+                    candidate.name.to_owned(),
+                    connections,
+                    metric.key.to_owned(),
+                    figure.value.to_string(),
+                ]);
+            }
+        }
     }
+    let text = |row: &Value, column: &str| row[column].as_str().expect("text").to_owned();
+    let mut found: Vec<[String; 4]> = rows
+        .iter()
+        .map(|row| ["candidate", "connections", "metric", "value"].map(|column| text(row, column)))
+        .collect();
+    found.sort();
+    expected.sort();
+    assert!(expected.len() > 100);
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn readers_of_the_log_find_every_valid_cell_under_its_tag() {
-    let campaign = reference();
-    let folder = exported(&campaign, Format::Hlog);
-    let cells = valid(&campaign);
-    let counts = |tag: &str| -> u64 {
-        let of_tag = |cell: &&&Cell| {
-            let rest = tag.strip_prefix(&format!("{}/", cell.mechanism));
-            let place = format!("{}c/{}a", cell.point.connections, cell.point.active);
-            rest.is_some_and(|rest| rest == place || rest == format!("{}/{place}", cell.point.sweep))
-        };
-        cells.iter().filter(of_tag).map(|cell| response(cell).len()).sum()
-    };
+fn readers_of_the_log_find_every_start_under_its_tag() {
+    let folder = exported(Format::Hlog);
     for script in ["hlog.py", "hlog.js"] {
         let log = read(script, &[&folder.path().join("export")], "");
         let lines = log["lines"].as_array().expect("lines");
-        assert_eq!(lines.len(), cells.len(), "{script}");
-        let tag = lines[0]["tag"].as_str().expect("a tag");
-        let total: u64 =
-            lines.iter().filter(|line| line["tag"] == tag).filter_map(|line| line["count"].as_u64()).sum();
-        assert_eq!(total, counts(tag), "{script}: {tag}");
+        assert_eq!(lines.len(), 3 * 2 * 3 * 3, "{script}: candidates, points, loads, starts");
+        let of_tag = lines.iter().filter(|line| line["tag"] == "poll/1000c/10a/busy");
+        let total: u64 = of_tag.filter_map(|line| line["count"].as_u64()).sum();
+        assert_eq!(total, responses("poll", 1, Phase::Busy).len(), "{script}");
     }
 }
 
 #[test]
 fn distributions_are_those_of_hdr_histogram_js_byte_for_byte() {
-    let campaign = reference();
-    let cells = valid(&campaign);
-    let first = cells[0];
-    let same = |cell: &&&Cell| (&cell.mechanism, &cell.point) == (&first.mechanism, &first.point);
-    let mut merged = model::histogram::empty();
-    cells.iter().filter(same).for_each(|cell| merged += response(cell));
-    let theirs = read("hgrm.js", &[], &(model::histogram::encode(&merged) + "\n"));
-    let folder = exported(&campaign, Format::Hgrm);
-    let ours = |path: PathBuf| fs::read_to_string(path).expect("written");
-    let files: Vec<String> =
-        fs::read_dir(folder.path()).expect("listed").flatten().map(|entry| ours(entry.path())).collect();
-    let theirs = theirs[0].as_str().expect("a text");
-    assert!(
-        files.iter().any(|text| text == theirs),
-        "no file is the distribution that hdr-histogram-js makes"
-    );
+    let merged = responses("poll", 1, Phase::Light);
+    let theirs = read("hgrm.js", &[], &(histogram::encode(&merged) + "\n"));
+    let folder = exported(Format::Hgrm(None));
+    let ours = fs::read_to_string(folder.path().join("poll_1000c_10a_light.hgrm")).expect("written");
+    assert_eq!(theirs[0].as_str().expect("a text"), ours);
 }
 
 /// github-action-benchmark itself, as a workflow runs it: its own program, its inputs in the environment, its data in a file.
@@ -286,7 +277,7 @@ const ACTION: Need = Need::Met("github-action-benchmark", || match Action::progr
 #[test(needs(ACTION, Program("node")))]
 fn github_action_benchmark_takes_both_files_and_flags_a_regression_by_two() {
     let action = Action::find();
-    let folder = exported(&reference(), Format::GithubBenchmark);
+    let folder = exported(Format::GithubBenchmark);
     for (tool, name, factor) in [
         ("customSmallerIsBetter", "smaller-is-better.json", 2.0),
         ("customBiggerIsBetter", "bigger-is-better.json", 0.5),

@@ -6,38 +6,39 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use model::campaign::Campaign;
 use model::note;
-use model::read;
-use model::schema::Campaign;
-use report::compare::{Options, not_planned, page};
+use report::compare::{Gate, Options, page};
 
-use super::compare::{self, Gate, Rules};
+use super::compare::{File, gate, percent};
 use super::{INVALID, UsageError};
 
-/// Where baselines are.
+/// The folder of all baselines.
 const FOLDER: &str = "results/baselines";
-/// What a figure may be worse by in a run with a baseline, unless that is said.
+/// The share that a figure may be worse by in a run with a baseline, unless that is said.
 const USUAL_BOUND: f64 = 0.1;
 
-/// What `run` is asked to do with baselines.
+/// What `run` is asked to do with baselines and gates.
 #[derive(Debug, clap::Args)]
 pub struct Baselines {
-    /// Keep the campaign as a baseline of this name, for --baseline, if it is valid and complete; with --baseline too, only if the comparison
-    /// passes. Otherwise the earlier one stays
+    /// Keep the campaign as a baseline of this name, for --baseline, if it is complete and has no gaps; with a gate too, only if it passes. Otherwise
+    /// the earlier one stays
     #[arg(long, value_name = "NAME", value_parser = name)]
     save_baseline: Option<String>,
     /// Compare at the end with the baseline of this name, and end with 3 if a figure is worse by more than 10 %, or --fail-above; with 4 if
     /// less was measured than for the baseline
-    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(long, value_name = "NAME", value_parser = name, conflicts_with = "against")]
     baseline: Option<String>,
-    #[command(flatten)]
-    rules: Rules,
+    /// With --against or --baseline: end with 3 if response p50, throughput or CPU time per request of a candidate is surely worse by more
+    /// than this, 5%; with 4 if that cannot be told
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub fail_above: Option<f64>,
 }
 
 impl Baselines {
     /// Whether anything is asked.
     pub fn is_any(&self) -> bool {
-        self.save_baseline.is_some() || self.baseline.is_some()
+        self.save_baseline.is_some() || self.baseline.is_some() || self.fail_above.is_some()
     }
 
     /// Finds out before anything is measured whether `campaign` can be compared when it is.
@@ -47,40 +48,33 @@ impl Baselines {
     /// When there is no such baseline, or it was measured under other conditions.
     pub fn check(&self, campaign: &Campaign) -> anyhow::Result<()> {
         let Some(name) = &self.baseline else {
-            return match self.rules {
-                Rules { fail_above: None, relative_to: None } => Ok(()),
-                _ => {
-                    Err(UsageError("--fail-above and --relative-to go with --baseline NAME".to_owned())
-                        .into())
+            let is_gate = campaign.plan.against.is_some() || self.fail_above.is_none();
+            return match is_gate {
+                true => Ok(()),
+                false => {
+                    Err(UsageError("--fail-above goes with --against or --baseline NAME".to_owned()).into())
                 }
             };
         };
-        let path = find(name, &campaign.plan.scenario.name)?;
-        let base = read::campaign(&path)?;
-        // Without cells there is no verdict, but every reason to refuse one.
-        compare::of_files((&path, &base), (Path::new("-"), campaign), &self.options())?;
-        for line in not_planned(&base, campaign) {
+        let base = File::read(find(name, &campaign.plan.scenario.name)?)?;
+        for line in base.prospect(campaign, &self.options())? {
             note!("muxbench: baseline '{name}': {line}: this run will end with {INVALID}");
         }
         Ok(())
     }
 
-    /// Compares `campaign`, which was measured into `file`, with its baseline, and keeps it as one, as was asked; one that is not `valid`
-    /// is not kept. Gives the comparison as text, and whether it passes.
-    pub fn conclude(&self, campaign: &Campaign, file: &Path, valid: bool) -> anyhow::Result<(String, Gate)> {
-        let (mut text, mut gate) = (String::new(), Gate::Passed);
-        if let Some(name) = &self.baseline {
-            let path = find(name, &campaign.plan.scenario.name)?;
-            let base = read::campaign(&path)?;
-            let comparison = compare::of_files((&path, &base), (file, campaign), &self.options())?;
-            (text, gate) = (page::text(&comparison), Gate::of(&comparison));
-        }
-        match &self.save_baseline {
-            Some(name) if valid && gate == Gate::Passed => save(name, campaign, file)?,
-            _ if !valid => self.tell_not_kept("the campaign is not valid"),
-            _ => self.tell_not_kept("it does not pass"),
-        }
-        Ok((text, gate))
+    /// Compares the campaign of a `scenario` that was measured into `file` with its baseline, as was asked. Gives the comparison as text, and
+    /// whether it passes.
+    pub fn compare(&self, scenario: &str, file: &Path) -> anyhow::Result<(String, Gate)> {
+        let Some(name) = &self.baseline else { return Ok((String::new(), Gate::Passed)) };
+        let base = File::read(find(name, scenario)?)?;
+        let comparison = base.compare(&File::read(file.to_owned())?, &self.options())?;
+        Ok((page::text(&comparison), gate(&comparison)))
+    }
+
+    /// Keeps the campaign of a `scenario` that was measured into `file` as a baseline, if that was asked.
+    pub fn keep(&self, scenario: &str, file: &Path) -> anyhow::Result<()> {
+        self.save_baseline.as_ref().map_or(Ok(()), |name| save(name, scenario, file))
     }
 
     /// Says that a campaign that was to become a baseline does not.
@@ -91,11 +85,7 @@ impl Baselines {
     }
 
     fn options(&self) -> Options {
-        Options {
-            across_machines: false,
-            relative_to: self.rules.relative_to.clone(),
-            fail_above: Some(self.rules.fail_above.unwrap_or(USUAL_BOUND)),
-        }
+        Options { across_machines: false, fail_above: Some(self.fail_above.unwrap_or(USUAL_BOUND)) }
     }
 }
 
@@ -131,9 +121,9 @@ pub fn find(name: &str, scenario: &str) -> anyhow::Result<PathBuf> {
     Err(UsageError(sentence).into())
 }
 
-/// Keeps `campaign`, which is in `file`, under `name`.
-fn save(name: &str, campaign: &Campaign, file: &Path) -> anyhow::Result<()> {
-    let path = file_of(Path::new(FOLDER), name, &campaign.plan.scenario.name);
+/// Keeps what is in `file` under `name`.
+fn save(name: &str, scenario: &str, file: &Path) -> anyhow::Result<()> {
+    let path = file_of(Path::new(FOLDER), name, scenario);
     if let Some(folder) = path.parent() {
         model::files::make_folder(folder)?;
     }
@@ -147,7 +137,7 @@ fn file_of(folder: &Path, name: &str, scenario: &str) -> PathBuf {
     folder.join(name).join(format!("{}.json", report::export::file_name(scenario)))
 }
 
-/// What is in a folder, by name without extension, in order; nothing where there is no such folder.
+/// The files of a folder, by name without extension, in order; nothing where there is no such folder.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =

@@ -3,25 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use model::campaign::{Campaign, Histograms};
 use model::read;
-use model::schema::{Campaign, Comparison, ResultFile};
+use model::schema::{Comparison, ResultFile};
 use muxbench::experiment::FILE_NAME;
-use report::compare::{self, Options, Source, page};
+use report::compare::{self, Gate, Options, Source, page};
 
 use super::{GATE, INVALID, UsageError, baseline, print};
 
 /// Say whether one campaign is better or worse than another
 ///
-/// Pairs what both have measured: the same contender at the same point. Each figure has the ratio NEW/BASE with the 95 % interval of
-/// two independent samples, and a verdict: better or worse where the whole interval lies on one side of 1, tie where it covers 1, not
-/// comparable where there are too few valid repeats, another rate or size, or only lower bounds of a capacity.
+/// Pairs what both have measured: the same candidate beside the same reference at the same point. Each figure's ratio to the reference in NEW is
+/// divided by that in BASE, so that the host's drift cancels, with an interval that holds together with those of the other candidates at the
+/// point, and a word: better or worse where the interval excludes 1, equal where it lies within 2 %, otherwise not distinguishable. A
+/// saturation that is new is worse. What became of the reference itself is shown, and decides nothing.
 ///
 /// Refused (2): another processor, number of processors, hypervisor, kernel, mitigation, clock source, governor or pinning, unless
 /// --across-machines; a debug build beside a release build; without --fail-above, nothing in common. A warning: another host, memory, kernel setting, version,
-/// compiler, scenario, extent (--quick), length of windows, or command of an external server.
+/// compiler, scenario, length (--quick), rounds, or command of an external server.
 ///
-/// Ends with 3 if a figure is worse by more than --fail-above allows, and with 4 where that cannot be said: NEW measured less than BASE
-/// (a contender, a point or a figure is missing, for whatever reason), or of a contender no figure could be compared.
+/// Ends with 3 if response p50, throughput or CPU time per request of a candidate is surely worse by more than --fail-above allows, and with 4 where
+/// that cannot be said: NEW measured less than BASE (a candidate, a point or a metric is missing, for whatever reason), or of a
+/// candidate no figure could be compared.
 #[derive(clap::Args)]
 pub struct Compare {
     /// BASE and NEW, each the folder of a campaign or its campaign.json; with --baseline NEW alone
@@ -30,8 +33,9 @@ pub struct Compare {
     /// Compare with what `run --save-baseline NAME` kept of NEW's scenario
     #[arg(long, value_name = "NAME", value_parser = baseline::name)]
     baseline: Option<String>,
-    #[command(flatten)]
-    rules: Rules,
+    /// End with 3 if a figure is worse by more than this, its whole interval: 10%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    fail_above: Option<f64>,
     /// Compare campaigns of different machines or kernels, with a warning
     #[arg(long)]
     across_machines: bool,
@@ -43,28 +47,12 @@ pub struct Compare {
     json: bool,
 }
 
-/// What decides a comparison, in `compare` and in `run --baseline`.
-#[derive(Debug, clap::Args)]
-pub struct Rules {
-    /// End with 3 if a figure is worse by more than this, its whole interval: 10%
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub fail_above: Option<f64>,
-    /// Divide each figure by that of this contender in the same repeat, so that what the machine did to both cancels out
-    #[arg(long, value_name = "NAME")]
-    pub relative_to: Option<String>,
-}
-
 impl Compare {
     /// Compares and prints.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let (base, new) = self.files()?;
-        let [before, after] = [read::campaign(&base)?, read::campaign(&new)?];
-        let options = Options {
-            across_machines: self.across_machines,
-            relative_to: self.rules.relative_to.clone(),
-            fail_above: self.rules.fail_above,
-        };
-        let comparison = of_files((&base, &before), (&new, &after), &options)?;
+        let (base, new) = self.read()?;
+        let options = Options { across_machines: self.across_machines, fail_above: self.fail_above };
+        let comparison = base.compare(&new, &options)?;
         let text = if self.json {
             serde_json::to_string_pretty(&ResultFile::Comparison(comparison.clone()))? + "\n"
         } else if self.markdown {
@@ -73,17 +61,16 @@ impl Compare {
             page::text(&comparison)
         };
         print(&text)?;
-        Ok(status(&comparison))
+        Ok(ExitCode::from(status(gate(&comparison))))
     }
 
-    /// The two files that are meant.
-    fn files(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+    /// The two campaigns that are meant.
+    fn read(&self) -> anyhow::Result<(File, File)> {
         match (&self.campaigns[..], &self.baseline) {
-            ([base, new], None) => Ok((file(base), file(new))),
+            ([base, new], None) => Ok((File::read(file(base))?, File::read(file(new))?)),
             ([new], Some(name)) => {
-                let new = file(new);
-                let scenario = read::campaign(&new)?.plan.scenario.name;
-                Ok((baseline::find(name, &scenario)?, new))
+                let new = File::read(file(new))?;
+                Ok((File::read(baseline::find(name, &new.campaign.plan.scenario.name)?)?, new))
             }
             ([_], None) => Err(usage("compare takes BASE and NEW, or --baseline NAME and NEW")),
             _ => Err(usage("with --baseline NAME there is only NEW to name")),
@@ -100,58 +87,63 @@ pub fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() }
 }
 
-/// Compares two campaigns, each beside the file that it is in; a refusal is a mistake in the command line.
-pub fn of_files(
-    (base_file, base): (&Path, &Campaign),
-    (new_file, new): (&Path, &Campaign),
-    options: &Options,
-) -> anyhow::Result<Comparison> {
-    let [base_name, new_name] = [base_file, new_file].map(|file| file.display().to_string());
-    let base = Source { name: &base_name, campaign: base };
-    let new = Source { name: &new_name, campaign: new };
-    compare::compare(base, new, options).map_err(|refused| UsageError(refused.0.join("\nmuxbench: ")).into())
+/// A campaign, its histograms, and the file that it is in.
+pub struct File {
+    path: PathBuf,
+    campaign: Campaign,
+    histograms: Histograms,
 }
 
-/// How a process ends that was to fail above some bound.
-pub fn status(comparison: &Comparison) -> ExitCode {
-    ExitCode::from(match Gate::of(comparison) {
+impl File {
+    /// Reads the campaign in a file.
+    pub fn read(path: PathBuf) -> anyhow::Result<Self> {
+        let (campaign, histograms) = read::rounds(&path)?;
+        Ok(Self { path, campaign, histograms })
+    }
+
+    /// Compares `new` with this.
+    pub fn compare(&self, new: &Self, options: &Options) -> anyhow::Result<Comparison> {
+        let name = new.path.display().to_string();
+        let new = Source { name: &name, campaign: &new.campaign, histograms: &new.histograms };
+        compare::compare(self.source(&self.name()), new, options).map_err(refusal)
+    }
+
+    /// The lines about all that this has and `new`, which is yet to be measured, will not have.
+    pub fn prospect(&self, new: &Campaign, options: &Options) -> anyhow::Result<Vec<String>> {
+        let new = Source { name: "-", campaign: new, histograms: &Histograms::default() };
+        compare::prospect(self.source(&self.name()), new, options).map_err(refusal)
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn source<'a>(&'a self, name: &'a str) -> Source<'a> {
+        Source { name, campaign: &self.campaign, histograms: &self.histograms }
+    }
+}
+
+/// A refusal is a mistake in the command line.
+fn refusal(refused: compare::Refused) -> anyhow::Error {
+    UsageError(refused.0.join("\nmuxbench: ")).into()
+}
+
+/// The outcome of the gate that `comparison` was made with.
+pub fn gate(comparison: &Comparison) -> Gate {
+    Gate::of(comparison.fail_above, &comparison.comparisons, &comparison.missing)
+}
+
+/// The status that a process ends with.
+pub fn status(gate: Gate) -> u8 {
+    match gate {
         Gate::Passed => 0,
         Gate::Worse => GATE,
         Gate::Undecided => INVALID,
-    })
-}
-
-/// What became of a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    /// Nothing is worse than allowed, or nothing was to be.
-    Passed,
-    /// Something is.
-    Worse,
-    /// That cannot be said.
-    Undecided,
-}
-
-impl Gate {
-    /// Whether `comparison` passes the bound that it was made with.
-    pub fn of(comparison: &Comparison) -> Self {
-        if comparison.fail_above.is_none() {
-            Self::Passed
-        } else if comparison.failed() > 0 {
-            Self::Worse
-        } else if !comparison.missing.is_empty()
-            || !comparison.undecided().is_empty()
-            || comparison.compared() == 0
-        {
-            Self::Undecided
-        } else {
-            Self::Passed
-        }
     }
 }
 
 /// `10%` as a share.
-fn percent(text: &str) -> Result<f64, String> {
+pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     match number {
         Some(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),

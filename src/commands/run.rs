@@ -1,6 +1,7 @@
 //! `muxbench run`
 
 mod apart;
+mod gate;
 mod listing;
 mod progress;
 
@@ -16,6 +17,7 @@ use model::campaign::{Campaign, Histograms, Length};
 use model::note;
 use model::schema::{Diagnosis, Environment, ResultFile, SCHEMA_VERSION};
 use muxbench::doctor;
+use muxbench::experiment::FILE_NAME;
 use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
@@ -27,7 +29,7 @@ use self::progress::Watcher;
 use super::baseline::Baselines;
 use super::report::Report;
 use super::reproductions;
-use super::{INVALID, UsageError, print};
+use super::{GATE, INVALID, UsageError, print};
 
 /// Measure: the main job
 ///
@@ -111,7 +113,11 @@ impl Run {
         // Until here there is nothing to save, and a signal ends the process at once.
         let interruption = Interruption::take_over().context("cannot watch for signals")?;
         let all = match &self.resume {
-            Some(folder) => vec![resume(folder)?],
+            Some(folder) => {
+                let work = resume(folder)?;
+                self.baselines.check(&work.campaign)?;
+                vec![work]
+            }
             None => planned.into_iter().map(begin).collect::<anyhow::Result<_>>()?,
         };
         tell_expected(&all);
@@ -129,13 +135,19 @@ impl Run {
             measure(&mut work, &left, interruption)?;
             if interruption.has_come() {
                 tell_interrupted(&work, &left);
+                self.baselines.tell_not_kept("it was interrupted");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             let histograms = Histograms::of(&work.campaign)?;
             let told = interruption.while_all_is_saved(|| self.tell(&work, &histograms, several));
             trouble = trouble.or(told.err());
-            if tell_gaps(&work.campaign) {
-                status = INVALID;
+            let has_gaps = tell_gaps(&work.campaign);
+            let file = work.folder.join(FILE_NAME);
+            let gate = gate::conclude(self, &work.campaign, &histograms, &file, !has_gaps)?;
+            let own = if gate == 0 && has_gaps { INVALID } else { gate };
+            // A gate that failed stays so.
+            if own != 0 && status != GATE {
+                status = own;
             }
         }
         match (status, trouble) {
@@ -172,7 +184,7 @@ impl Run {
             ("--mechanisms", self.mechanisms.is_some()),
             ("--conns", self.conns.is_some()),
             ("--active", self.active.is_some()),
-            ("a baseline", self.baselines.is_any()),
+            ("a baseline or a gate", self.baselines.is_any()),
         ];
         let given: Vec<&str> =
             given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
@@ -188,9 +200,6 @@ impl Run {
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
     fn plan(&self, prepared: Vec<Prepared>) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
         self.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
-        if self.baselines.is_any() {
-            return Err(UsageError("a campaign of rounds has no baselines yet".to_owned()).into());
-        }
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {
@@ -225,6 +234,7 @@ impl Run {
                 starts: Vec::new(),
                 rounds: Vec::new(),
             };
+            self.baselines.check(&campaign)?;
             planned.push((self.folder(&started, &environment, &name), campaign));
         }
         Ok(planned)

@@ -114,6 +114,13 @@ pub fn decode_counts(text: &str) -> Result<Counts, DecodeError> {
     Ok(histogram.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
 }
 
+/// The histogram of values with their counts, such as [`decode_counts`] gives. Values that are too large count as the largest.
+pub fn of_counts(counts: &[(u64, u64)]) -> Histogram {
+    let mut histogram = empty();
+    counts.iter().for_each(|(value_ns, count)| histogram.saturating_record_n(*value_ns, *count));
+    histogram
+}
+
 impl Latency {
     /// Summarises a histogram and keeps the whole of it.
     pub fn of(histogram: &Histogram) -> Self {

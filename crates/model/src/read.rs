@@ -100,7 +100,11 @@ fn sound(path: &Path, campaign: Campaign) -> Result<Campaign, ReadError> {
 ///
 /// When the file is missing, unreadable, not a campaign of rounds, newer than this build, or damaged.
 pub fn rounds(path: &Path) -> Result<(campaign::Campaign, Histograms), ReadError> {
-    let campaign = read_kind(path, "rounds")?;
+    decoded(path, read_kind(path, "rounds")?)
+}
+
+/// `campaign` with its histograms.
+fn decoded(path: &Path, campaign: campaign::Campaign) -> Result<(campaign::Campaign, Histograms), ReadError> {
     let histograms = check(path, Histograms::of(&campaign))?;
     Ok((campaign, histograms))
 }
@@ -161,25 +165,26 @@ pub fn loads(path: &Path) -> Result<Vec<LoadReport>, ReadError> {
     read_values(path)?.into_iter().map(|value| of_kind(path, value, "load")).collect()
 }
 
-/// What was measured: a campaign, or runs of the load generator.
+/// A file's content: a campaign, or runs of the load generator.
 #[derive(Debug)]
 pub enum Measured {
-    /// The one campaign of a file.
-    Campaign(Box<Campaign>),
+    /// The one campaign of a file, with its histograms.
+    Campaign(Box<campaign::Campaign>, Histograms),
     /// The runs of a file, at least one.
     Loads(Vec<LoadReport>),
 }
 
-/// Reads whichever of the two a file holds. It is read once, so it may be a pipe.
+/// Reads either of the two from a file. It is read once, so it may be a pipe.
 ///
 /// # Errors
 ///
-/// As [`campaign()`] or [`loads`].
+/// As [`rounds`] or [`loads`].
 pub fn measured(path: &Path) -> Result<Measured, ReadError> {
     let mut values = read_values(path)?;
     match values.pop() {
-        Some(value) if values.is_empty() && value["kind"] == "campaign" => {
-            Ok(Measured::Campaign(Box::new(sound(path, of_kind(path, value, "campaign")?)?)))
+        Some(value) if values.is_empty() && value["kind"] == "rounds" => {
+            let (campaign, histograms) = decoded(path, of_kind(path, value, "rounds")?)?;
+            Ok(Measured::Campaign(Box::new(campaign), histograms))
         }
         last => {
             let loads = values.into_iter().chain(last).map(|value| of_kind(path, value, "load"));

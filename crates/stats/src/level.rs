@@ -1,6 +1,6 @@
 //! Figures as they are, not as ratios: locations over rounds, and quantiles of all rounds together.
 
-use crate::interval::{Interval, student};
+use crate::interval::{Estimate, Interval, Ratio, student};
 use crate::location::{mean_and_squares, midmean};
 use crate::{CONFIDENCE, Error};
 
@@ -28,14 +28,33 @@ pub struct Level {
 ///
 /// [`Error::TooFew`] without two starts or four rounds in one.
 pub fn level(values: &[Vec<Option<f64>>]) -> Result<Level, Error> {
-    let mut starts = values.to_vec();
-    let all = || starts.iter().flatten().flatten();
-    let is_positive = all().filter(|value| value.is_finite()).all(|value| *value > 0.0);
-    let scaled =
-        |value: f64| Some(if is_positive { value.ln() } else { value }).filter(|scaled| scaled.is_finite());
-    starts.iter_mut().flatten().for_each(|value| *value = value.and_then(scaled));
-    let midmeans: Vec<_> = starts.iter().filter_map(|start| midmean(start)).collect();
-    let (location, variance, freedom) = match &midmeans[..] {
+    let mut all = values.iter().flatten().flatten();
+    let is_positive = all.all(|value| *value > 0.0 || !value.is_finite());
+    let (estimate, starts) = located(values, |value| if is_positive { value.ln() } else { value })?;
+    let reach =
+        student(f64::midpoint(1.0, CONFIDENCE), estimate.degrees_of_freedom) * estimate.standard_error;
+    let [value, low, high] = [estimate.log, estimate.log - reach, estimate.log + reach]
+        .map(|scaled| if is_positive { f64::exp(scaled) } else { scaled });
+    Ok(Level { value, interval: Interval { low, high }, holds_starts: starts > 1 })
+}
+
+/// The ratio of the level of `new` to that of `base`, which was measured at another time. What became of the host between the two is in it,
+/// since nothing cancels it.
+///
+/// # Errors
+///
+/// [`Error::TooFew`] where either has no interval, or values that are not positive alone.
+pub fn change(new: &[Vec<Option<f64>>], base: &[Vec<Option<f64>>]) -> Result<Ratio, Error> {
+    let [(new, _), (base, _)] = [located(new, f64::ln)?, located(base, f64::ln)?];
+    Ok(Estimate::sum([new, base.reciprocal()], 1.0).ratio(0.0))
+}
+
+/// The mean of the midmeans of starts, of values on the scale that `scale` makes, and the number of starts.
+fn located(values: &[Vec<Option<f64>>], scale: impl Fn(f64) -> f64) -> Result<(Estimate, usize), Error> {
+    let scaled = |value: &Option<f64>| value.map(&scale).filter(|scaled| scaled.is_finite());
+    let start = |start: &Vec<Option<f64>>| midmean(&start.iter().map(scaled).collect::<Vec<_>>());
+    let midmeans: Vec<_> = values.iter().filter_map(start).collect();
+    let (log, variance, degrees_of_freedom) = match &midmeans[..] {
         [] => return Err(Error::TooFew),
         [only] => (only.location, only.parts.iter().map(|part| part * part).sum(), only.freedom),
         several => {
@@ -45,13 +64,8 @@ pub fn level(values: &[Vec<Option<f64>>]) -> Result<Level, Error> {
             (mean, squares / freedom / several.len() as f64, freedom)
         }
     };
-    if freedom < 1.0 {
-        return Err(Error::TooFew);
-    }
-    let reach = student(f64::midpoint(1.0, CONFIDENCE), freedom) * f64::sqrt(variance);
-    let [value, low, high] = [location, location - reach, location + reach]
-        .map(|scaled| if is_positive { f64::exp(scaled) } else { scaled });
-    Ok(Level { value, interval: Interval { low, high }, holds_starts: midmeans.len() > 1 })
+    let estimate = Estimate { log, standard_error: f64::sqrt(variance), degrees_of_freedom };
+    if degrees_of_freedom < 1.0 { Err(Error::TooFew) } else { Ok((estimate, midmeans.len())) }
 }
 
 /// All samples of a candidate: its histograms by start and round, merged.
@@ -185,6 +199,19 @@ mod tests {
         assert_eq!(level(&starts(&[&[10.0, 11.0, 12.0]])), Err(Error::TooFew));
         assert_eq!(level(&starts(&[&[10.0]])), Err(Error::TooFew));
         assert_eq!(level(&[vec![None], vec![Some(f64::NAN)]]), Err(Error::TooFew));
+    }
+
+    #[test]
+    fn a_change_has_the_errors_of_both_campaigns() {
+        let base = starts(&[&[10.0; 4], &[11.0; 4], &[12.0; 4]]);
+        let new = starts(&[&[20.0; 4], &[22.0; 4], &[24.0; 4]]);
+        let change = change(&new, &base).expect("three starts each");
+        assert!((change.ratio - 2.0).abs() < 1e-9);
+        // Welch's degrees of freedom of two variances that are the same.
+        assert!((change.estimate.degrees_of_freedom - 4.0).abs() < 1e-9);
+        let own = located(&base, f64::ln).expect("three starts").0.standard_error;
+        assert!((change.estimate.standard_error / own - 2f64.sqrt()).abs() < 1e-9);
+        assert_eq!(super::change(&new, &starts(&[&[0.0; 4], &[0.0; 4]])), Err(Error::TooFew));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The statistics of muxbench: numbers in, numbers out.
 //!
-//! At one point all candidates are alive at once. There are several *starts* of everything, in each some *rounds*, and in each round every
-//! candidate has one value of a figure, or none. [`LogRatios`] brings the values of a round to a fixed reference, [`Family`] makes ratios with
-//! intervals of them, [`Groups`] the order of the candidates, [`Relation`] what an interval says. [`level()`] and [`Merged`] are figures as they are,
-//! [`geometric_means`] one ratio for several points, [`Proportion`] a share of cases, [`Trend`] the course of a series.
+//! At one point all candidates are alive at once. There are several *starts* of everything, in each some *rounds*, and in each round every candidate
+//! has one value of a figure, or none. [`LogRatios`] brings the values of a round to a fixed reference, [`Family`] makes ratios with intervals of
+//! them, [`Groups`] the order of the candidates, [`Relation`] what an interval says. [`level()`] and [`Merged`] are figures as they are, [`change`]
+//! what became of one between two campaigns, [`geometric_means`] one ratio for several points, [`Proportion`] a share of cases, [`Trend`] the course
+//! of a series.
 //!
 //! # How the intervals are made
 //!
@@ -44,7 +45,7 @@ mod trend;
 pub use family::{Family, Forecast};
 pub use groups::Groups;
 pub use interval::{CONFIDENCE, Estimate, Interval, Ratio, Relation, student};
-pub use level::{Level, Merged, SAMPLES_BEYOND, level};
+pub use level::{Level, Merged, SAMPLES_BEYOND, change, level};
 pub use location::median;
 pub use log_ratios::LogRatios;
 pub use mean::{GeometricMeans, geometric_means};

@@ -1,4 +1,4 @@
-//! What two campaigns have in common besides what they compare, and what they must have.
+//! The conditions that two campaigns were measured under.
 //!
 //! The rule: figures of another machine (processor, hypervisor, kernel, mitigations, clock, governor, pinning) are not compared
 //! unless that is asked for; those of a debug build and a release build never. What may explain a difference without making it
@@ -8,22 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use crate::format;
-use model::schema::{Campaign, Environment};
+use model::campaign::Campaign;
+use model::schema::Environment;
 
-/// What was found.
+/// The differences that were found.
 #[derive(Debug, Default, PartialEq)]
 pub struct Conditions {
-    /// Why the campaigns are not compared, a line each; empty where they are.
+    /// The reasons for which the campaigns are not compared, a line each; empty where they are.
     pub refusals: Vec<String>,
-    /// What may explain differences, a sentence each.
+    /// Facts that may explain differences, a sentence each.
     pub warnings: Vec<String>,
 }
 
-/// What to do about another machine.
+/// The way round another machine.
 const ADVICE: &str = "--across-machines compares them all the same";
 
-/// Looks at what the figures of `base` and `new` were measured under. Nothing in it needs their cells, so that a campaign can be
-/// looked at before it is measured.
+/// Looks at what the figures of `base` and `new` were measured under. Nothing in it needs their rounds, so that a
+/// campaign can be looked at before it is measured.
 pub fn of(base: &Campaign, new: &Campaign, options: &Options) -> Conditions {
     let mut conditions = Conditions::default();
     let (there, here) = (&base.environment, &new.environment);
@@ -86,14 +87,15 @@ fn map_differences(
         .collect()
 }
 
-/// What was asked for in another way, or by another program.
+/// Everything that was asked for in another way, or by another program.
 fn setting_differences(base: &Campaign, new: &Campaign) -> Vec<String> {
     let (there, here) = (&base.environment, &new.environment);
     let (planned, plans) = (&base.plan.scenario, &new.plan.scenario);
-    let extent = |campaign: &Campaign| if campaign.quick { "quick" } else { "whole" };
-    let timing = |campaign: &Campaign| {
-        let timing = campaign.plan.scenario.timing;
-        format!("{} s, {} s and {} s", timing.warmup_s, timing.capacity_s, timing.latency_s)
+    let length = |campaign: &Campaign| format!("{:?}", campaign.length).to_lowercase();
+    let rounds = |campaign: &Campaign| {
+        let rounds = campaign.plan.scenario.rounds;
+        let starts = format::plural(rounds.starts as usize, "start");
+        format!("{starts}, {} s per point, slices of {} s", rounds.point_s, rounds.slice_s)
     };
     let facts = [
         differs("host", &there.host, &here.host),
@@ -101,8 +103,8 @@ fn setting_differences(base: &Campaign, new: &Campaign) -> Vec<String> {
         differs("muxbench", &base.muxbench_version, &new.muxbench_version),
         differs("compiler", &there.rustc_version, &here.rustc_version),
         differs("scenario", &planned.name, &plans.name),
-        differs("extent", extent(base), extent(new)),
-        differs("length of warm-up, capacity and latency windows", &timing(base), &timing(new)),
+        differs("length", &length(base), &length(new)),
+        differs("rounds", &rounds(base), &rounds(new)),
     ];
     let commands = plans.servers.iter().filter_map(|server| {
         let before = planned.servers.iter().find(|known| known.name == server.name)?;
@@ -114,17 +116,19 @@ fn setting_differences(base: &Campaign, new: &Campaign) -> Vec<String> {
         .flatten()
         .chain(map_differences("setting", &there.sysctls, &here.sysctls))
         .chain(commands)
-        .chain(interrupted.map(|(side, _)| format!("{side} was interrupted: it lacks planned cells")))
+        .chain(interrupted.map(|(side, _)| format!("{side} was interrupted: it lacks planned starts")))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::rounds::testing::{Behaviour, Shape};
+    use model::campaign::Length;
 
     fn conditions(change: impl Fn(&mut Campaign), across_machines: bool) -> Conditions {
-        let base = testing::realistic_of(&["poll"]);
+        let base =
+            Shape { starts: 2, rounds: 1, ..Shape::of(&["poll"]) }.campaign(|_, _| Behaviour::default());
         let mut new = base.clone();
         change(&mut new);
         of(&base, &new, &Options { across_machines, ..Options::default() })
@@ -172,8 +176,8 @@ mod tests {
             |new| {
                 new.environment.host = "bench-02".to_owned();
                 new.muxbench_version = "0.2.0".to_owned();
-                (new.quick, new.complete) = (true, false);
-                new.plan.scenario.timing.capacity_s = 2.0;
+                (new.length, new.complete) = (Length::Quick, false);
+                new.plan.scenario.rounds.point_s = 12.5;
                 new.environment.sysctls.clear();
             },
             false,
@@ -184,10 +188,10 @@ mod tests {
             [
                 "other host: BASE bench-01, NEW bench-02",
                 "other muxbench: BASE 0.1.0, NEW 0.2.0",
-                "other extent: BASE whole, NEW quick",
-                "other length of warm-up, capacity and latency windows: BASE 0.2 s, 1 s and 1 s, NEW 0.2 s, 2 s and 1 s",
+                "other length: BASE default, NEW quick",
+                "other rounds: BASE 2 starts, 30 s per point, slices of 0.05 s, NEW 2 starts, 12.5 s per point, slices of 0.05 s",
                 "other setting net.core.somaxconn: BASE 4096, NEW absent",
-                "NEW was interrupted: it lacks planned cells",
+                "NEW was interrupted: it lacks planned starts",
             ]
         );
     }

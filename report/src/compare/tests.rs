@@ -1,372 +1,382 @@
 use super::*;
-use crate::testing::{self, Shape, point};
-use model::schema::{CellStatus, ResultFile};
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use crate::rounds::testing::{Behaviour, DEFAULT, Shape, decoded};
+use model::schema::Exclude;
 
-/// "epoll-lt", "epoll-et" and "poll" at two points; each figure varies from repeat to repeat by some percent, another way with
-/// each seed, and those of `slow` are `factor` times worse.
-fn campaign(seed: u64, repeats: u32, slow: &str, factor: f64) -> Campaign {
-    let points = [point("idle-scaling", 100, 10), point("idle-scaling", 10_000, 10)];
-    let random = std::cell::RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed));
-    testing::campaign(&["epoll-lt", "epoll-et", "poll"], &points, repeats, |name, _, _| {
-        let noise = || 1.0 + 0.1 * random.borrow_mut().random::<f64>();
-        let worse = if name == slow { factor } else { 1.0 };
-        Shape {
-            p50_ns: 30_000.0 * noise() * worse,
-            cpu_ns: 7_000.0 * noise() * worse,
-            echoes_per_s: 120_000.0 / noise() / worse,
-            ..Shape::default()
-        }
+const CANDIDATES: [&str; 3] = ["epoll-lt", "epoll-et", "poll"];
+
+/// "epoll-lt" as the reference, "epoll-et" and "poll" at two points.
+fn shape(seed: u64) -> Shape {
+    let points = [100, 10_000].map(|connections| Point::new("idle-scaling", connections, 10));
+    Shape { points: points.into(), seed, rounds: 12, ..Shape::of(&CANDIDATES) }
+}
+
+/// A campaign in which `slow` is `factor` times worse by every figure than the others.
+fn campaign(seed: u64, slow: &str, factor: f64) -> Campaign {
+    shape(seed).campaign(|name, _| match name == slow {
+        true => Behaviour::times(factor, 1.0 / factor, factor),
+        false => Behaviour::default(),
     })
 }
 
-fn compared(base: &Campaign, new: &Campaign, options: &Options) -> Result<Comparison, Refused> {
-    compare(Source { name: "base.json", campaign: base }, Source { name: "new.json", campaign: new }, options)
+fn compared(base: &Campaign, new: &Campaign, fail_above: Option<f64>) -> Result<Comparison, Refused> {
+    let [(base, before), (new, after)] = [base, new].map(|campaign| decoded(campaign.clone()));
+    let base = Source { name: "base.json", campaign: &base, histograms: &before };
+    let new = Source { name: "new.json", campaign: &new, histograms: &after };
+    compare(base, new, &Options { across_machines: false, fail_above })
 }
 
-fn gate(most: f64) -> Options {
-    Options { fail_above: Some(most), ..Options::default() }
+fn gate(comparison: &Comparison) -> Gate {
+    Gate::of(comparison.fail_above, &comparison.comparisons, &comparison.missing)
 }
 
-fn of<'a>(comparison: &'a Comparison, contender: &str, figure: MainFigure) -> Vec<&'a Compared> {
-    comparison.comparisons.iter().filter(|one| one.contender == contender && one.figure == figure).collect()
+fn of<'a>(comparison: &'a Comparison, candidate: &str, metric: &str) -> Vec<&'a Compared> {
+    comparison.comparisons.iter().filter(|one| one.candidate == candidate && one.metric == metric).collect()
 }
+
+const DECIDING: [&str; 3] = ["response_p50", "throughput", "cpu"];
 
 #[test]
-fn two_campaigns_of_the_same_thing_tie_nearly_everywhere() {
-    let (mut different, mut cases) = (0, 0);
-    for seed in 0..40 {
-        let comparison =
-            compared(&campaign(2 * seed, 6, "", 1.0), &campaign(2 * seed + 1, 6, "", 1.0), &gate(0.1))
-                .expect("comparable");
-        assert_eq!(comparison.failed(), 0, "{comparison:?}");
-        let told_apart = told_apart(&comparison).expect("verdicts");
-        (different, cases) = (different + told_apart.hits, cases + told_apart.cases);
+fn the_same_campaign_twice_differs_by_nothing_and_passes_the_strictest_gate() {
+    let campaign = campaign(1, "", 1.0);
+    let comparison = compared(&campaign, &campaign, Some(0.0)).expect("comparable");
+    assert_eq!(gate(&comparison), Gate::Passed);
+    assert!(!comparison.comparisons.is_empty() && comparison.missing.is_empty());
+    for one in &comparison.comparisons {
+        let ratio = one.ratio.expect("two campaigns of six starts");
+        assert!((ratio.value - 1.0).abs() < 1e-9 && !is_difference(one), "{one:?}");
     }
-    // p50, p99 and the rest of 3 contenders at 2 points.
-    assert_eq!(cases, 40 * 24);
-    let rate = Proportion::of(different, cases).expect("cases");
-    println!("told apart: {rate:?}");
-    assert!(rate.low <= 0.05, "{rate:?}");
+    assert_eq!(comparison.twin.expect("twins").hits, 0);
 }
 
 #[test]
-fn a_contender_slower_by_thirty_percent_is_worse_in_every_figure_and_the_others_are_not() {
-    let (base, new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "epoll-et", 1.3));
-    let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
-    for figure in MainFigure::ALL {
-        for one in of(&comparison, "epoll-et", figure) {
-            assert_eq!((one.verdict, one.fails), (ComparedVerdict::Worse, true), "{one:?}");
-        }
-    }
-    assert_eq!(comparison.failed(), 8);
-    assert!(comparison.comparisons.iter().filter(|one| one.fails).all(|one| one.contender == "epoll-et"));
-    assert_eq!(page::outcome(&comparison), "8 of 24 figures are worse by more than 10%");
-    let turned = compared(&new, &base, &gate(0.1)).expect("comparable");
-    assert_eq!(turned.failed(), 0);
-    assert!(
-        of(&turned, "epoll-et", MainFigure::Capacity)
-            .iter()
-            .all(|one| one.verdict == ComparedVerdict::Better)
-    );
-}
-
-#[test]
-fn the_gate_looks_at_the_end_of_the_interval_and_not_at_its_middle() {
-    let (base, new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "poll", 1.3));
-    let comparison = compared(&base, &new, &gate(0.29)).expect("comparable");
-    let p50 = of(&comparison, "poll", MainFigure::ResponseP50)[0];
-    let ratio = p50.ratio.expect("a ratio");
-    assert!(ratio.value > 1.25 && ratio.low < 1.29, "{ratio:?}");
-    assert_eq!((p50.verdict, p50.fails), (ComparedVerdict::Worse, false));
-    let without = compared(&base, &new, &Options::default()).expect("comparable");
-    assert_eq!(without.failed(), 0, "nothing fails unless that was asked for");
-}
-
-#[test]
-fn what_a_machine_does_to_all_is_told_and_cancels_out_beside_a_yardstick() {
-    let base = campaign(1, 6, "", 1.0);
-    let mut new = campaign(2, 6, "poll", 1.3);
-    // Between the two the machine became half as fast; within NEW the contenders are as before, but for one.
-    for cell in &mut new.cells {
-        let slower = 2.0;
-        if let Some(response) = cell.latency.as_mut().and_then(|phase| phase.load.response.as_mut()) {
-            response.p50_ns = response.p50_ns.map(|ns| (ns as f64 * slower) as u64);
-            response.p99_ns = response.p99_ns.map(|ns| (ns as f64 * slower) as u64);
-        }
-        if let Some(phase) = &mut cell.capacity {
-            phase.usage.server.cpu_s *= slower;
-        }
-    }
-    let plain = compared(&base, &new, &gate(0.1)).expect("comparable");
-    assert!(plain.failed() > 12);
-    assert!(!page::text(&plain).contains("rather the machine"), "six ratios a figure are too few to say so");
-    let options = Options { relative_to: Some("epoll-lt".to_owned()), ..gate(0.1) };
-    let relative = compared(&base, &new, &options).expect("comparable");
-    assert!(of(&relative, "epoll-lt", MainFigure::ResponseP50).is_empty());
-    assert!(relative.comparisons.iter().filter(|one| one.fails).all(|one| one.contender == "poll"));
-    assert_eq!(of(&relative, "poll", MainFigure::ServerCpu).iter().filter(|one| one.fails).count(), 2);
-    let unknown = Options { relative_to: Some("select".to_owned()), ..Options::default() };
-    let refused = compared(&base, &new, &unknown).expect_err("no such contender");
-    assert_eq!(
-        refused.to_string(),
-        "--relative-to select: not a contender of both campaigns, which have epoll-et, epoll-lt and poll"
-    );
-}
-
-#[test]
-fn a_lower_bound_is_compared_only_in_the_direction_in_which_it_proves_something() {
-    let figure = |base_is_bound: bool, new_is_bound: bool, factor: f64| {
-        let (mut base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "poll", factor));
-        for (campaign, is_bound) in [(&mut base, base_is_bound), (&mut new, new_is_bound)] {
-            campaign.cells.iter_mut().filter_map(|cell| cell.capacity.as_mut()).for_each(|phase| {
-                phase.is_capacity = !is_bound;
-            });
-        }
-        let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
-        let poll = of(&comparison, "poll", MainFigure::Capacity)[0].clone();
-        (poll.verdict, poll.fails)
+fn what_is_eight_percent_slower_fails_a_gate_of_five_and_passes_one_of_twenty() {
+    let (base, new) = (campaign(1, "", 1.0), campaign(2, "epoll-et", 1.08));
+    // Rounds of little noise, so that five percent can be seen.
+    let calm = |seed: u64, slow: f64| {
+        Shape { starts: 10, rounds: 30, ..shape(seed) }.campaign(|name, _| {
+            let of = if name == "epoll-et" {
+                Behaviour::times(slow, 1.0 / slow, slow)
+            } else {
+                Behaviour::default()
+            };
+            Behaviour { noise: 0.01, ..of }
+        })
     };
-    assert_eq!(figure(true, false, 1.5), (ComparedVerdict::Worse, true));
-    assert_eq!(figure(true, false, 0.5), (ComparedVerdict::NotComparable, false));
-    assert_eq!(figure(false, true, 0.5), (ComparedVerdict::Better, false));
-    assert_eq!(figure(false, true, 1.5), (ComparedVerdict::NotComparable, false));
-    assert_eq!(figure(true, true, 1.5), (ComparedVerdict::NotComparable, false));
+    let (steady, slower) = (calm(1, 1.0), calm(2, 1.08));
+    let strict = compared(&steady, &slower, Some(0.05)).expect("comparable");
+    assert_eq!(gate(&strict), Gate::Worse);
+    assert!(strict.comparisons.iter().filter(|one| one.fails).all(|one| one.candidate == "epoll-et"));
+    for metric in DECIDING {
+        assert!(of(&strict, "epoll-et", metric).iter().any(|one| one.fails), "{metric}");
+    }
+    assert_eq!(gate(&compared(&steady, &slower, Some(0.2)).expect("comparable")), Gate::Passed);
+    assert_eq!(gate(&compared(&slower, &steady, Some(0.05)).expect("comparable")), Gate::Passed, "better");
+    assert_eq!(
+        gate(&compared(&base, &new, None).expect("comparable")),
+        Gate::Passed,
+        "unless that was asked"
+    );
+    assert!(page::outcome(&strict).ends_with("surely worse by more than 5%"), "{}", page::outcome(&strict));
 }
 
 #[test]
-fn points_under_another_load_are_not_comparable_and_others_are_named() {
-    let base = campaign(1, 6, "", 1.0);
-    let mut new = campaign(2, 6, "", 1.0);
-    new.plan.scenario.load.rate_per_s = 4_000.0;
-    new.plan.points[0].connections = 200;
-    let comparison = compared(&base, &new, &Options::default()).expect("one point is the same");
-    let reason = of(&comparison, "poll", MainFigure::ResponseP99)[0].reason.clone();
-    assert_eq!(reason.as_deref(), Some("other rate: BASE 20k requests/s, NEW 4k requests/s"));
-    let capacity = of(&comparison, "poll", MainFigure::Capacity)[0];
-    assert_ne!(capacity.verdict, ComparedVerdict::NotComparable, "it does not depend on the rate");
-    assert_eq!(comparison.not_paired[0], "epoll-lt at 200 × 10 (idle-scaling): only in NEW");
-    assert_eq!(comparison.not_paired.len(), 3);
-    // Of each contender the point, and at the other point p50 and p99.
-    assert_eq!(comparison.missing.len(), 3 + 3 * 2);
-    assert_eq!(comparison.missing[0].reason, "NEW does not measure at such a point");
-    assert_eq!(comparison.missing[3].reason, "other rate: BASE 20k requests/s, NEW 4k requests/s");
-    new.plan.points.truncate(1);
-    let refused = compared(&base, &new, &Options::default()).expect_err("nothing is the same");
-    assert_eq!(refused.0, ["nothing to compare: no contender at a point that both campaigns have"]);
+fn what_is_too_wide_is_not_called_worse() {
+    let noisy = |seed: u64, slow: f64| {
+        Shape { starts: 3, rounds: 4, ..shape(seed) }.campaign(|name, _| {
+            let of =
+                if name == "poll" { Behaviour::times(slow, 1.0 / slow, slow) } else { Behaviour::default() };
+            Behaviour { noise: 0.3, ..of }
+        })
+    };
+    let comparison = compared(&noisy(1, 1.0), &noisy(2, 1.08), Some(0.05)).expect("comparable");
+    assert_eq!(gate(&comparison), Gate::Passed);
+    for one in DECIDING.iter().flat_map(|metric| of(&comparison, "poll", metric)) {
+        assert_eq!(one.verdict, ComparedVerdict::NotDistinguishable, "{one:?}");
+    }
 }
 
-/// The contender, the figure and the reason of something that is missing.
-type Told = (String, Option<MainFigure>, String);
-
-/// Everything that a gate of 10 % finds missing in `new`: contender, figure and reason of each, and the lines about it.
-fn missing(base: &Campaign, new: &Campaign) -> (Vec<Told>, Vec<String>) {
-    let comparison = compared(base, new, &gate(0.1)).expect("comparable");
-    let text = page::text(&comparison);
-    let lines = text.lines().filter(|line| line.starts_with("missing in NEW: ")).map(str::to_owned).collect();
-    let missing = comparison.missing.into_iter();
-    (missing.map(|one| (one.contender, one.figure, one.reason)).collect(), lines)
+#[test]
+fn the_drift_of_the_host_cancels_and_the_reference_s_own_decides_nothing() {
+    let base = campaign(1, "", 1.0);
+    // Between the two the host became half as fast.
+    let new = shape(2).campaign(|_, _| Behaviour::times(2.0, 0.5, 2.0));
+    let comparison = compared(&base, &new, Some(0.1)).expect("comparable");
+    assert_eq!(gate(&comparison), Gate::Passed);
+    let reference = of(&comparison, "epoll-lt", "throughput");
+    assert_eq!(reference.len(), 2, "once at each point");
+    for one in reference {
+        let ratio = one.ratio.expect("levels").value;
+        assert!(
+            (0.45..0.55).contains(&ratio) && !one.drift_cancelled && !one.decides && !one.fails,
+            "{one:?}"
+        );
+    }
+    assert!(page::text(&comparison).contains("epoll-lt (reference, drift not cancelled)"));
 }
 
-/// Takes `contender` out of a campaign, for a reason or none.
-fn leave_out(campaign: &mut Campaign, contender: &str, reason: Option<&str>) {
-    campaign.plan.scenario.mechanisms.retain(|name| name != contender);
-    campaign.cells.retain(|cell| cell.mechanism != contender);
-    campaign.plan.scenario.excludes.extend(reason.map(|reason| model::schema::Exclude {
-        mechanism: contender.to_owned(),
+#[test]
+fn two_campaigns_of_the_same_thing_are_seldom_told_apart() {
+    let (mut hits, mut cases, mut failed) = (0, 0, 0);
+    for seed in 0..8 {
+        let comparison = compared(&campaign(2 * seed, "", 1.0), &campaign(2 * seed + 1, "", 1.0), Some(0.1))
+            .expect("comparable");
+        failed += usize::from(gate(&comparison) != Gate::Passed);
+        for metric in DECIDING {
+            for at in [100, 10_000] {
+                let family = ["epoll-et", "poll"].map(|name| of(&comparison, name, metric));
+                let here = family.iter().flatten().filter(|one| one.point.connections == at);
+                hits += u64::from(here.into_iter().any(|one| is_difference(one)));
+                cases += 1;
+            }
+        }
+    }
+    let rate = Proportion::of(hits, cases).expect("cases");
+    println!("families told apart: {rate:?}");
+    assert_eq!((cases, failed), (48, 0));
+    assert!(rate.interval.low <= 0.05, "{rate:?}");
+}
+
+#[test]
+fn a_saturation_that_is_new_is_worse_and_one_that_is_gone_better() {
+    let base = campaign(1, "", 1.0);
+    let saturated = shape(2).campaign(|name, point| Behaviour {
+        keeps_up: if name == "poll" && point.connections == 10_000 { 0.6 } else { 1.0 },
+        ..Behaviour::default()
+    });
+    let comparison = compared(&base, &saturated, Some(5.0)).expect("comparable");
+    assert_eq!(gate(&comparison), Gate::Worse);
+    let failing: Vec<&Compared> = comparison.comparisons.iter().filter(|one| one.fails).collect();
+    assert_eq!(failing.len(), 1, "{failing:?}");
+    assert_eq!((failing[0].candidate.as_str(), failing[0].metric.as_str()), ("poll", "response_p50"));
+    assert_eq!(
+        page::line(failing[0]),
+        "poll at 10k × 10 (idle-scaling): response p50 saturated: 600 of 1k requests/s"
+    );
+    let turned = compared(&saturated, &base, Some(5.0)).expect("comparable");
+    assert_eq!(gate(&turned), Gate::Passed, "{:?}", turned.missing);
+    assert!(of(&turned, "poll", "response_p50").iter().any(|one| one.verdict == ComparedVerdict::Better));
+    let both = compared(&saturated, &saturated, Some(5.0)).expect("comparable");
+    assert_eq!(gate(&both), Gate::Passed, "it is a result of both: {:?}", both.missing);
+}
+
+#[test]
+fn where_the_generator_was_full_a_ratio_proves_something_in_one_direction_alone() {
+    let full = |seed: u64, name: &'static str, factor: f64| {
+        shape(seed).campaign(|candidate, _| Behaviour {
+            generator_busy: if candidate == name { 0.99 } else { 0.7 },
+            throughput_per_s: if candidate == "poll" { 120_000.0 * factor } else { 120_000.0 },
+            ..Behaviour::default()
+        })
+    };
+    let of_poll = |base: &Campaign, new: &Campaign| {
+        let comparison = compared(base, new, Some(0.1)).expect("comparable");
+        let first = of(&comparison, "poll", "throughput")[0];
+        (first.verdict, gate(&comparison))
+    };
+    let plain = campaign(1, "", 1.0);
+    use ComparedVerdict::{Better, NotComparable, Worse};
+    // What was at least so much, and is less now, is worse by at least that; what is at least so much now may be more.
+    assert_eq!(of_poll(&full(1, "poll", 1.0), &full(2, "", 0.7)), (Worse, Gate::Worse));
+    assert_eq!(of_poll(&plain, &full(2, "poll", 0.7)), (NotComparable, Gate::Undecided));
+    assert_eq!(of_poll(&plain, &full(2, "poll", 1.4)), (Better, Gate::Passed));
+    assert_eq!(of_poll(&full(1, "poll", 1.0), &full(2, "", 1.4)), (NotComparable, Gate::Passed));
+    // The same of the reference, the other way round.
+    assert_eq!(of_poll(&plain, &full(2, "epoll-lt", 0.7)), (Worse, Gate::Worse));
+    assert_eq!(of_poll(&full(1, "epoll-lt", 1.0), &full(2, "", 0.7)), (NotComparable, Gate::Undecided));
+}
+
+/// What a gate of 900 % finds missing in `new`: the lines, and the outcome in words.
+fn missing(base: &Campaign, new: &Campaign) -> (Vec<String>, String) {
+    let comparison = compared(base, new, Some(9.0)).expect("comparable");
+    assert_eq!(gate(&comparison), if comparison.missing.is_empty() { Gate::Passed } else { Gate::Undecided });
+    let lines = missing::lines(&comparison.missing);
+    assert!(lines.iter().all(|line| page::markdown(&comparison).contains(&grid_text(line))));
+    (lines, page::outcome(&comparison))
+}
+
+fn grid_text(line: &str) -> String {
+    format!("- {}\n", crate::grid::markdown(line))
+}
+
+/// Takes `name` out of a campaign, for a reason or none.
+fn leave_out(campaign: &mut Campaign, name: &str, reason: Option<&str>) {
+    campaign.plan.scenario.mechanisms.retain(|mechanism| mechanism != name);
+    campaign
+        .plan
+        .points
+        .iter_mut()
+        .flat_map(|point| &mut point.groups)
+        .for_each(|group| group.retain(|one| one != name));
+    campaign.starts.iter_mut().for_each(|start| start.candidates.retain(|one| one.candidate != name));
+    campaign.rounds.iter_mut().for_each(|round| round.slices.retain(|slice| slice.candidate != name));
+    campaign.plan.scenario.excludes.extend(reason.map(|reason| Exclude {
+        mechanism: name.to_owned(),
         reason: reason.to_owned(),
-        ..model::schema::Exclude::default()
+        ..Exclude::default()
     }));
 }
 
 #[test]
-fn whatever_was_left_out_of_the_new_campaign_is_missing_with_the_reason_in_one_line() {
-    let base = campaign(1, 6, "", 1.0);
-    let places = "at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling)";
+fn whatever_was_left_out_is_missing_with_the_reason_in_one_line_and_known_before_anything_is_measured() {
+    let base = campaign(1, "", 1.0);
     for (reason, told) in [
         (Some("this kernel refuses io_uring"), "left out: this kernel refuses io_uring"),
         (None, "NEW was not asked to measure it"),
     ] {
-        let mut new = campaign(2, 6, "", 1.0);
+        let mut new = campaign(2, "", 1.0);
         leave_out(&mut new, "poll", reason);
-        let (missing, lines) = missing(&base, &new);
-        assert_eq!(missing, vec![("poll".to_owned(), None, told.to_owned()); 2]);
-        assert_eq!(lines, [format!("missing in NEW: poll, {places}: {told}")]);
-        assert_eq!(not_planned(&base, &Campaign { cells: Vec::new(), ..new.clone() }), lines, "known before");
-        let (turned, _) = self::missing(&new, &base);
-        assert!(turned.is_empty(), "measuring more is no fault: {turned:?}");
-    }
-    let mut new = campaign(2, 6, "", 1.0);
-    new.plan.scenario.excludes.push(model::schema::Exclude {
-        mechanism: "poll".to_owned(),
-        reason: "takes too long".to_owned(),
-        above_connections: Some(1_000),
-        ..model::schema::Exclude::default()
-    });
-    let (_, lines) = missing(&base, &new);
-    assert_eq!(lines, ["missing in NEW: poll, at 10k × 10 (idle-scaling): left out: takes too long"]);
-}
-
-#[test]
-fn a_campaign_that_has_nothing_of_what_was_measured_is_refused_and_does_not_pass_a_gate() {
-    let (mut base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
-    leave_out(&mut base, "epoll-lt", None);
-    leave_out(&mut base, "epoll-et", None);
-    leave_out(&mut new, "poll", Some("this build does not have it"));
-    let refused = compared(&base, &new, &Options::default()).expect_err("nothing is the same");
-    assert!(refused.0[0].starts_with("nothing to compare: "), "{refused:?}");
-    let (missing, lines) = missing(&base, &new);
-    assert_eq!((missing.len(), lines.len()), (2, 1), "{lines:?}");
-    let comparison = compared(&base, &new, &gate(0.1)).expect("the gate has an answer");
-    assert_eq!(
-        page::outcome(&comparison),
-        "no figure could be compared; NEW measured less than BASE: it lacks poll at 2 points"
-    );
-}
-
-#[test]
-fn a_server_that_no_longer_works_is_missing_with_what_became_of_it() {
-    let base = campaign(1, 6, "", 1.0);
-    let mut new = base.clone();
-    let broken: Vec<usize> = (0..new.cells.len()).filter(|at| new.cells[*at].mechanism == "poll").collect();
-    broken.into_iter().for_each(|at| testing::spoil(&mut new, at, CellStatus::Failed, "the server died"));
-    let (missing_now, lines) = missing(&base, &new);
-    assert!(missing_now.iter().all(|(name, figure, _)| name == "poll" && figure.is_none()));
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].ends_with(": none of its 6 cells is valid: the server died"), "{lines:?}");
-    assert!(missing(&new, &base).0.is_empty(), "a server that works again is no fault");
-    let markdown = page::markdown(&compared(&base, &new, &gate(0.1)).expect("comparable"));
-    assert!(markdown.contains("\n- missing in NEW: poll, at "), "{markdown}");
-
-    let mut interrupted = base.clone();
-    interrupted.complete = false;
-    interrupted.cells.retain(|cell| cell.point.connections == 100);
-    let (missing, lines) = missing(&base, &interrupted);
-    assert_eq!((missing.len(), lines.len()), (3, 3));
-    assert!(lines.iter().all(|line| line.ends_with(": NEW was interrupted before it")), "{lines:?}");
-}
-
-#[test]
-fn a_figure_that_is_gone_is_missing_and_so_is_one_with_too_few_repeats() {
-    let base = campaign(1, 6, "", 1.0);
-    let mut new = campaign(2, 6, "", 1.0);
-    for cell in new.cells.iter_mut().filter(|cell| cell.mechanism == "poll") {
-        match cell.point.connections {
-            100 => cell.capacity = None,
-            _ if cell.repeat >= 2 => {
-                let response = cell.latency.as_mut().and_then(|phase| phase.load.response.as_mut());
-                response.expect("open loop").p99_ns = None;
-            }
-            _ => {}
+        if reason.is_some() {
+            new.plan.scenario.mechanisms.push("poll".to_owned());
         }
+        let (lines, outcome) = missing(&base, &new);
+        let expected = format!("missing: poll, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): {told}");
+        assert_eq!(lines, [expected]);
+        assert!(outcome.ends_with("; NEW measured less than BASE: it lacks poll at 2 points"), "{outcome}");
+        let planned = Campaign { starts: Vec::new(), rounds: Vec::new(), ..new.clone() };
+        let (base, before) = decoded(base.clone());
+        let after = Histograms::default();
+        let source = Source { name: "base", campaign: &base, histograms: &before };
+        let new_source = Source { name: "-", campaign: &planned, histograms: &after };
+        assert_eq!(prospect(source, new_source, &Options::default()).expect("comparable"), lines);
+        assert!(missing(&new, &base).0.is_empty(), "measuring more is no fault");
     }
-    let (missing, lines) = missing(&base, &new);
-    let gone = "no valid repeat has it".to_owned();
-    let few = "too few valid repeats have it: 2, and BASE 6".to_owned();
-    assert_eq!(
-        missing,
-        [
-            ("poll".to_owned(), Some(MainFigure::Capacity), gone.clone()),
-            ("poll".to_owned(), Some(MainFigure::ServerCpu), gone),
-            ("poll".to_owned(), Some(MainFigure::ResponseP99), few),
-        ]
-    );
-    assert_eq!(
-        lines[2],
-        "missing in NEW: poll, response p99, at 10k × 10 (idle-scaling): too few valid repeats have it: 2, and BASE 6"
-    );
-}
-
-#[test]
-fn a_yardstick_that_is_gone_leaves_every_figure_without_a_verdict_and_the_gate_shut() {
-    let (base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
-    leave_out(&mut new, "epoll-lt", Some("this build does not have it"));
-    let options = Options { relative_to: Some("epoll-lt".to_owned()), ..gate(0.1) };
-    let comparison = compared(&base, &new, &options).expect("the gate has an answer");
-    assert_eq!(comparison.compared(), 0);
-    // The yardstick at two points, and four figures of the two others at both.
-    assert_eq!(comparison.missing.len(), 2 + 4 * 2 * 2);
-    assert_eq!(comparison.missing[2].reason, "no valid repeat has it that epoll-lt has too");
-}
-
-#[test]
-fn many_things_that_are_missing_of_one_contender_are_one_line() {
-    let base = campaign(1, 6, "", 1.0);
-    let points: Vec<Point> = (1..=8).map(|number| point("idle-scaling", 100 * number, 10)).collect();
-    let lost = |contender: &str, at: usize, reason: String| Missing {
-        contender: contender.to_owned(),
-        point: points[at].clone(),
-        figure: None,
-        reason,
-    };
-    let mut comparison = compared(&base, &base, &gate(0.1)).expect("comparable");
-    comparison.missing = (0..8).map(|at| lost("poll", at, format!("late by {at} ms"))).collect();
-    comparison.missing.extend((0..8).map(|at| lost("select", at, "the server died".to_owned())));
-    let text = page::text(&comparison);
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("missing")).collect();
-    assert_eq!(
-        lines,
-        [
-            "missing in NEW: poll, at 100 × 10 (idle-scaling): late by 0 ms, and 7 more of poll",
-            "missing in NEW: select, at 100 × 10 (idle-scaling), 200 × 10 (idle-scaling), 300 × 10 (idle-scaling) and 5 more: the server died",
-        ]
-    );
-    assert!(page::outcome(&comparison).ends_with("it lacks poll at 8 points, select at 8 points"));
-}
-
-#[test]
-fn a_contender_of_which_nothing_can_be_said_is_named() {
-    let (base, mut new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "", 1.0));
-    let mut base = base;
-    for campaign in [&mut base, &mut new] {
-        campaign.cells.retain(|cell| cell.mechanism != "poll" || cell.repeat < 2);
-    }
-    let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
-    assert!(comparison.missing.is_empty());
-    assert_eq!(comparison.undecided(), ["poll"]);
-    assert_eq!(page::outcome(&comparison), "no figure could be compared of poll");
-}
-
-#[test]
-fn two_repeats_are_too_few_for_any_verdict() {
-    let comparison =
-        compared(&campaign(1, 2, "", 1.0), &campaign(2, 2, "", 1.5), &gate(0.1)).expect("comparable");
-    assert!(comparison.comparisons.iter().all(|one| one.verdict == ComparedVerdict::NotComparable));
-    assert_eq!(page::outcome(&comparison), "no figure could be compared");
-    assert!(page::text(&comparison).contains("too few repeats for an interval"));
-}
-
-#[test]
-fn the_words_say_how_many_differences_chance_gives_and_what_is_worse() {
-    let (mut base, new) = (campaign(1, 6, "", 1.0), campaign(2, 6, "epoll-et", 1.5));
-    base.environment.host = "another|host".to_owned();
-    let comparison = compared(&base, &new, &gate(0.1)).expect("comparable");
-    let text = page::text(&comparison);
+    let mut new = campaign(2, "", 1.0);
+    new.plan.points.truncate(1);
+    new.rounds.retain(|round| round.point == 0);
+    new.starts.retain(|start| start.point == 0);
+    let (lines, _) = missing(&base, &new);
+    assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(
-        text.contains("of two campaigns of the same thing chance alone gives up to 5%, here about 2"),
-        "{text}"
+        lines
+            .iter()
+            .all(|line| line.ends_with("at 10k × 10 (idle-scaling): NEW does not measure at such a point"))
     );
-    assert!(text.contains("warning: other host: BASE another|host, NEW bench-01"), "{text}");
-    assert!(text.ends_with("8 of 24 figures are worse by more than 10%\n"), "{text}");
-    let markdown = page::markdown(&comparison);
-    assert!(markdown.starts_with("**8 of 24 figures are worse by more than 10%**\n"), "{markdown}");
-    assert!(markdown.contains("| **worse than allowed** |"), "{markdown}");
-    assert!(markdown.contains("another\\|host"), "{markdown}");
-    for line in markdown.lines().filter(|line| line.starts_with('|')) {
-        let columns = line.replace("\\|", "").matches('|').count();
-        assert!(columns == 8 || columns == 7, "{line}");
-    }
 }
 
 #[test]
-fn a_comparison_is_a_result_that_the_schema_knows() {
-    let comparison =
-        compared(&campaign(1, 6, "", 1.0), &campaign(2, 3, "", 1.0), &gate(0.1)).expect("comparable");
-    let schema = serde_json::to_value(model::schema::json_schema()).expect("a schema is JSON");
-    let instance =
-        serde_json::to_value(ResultFile::Comparison(comparison.clone())).expect("a result is JSON");
-    assert!(jsonschema::is_valid(&schema, &instance));
-    let read: Comparison = serde_json::from_value(instance).expect("reads back");
-    assert_eq!(read, comparison);
+fn what_became_of_a_server_is_the_reason_why_it_is_missing() {
+    let base = campaign(1, "", 1.0);
+    let mut new = campaign(2, "", 1.0);
+    new.rounds.iter_mut().for_each(|round| round.slices.retain(|slice| slice.candidate != "poll"));
+    let mut interrupted = new.clone();
+    for one in
+        new.starts.iter_mut().flat_map(|start| &mut start.candidates).filter(|one| one.candidate == "poll")
+    {
+        one.failed = Some("the server died".to_owned());
+    }
+    let (lines, _) = missing(&base, &new);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].ends_with(": it failed in 6 of 6 starts: the server died"), "{lines:?}");
+    interrupted.complete = false;
+    assert!(missing(&base, &interrupted).0[0].ends_with(": the run was interrupted before it"));
+    let mut dropped = campaign(2, "", 1.0);
+    dropped.rounds.iter_mut().filter(|round| round.point == 1).for_each(|round| {
+        round.dropped = Some("the generator stood still".to_owned());
+    });
+    let (lines, _) = missing(&base, &dropped);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.ends_with(": no round of it counts: the generator stood still")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_metric_that_is_gone_is_missing() {
+    let base = campaign(1, "", 1.0);
+    let mut new = campaign(2, "", 1.0);
+    let slices = new.rounds.iter_mut().flat_map(|round| &mut round.slices);
+    slices.filter(|slice| slice.candidate == "poll").for_each(|slice| slice.server.wakeups = None);
+    let (lines, _) = missing(&base, &new);
+    assert_eq!(lines.len(), 3, "under each load: {lines:?}");
+    let told = "missing: poll, wake-ups per request, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): NEW has no value of it";
+    assert!(lines.iter().any(|line| line == told), "{lines:?}");
+}
+
+#[test]
+fn another_load_or_another_reference_is_no_comparison() {
+    let base = campaign(1, "", 1.0);
+    let mut new = campaign(2, "", 1.0);
+    for round in new.rounds.iter_mut().filter(|round| round.phase == model::campaign::Phase::Light) {
+        round.rate_per_s = Some(4_000.0);
+    }
+    let comparison = compared(&base, &new, Some(0.1)).expect("throughput is the same");
+    assert_eq!(gate(&comparison), Gate::Undecided);
+    let response = of(&comparison, "poll", "response_p50")[0];
+    assert_eq!(response.reason.as_deref(), Some("other rate: BASE 1k requests/s, NEW 4k requests/s"));
+    assert!(
+        of(&comparison, "poll", "throughput").iter().all(|one| one.verdict != ComparedVerdict::NotComparable)
+    );
+    let mut new = campaign(2, "", 1.0);
+    new.plan.reference = "poll".to_owned();
+    for group in new.plan.points.iter_mut().flat_map(|point| &mut point.groups) {
+        *group = ["poll", "epoll-lt", "epoll-et"].map(str::to_owned).into();
+    }
+    let refused = compared(&base, &new, None).expect_err("nothing is the same");
+    assert!(refused.0[0].starts_with("nothing to compare: "), "{refused:?}");
+    let comparison = compared(&base, &new, Some(0.1)).expect("a gate has an answer");
+    assert_eq!(gate(&comparison), Gate::Undecided);
+    assert!(
+        comparison
+            .missing
+            .iter()
+            .any(|one| one.reason == "NEW compares it with poll, and BASE with epoll-lt")
+    );
+}
+
+#[test]
+fn candidates_that_were_alive_in_other_groups_are_compared_all_the_same() {
+    let base = Shape::of(&DEFAULT).campaign(|_, _| Behaviour::default());
+    let others: Vec<String> = base.plan.points[0].groups[0][1..8].to_vec();
+    let split =
+        Shape { groups: others.chunks(4).map(<[String]>::to_vec).collect(), seed: 2, ..Shape::of(&DEFAULT) };
+    let new = split.campaign(|_, _| Behaviour::default());
+    let comparison = compared(&base, &new, Some(0.5)).expect("comparable");
+    assert_eq!(gate(&comparison), Gate::Passed, "{:?}", comparison.missing);
+    for name in DEFAULT {
+        assert_eq!(of(&comparison, name, "cpu").len(), 1, "{name}");
+    }
+}
+
+/// A campaign against another build, in which `slow` is `factor` times worse than its base.
+fn against_base(slow: &str, factor: f64, noise: f64) -> Campaign {
+    let shape = Shape { starts: 10, rounds: 30, ..shape(3) };
+    let mut campaign = shape.campaign(|name, _| {
+        let of =
+            if name == slow { Behaviour::times(factor, 1.0 / factor, factor) } else { Behaviour::default() };
+        Behaviour { noise, ..of }
+    });
+    // Each candidate beside its own base: the made-up reference is that of all.
+    campaign.plan.reference = "base".to_owned();
+    campaign.plan.against = Some("/old/muxbench".to_owned());
+    campaign
+}
+
+fn held_to_base(campaign: Campaign, most: f64) -> (Gate, Vec<String>) {
+    let (campaign, histograms) = decoded(campaign);
+    against(&Analysis::of(&campaign, &histograms), most)
+}
+
+#[test]
+fn a_build_is_worse_than_its_base_where_the_whole_interval_says_so_and_each_figure_is_a_line() {
+    let (outcome, lines) = held_to_base(against_base("poll", 1.08, 0.01), 0.05);
+    assert_eq!(outcome, Gate::Worse);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("poll at ")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains(": throughput 0.9")), "{lines:?}");
+    assert_eq!(held_to_base(against_base("poll", 1.08, 0.01), 0.2), (Gate::Passed, Vec::new()));
+    assert_eq!(held_to_base(against_base("", 1.0, 0.05), 0.05).0, Gate::Passed);
+}
+
+#[test]
+fn a_build_of_which_no_round_counts_cannot_be_told_from_its_base() {
+    let mut campaign = against_base("", 1.0, 0.05);
+    let of_poll = |slice: &model::campaign::Slice| slice.candidate == "poll";
+    campaign.rounds.iter_mut().for_each(|round| round.slices.retain(|slice| !of_poll(slice)));
+    let (outcome, lines) = held_to_base(campaign.clone(), 0.05);
+    assert_eq!(outcome, Gate::Undecided);
+    let told = "missing: poll, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): there is no round of it";
+    assert_eq!(lines, [told]);
+    campaign.rounds.clear();
+    let (outcome, lines) = held_to_base(campaign, 0.05);
+    assert_eq!((outcome, lines.len()), (Gate::Undecided, 1), "the base has none: {lines:?}");
 }

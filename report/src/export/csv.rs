@@ -1,12 +1,16 @@
-//! One tidy table: a row a figure, so that a table of many runs is their rows one after another, and a filter finds
+//! One tidy table: a row for each figure, so that a table of many runs is their rows one after another, and a filter finds
 //! anything.
 
 use serde::Serialize;
 
 use super::Measure;
 use super::counts::{self, Count};
+use super::series::{self, PLACE};
 use super::spreadsheet;
+use crate::rounds::metrics::{METRICS, Unit};
+use crate::rounds::{Analysis, Comparison, Figure, Shown};
 use model::schema::{Interval, Latency, LoadReport};
+use stats::{Interval as Bounds, Relation};
 
 /// One row. The columns are documented in docs/LOAD-GEN.md.
 #[derive(Serialize)]
@@ -38,6 +42,101 @@ struct Table<'a> {
     length_s: f64,
 }
 
+/// Writes the table of a campaign: a row for each metric of each candidate at each point. Of what is saturated in place of a latency the value is
+/// empty, and the last columns tell.
+pub fn of_campaign(analysis: &Analysis<'_>) -> String {
+    const FIGURE: [&str; 13] = [
+        "metric",
+        "unit",
+        "value",
+        "low",
+        "high",
+        "is_lower_bound",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "relation",
+        "generator_full",
+        "saturated_answered_per_s",
+        "saturated_rate_per_s",
+    ];
+    let campaign = analysis.campaign;
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let head = ["scenario", "started", "reference", "candidate"].into_iter().chain(PLACE).chain(FIGURE);
+    writer.write_record(head).expect("written to memory");
+    for series in series::all(analysis) {
+        let candidate = series.candidate;
+        let names =
+            [&campaign.plan.scenario.name, &campaign.started, &campaign.plan.reference, candidate.name];
+        let place: Vec<String> = PLACE.iter().map(|key| series.place(key)).collect();
+        let texts = names.into_iter().chain(place.iter().map(String::as_str)).map(spreadsheet::text);
+        let texts: Vec<String> = texts.map(std::borrow::Cow::into_owned).collect();
+        for metric in &METRICS {
+            let figure = match candidate.shown(metric) {
+                Shown::Figure(figure) => figure_columns(figure),
+                Shown::Saturated(saturated) => {
+                    let rates = [saturated.answered_per_s, saturated.rate_per_s].map(|rate| rate.to_string());
+                    std::iter::repeat_n(String::new(), 9).chain(rates).collect()
+                }
+                Shown::Absent => continue,
+            };
+            let metric = [metric.key, unit(metric.unit)].map(str::to_owned);
+            writer.write_record(texts.iter().chain(&metric).chain(&figure)).expect("written to memory");
+        }
+    }
+    text(writer)
+}
+
+/// The columns of a figure, from its value on.
+fn figure_columns(figure: &Figure) -> Vec<String> {
+    let ends = |interval: Option<Bounds>| {
+        let end =
+            |end: fn(Bounds) -> f64| interval.map(|interval| end(interval).to_string()).unwrap_or_default();
+        [end(|interval| interval.low), end(|interval| interval.high)]
+    };
+    let of = |text: &dyn Fn(&Comparison) -> String| figure.comparison.as_ref().map(text).unwrap_or_default();
+    let [low, high] = ends(figure.interval);
+    let [ratio_low, ratio_high] = ends(figure.comparison.map(|compared| compared.interval));
+    vec![
+        figure.value.to_string(),
+        low,
+        high,
+        figure.is_lower_bound.to_string(),
+        of(&|compared| compared.ratio.to_string()),
+        ratio_low,
+        ratio_high,
+        of(&|compared| word(compared.relation).to_owned()),
+        of(&|compared| compared.generator_full.to_string()),
+        String::new(),
+        String::new(),
+    ]
+}
+
+fn word(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Below => "below",
+        Relation::Above => "above",
+        Relation::Equal => "equal",
+        Relation::NotDistinguishable => "not-distinguishable",
+    }
+}
+
+/// The unit as the table has it, of what is measured in a campaign.
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Nanoseconds => "ns",
+        Unit::PerSecond => "1/s",
+        Unit::Share => "ratio",
+        Unit::Count => "1",
+        Unit::Bytes => "B",
+    }
+}
+
+fn text(writer: ::csv::Writer<Vec<u8>>) -> String {
+    let bytes = writer.into_inner().expect("written to memory");
+    String::from_utf8(bytes).expect("made of strings")
+}
+
 /// Writes the table of `report`.
 pub fn render(report: &LoadReport) -> String {
     let target = spreadsheet::text(&report.settings.target);
@@ -50,8 +149,7 @@ pub fn render(report: &LoadReport) -> String {
     };
     table.window(report);
     report.intervals.iter().for_each(|interval| table.interval(interval));
-    let bytes = table.writer.into_inner().expect("written to memory");
-    String::from_utf8(bytes).expect("made of strings")
+    text(table.writer)
 }
 
 impl Table<'_> {

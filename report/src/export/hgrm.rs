@@ -1,7 +1,11 @@
 //! The percentile distribution of HdrHistogram, which its plotters read: byte for byte what hdr-histogram-js writes as
 //! `outputPercentileDistribution(5, 1000)`, in microseconds.
 
+use model::campaign::Histograms;
 use model::histogram::{Histogram, SIGNIFICANT_DIGITS};
+
+use super::series::{self, PHASES};
+use crate::rounds::Analysis;
 
 /// Rows from one half of the way to 100 % to the next half of what remains.
 const TICKS_PER_HALF_DISTANCE: f64 = 5.0;
@@ -18,6 +22,20 @@ struct Row {
     percentile: f64,
     /// Samples up to and with that bucket.
     count: u64,
+}
+
+/// The distribution of each candidate at each point under each load, over all its rounds: `epoll-et_10000c_10a_light.hgrm` and its text.
+pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for series in series::all(analysis) {
+        for (phase, load) in PHASES {
+            let responses = series.merged(analysis.campaign, histograms, phase);
+            if !responses.is_empty() {
+                files.push((format!("{}_{load}.hgrm", series.name.replace('/', "_")), render(&responses)));
+            }
+        }
+    }
+    files
 }
 
 /// Writes the distribution of `histogram`.

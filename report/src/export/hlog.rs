@@ -5,11 +5,34 @@
 use std::time::UNIX_EPOCH;
 
 use super::Measure;
+use super::series::{self, PHASES};
+use crate::rounds::Analysis;
+use model::campaign::Histograms;
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadReport};
 
 /// Values in nanoseconds; the column Interval_Max is in milliseconds by convention.
 const NS_PER_UNIT_OF_MAX: f64 = 1e6;
+
+/// Writes a line for each start of each candidate at a point under one load, tagged with the three.
+pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms) -> String {
+    let campaign = analysis.campaign;
+    let mut lines: Vec<(f64, String)> = Vec::new();
+    for series in series::all(analysis) {
+        for (phase, load) in PHASES {
+            let starts = series.responses(campaign, histograms, phase).into_iter();
+            lines.extend(starts.map(|start| {
+                let tag = format!("{}/{load}", series.name);
+                let latency = Latency::of(&start.histogram);
+                (start.began_s, line(&tag, start.began_s, start.ended_s - start.began_s, &latency))
+            }));
+        }
+    }
+    // Readers expect time to run forwards.
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let head = head(&format!("muxbench run {}: response", campaign.plan.scenario.name), &campaign.started);
+    lines.into_iter().fold(head, |text, (_, line)| text + &line)
+}
 
 /// Writes a line a measure for the window, or where the report has intervals, a line an interval for each measure
 /// that intervals have.
@@ -19,21 +42,21 @@ pub fn render(report: &LoadReport) -> Result<String, DecodeError> {
         let in_intervals =
             !report.intervals.is_empty() && matches!(measure, Measure::Response | Measure::Service);
         if let Some(latency) = measure.of(report).filter(|_| !in_intervals) {
-            text += &line(measure.name(), 0.0, report.window_s, latency)?;
+            text += &checked(measure.name(), 0.0, report.window_s, latency)?;
         }
     }
     // Readers expect time to run forwards.
     for interval in &report.intervals {
         if let Some(response) = &interval.response {
-            text += &line(Measure::Response.name(), interval.start_s, interval.length_s, response)?;
+            text += &checked(Measure::Response.name(), interval.start_s, interval.length_s, response)?;
         }
-        text += &line(Measure::Service.name(), interval.start_s, interval.length_s, &interval.service)?;
+        text += &checked(Measure::Service.name(), interval.start_s, interval.length_s, &interval.service)?;
     }
     Ok(text)
 }
 
-/// What stands before the lines: what was measured, and when it began, RFC 3339.
-pub(super) fn head(what: &str, started_at: &str) -> String {
+/// The text before the lines: what was measured, and when it began, RFC 3339.
+fn head(what: &str, started_at: &str) -> String {
     let mut text = "#[Histogram log format version 1.3]\n".to_owned();
     text += &format!("#[{}]\n", one_line(what));
     text += "#[Values in nanoseconds, Interval_Max in milliseconds]\n";
@@ -45,12 +68,16 @@ pub(super) fn head(what: &str, started_at: &str) -> String {
     text + "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
 }
 
-/// One histogram, with the time at which it was recorded, from the begin of the log. A tag has no comma.
-pub(super) fn line(tag: &str, start_s: f64, length_s: f64, latency: &Latency) -> Result<String, DecodeError> {
-    // A damaged histogram must not reach a file that says nothing about it.
+/// A line, of which the histogram is sound: a damaged one must not reach a file that says nothing about it.
+fn checked(tag: &str, start_s: f64, length_s: f64, latency: &Latency) -> Result<String, DecodeError> {
     latency.histogram()?;
+    Ok(line(tag, start_s, length_s, latency))
+}
+
+/// One histogram, with the time at which it was recorded, from the begin of the log. A tag has no comma.
+fn line(tag: &str, start_s: f64, length_s: f64, latency: &Latency) -> String {
     let max = latency.max_ns.unwrap_or(0) as f64 / NS_PER_UNIT_OF_MAX;
-    Ok(format!("Tag={tag},{start_s:.3},{length_s:.3},{max:.3},{}\n", latency.histogram))
+    format!("Tag={tag},{start_s:.3},{length_s:.3},{max:.3},{}\n", latency.histogram)
 }
 
 fn one_line(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! A run of load as metrics: in Prometheus's text format for promtool, a Pushgateway and the textfile collector of node_exporter, or as
+//! A run of load, or a campaign, as metrics: in Prometheus's text format for promtool, a Pushgateway and the textfile collector of node_exporter, or as
 //! OpenMetrics for what asks for that.
 //!
 //! Each measure is a classic histogram (`load_gen_response_seconds`), which can be added over runs, shards and targets,
@@ -9,6 +9,10 @@
 use super::Measure;
 use super::counts::{self, Count};
 use super::exposition::{Dialect, Exposition, Kind, seconds};
+use super::series::{self, PHASES, PLACE, Series};
+use crate::rounds::metrics::{METRICS, Metric, Unit};
+use crate::rounds::{Analysis, Figure, Shown};
+use model::campaign::{Campaign, Histograms};
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadMode, LoadReport};
 
@@ -27,7 +31,158 @@ pub fn render(report: &LoadReport, dialect: Dialect, labels: &[(&str, &str)]) ->
     Ok(exposition.end())
 }
 
+/// Writes the exposition of a campaign: each metric of each candidate at each point, its ratio to the reference, and the responses as histograms.
+pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms, dialect: Dialect) -> String {
+    let campaign = analysis.campaign;
+    let scenario = [("scenario", campaign.plan.scenario.name.as_str())];
+    let mut exposition = Exposition::new(dialect, scenario.into_iter());
+    exposition.campaign(campaign, analysis);
+    let all: Vec<(Labels, Series<'_>)> =
+        series::all(analysis).into_iter().map(|series| (Labels::of(&series), series)).collect();
+    METRICS.iter().for_each(|metric| exposition.metric(metric, &all));
+    exposition.ratios(&all);
+    exposition.saturated(&all);
+    let name = "muxbench_response_seconds";
+    exposition.family(name, Kind::Histogram, "seconds", "Response times of all rounds that count.");
+    for ((labels, series), (phase, load)) in all.iter().flat_map(|one| PHASES.map(|phase| (one, phase))) {
+        let responses = series.merged(campaign, histograms, phase);
+        if !responses.is_empty() {
+            exposition.buckets(name, &labels.with(&[("phase", load)]), &responses);
+        }
+    }
+    exposition.end()
+}
+
+/// What tells a series from others. A label without a value is left out.
+struct Labels(Vec<(&'static str, String)>);
+
+impl Labels {
+    fn of(series: &Series<'_>) -> Self {
+        let place = PLACE.iter().map(|key| (*key, series.place(key)));
+        let all = [("candidate", series.candidate.name.to_owned())].into_iter().chain(place);
+        Self(all.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    fn with<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied()).collect()
+    }
+}
+
+/// The name of a metric's family, its unit where it has one there, and what a value is multiplied by.
+pub(super) fn family(metric: &Metric) -> (String, &'static str, f64) {
+    let key = metric.key;
+    match metric.unit {
+        Unit::Nanoseconds => (format!("muxbench_{key}_seconds"), "seconds", 1e-9),
+        Unit::PerSecond => (format!("muxbench_{key}_per_second"), "", 1.0),
+        Unit::Share => (format!("muxbench_{key}_ratio"), "ratio", 1.0),
+        Unit::Count => {
+            let of = metric.denominator.split(' ').next().unwrap_or_default();
+            (format!("muxbench_{key}_per_{of}"), "", 1.0)
+        }
+        Unit::Bytes => (format!("muxbench_{key}"), "", 1.0),
+    }
+}
+
 impl Exposition {
+    fn campaign(&mut self, campaign: &Campaign, analysis: &Analysis<'_>) {
+        let machine = &campaign.environment;
+        let seed = campaign.plan.seed.to_string();
+        let length = format!("{:?}", campaign.length).to_lowercase();
+        self.family("muxbench_campaign", Kind::Info, "", "What was measured, and where.");
+        let labels = [
+            ("started", campaign.started.as_str()),
+            ("version", &campaign.muxbench_version),
+            ("profile", &machine.profile),
+            ("host", &machine.host),
+            ("kernel", &machine.kernel),
+            ("processor", &machine.processor),
+            ("reference", &campaign.plan.reference),
+            ("length", &length),
+            ("seed", &seed),
+        ];
+        self.sample("muxbench_campaign_info", &labels, 1);
+        self.family("muxbench_rounds", Kind::Gauge, "", "Rounds by whether they count.");
+        let dropped = analysis.dropped.rounds;
+        for (state, rounds) in [("counted", analysis.dropped.of - dropped), ("dropped", dropped)] {
+            self.sample("muxbench_rounds", &[("state", state)], rounds);
+        }
+    }
+
+    /// One metric of all series: its value, and the ends of its 95 % interval.
+    fn metric(&mut self, metric: &Metric, all: &[(Labels, Series<'_>)]) {
+        let shown = |series: &Series<'_>| match series.candidate.shown(metric) {
+            Shown::Figure(figure) => Some(*figure),
+            Shown::Saturated(_) | Shown::Absent => None,
+        };
+        let figures: Vec<(&Labels, Figure)> =
+            all.iter().filter_map(|(labels, series)| Some((labels, shown(series)?))).collect();
+        if figures.is_empty() {
+            return;
+        }
+        let (name, unit, scale) = family(metric);
+        let per = if metric.denominator.is_empty() {
+            String::new()
+        } else {
+            format!(" per {}", metric.denominator)
+        };
+        let help = format!("{}: {}{per}, with its 95% interval.", metric.name, metric.numerator);
+        self.family(&name, Kind::Gauge, unit, &help);
+        for (labels, figure) in &figures {
+            self.ends(&name, labels, &[], (figure.value, figure.interval), scale);
+        }
+        if figures.iter().any(|(_, figure)| figure.is_lower_bound) {
+            let name = format!("muxbench_{}_is_lower_bound", metric.key);
+            self.family(&name, Kind::Gauge, "", "Whether the generator was full too: 1 or 0.");
+            for (labels, figure) in &figures {
+                self.sample(&name, &labels.with(&[]), u8::from(figure.is_lower_bound));
+            }
+        }
+    }
+
+    fn ratios(&mut self, all: &[(Labels, Series<'_>)]) {
+        let name = "muxbench_ratio_to_reference";
+        self.family(
+            name,
+            Kind::Gauge,
+            "",
+            "Ratio to the reference by a metric, with its simultaneous 95% interval.",
+        );
+        for (labels, series) in all {
+            for (metric, figure) in series.figures() {
+                if let Some(compared) = figure.comparison {
+                    let of = (compared.ratio, Some(compared.interval));
+                    self.ends(name, labels, &[("metric", metric.key)], of, 1.0);
+                }
+            }
+        }
+    }
+
+    /// Three samples, of which the last two are of a value with an interval.
+    fn ends(
+        &mut self,
+        name: &str,
+        labels: &Labels,
+        more: &[(&str, &str)],
+        (value, interval): (f64, Option<stats::Interval>),
+        scale: f64,
+    ) {
+        let ends = interval.map(|interval| [("low", interval.low), ("high", interval.high)]);
+        for (of, value) in [("value", value)].into_iter().chain(ends.into_iter().flatten()) {
+            self.sample(name, &labels.with(&[more, &[("of", of)]].concat()), value * scale);
+        }
+    }
+
+    fn saturated(&mut self, all: &[(Labels, Series<'_>)]) {
+        let name = "muxbench_saturated";
+        self.family(name, Kind::Gauge, "", "Whether the candidate is saturated at the rate: 1 or 0.");
+        for ((labels, series), (phase, load)) in
+            all.iter().flat_map(|one| [PHASES[1], PHASES[2]].map(|phase| (one, phase)))
+        {
+            let is_saturated = series.candidate.saturation(Some(phase)).is_some();
+            self.sample(name, &labels.with(&[("phase", load)]), u8::from(is_saturated));
+        }
+    }
+
     fn run(&mut self, report: &LoadReport) {
         let settings = &report.settings;
         self.family("load_gen_run", Kind::Info, "", "What was asked for.");

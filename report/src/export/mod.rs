@@ -1,16 +1,19 @@
-//! Results in the formats that other tools read: here a run of load, in [`campaign`] a whole campaign. A result goes in, text comes
-//! out; the same result gives the same bytes every time.
+//! Results in the formats that other tools read: a run of load, or a campaign. A result goes in, text comes out; the same result gives the
+//! same bytes every time. Each format is written in one place.
 
-pub mod campaign;
 mod counts;
 mod csv;
 mod exposition;
 mod hgrm;
 mod hlog;
 mod metrics;
+mod series;
 mod spreadsheet;
+mod trackers;
 
 use self::exposition::Dialect;
+use crate::rounds::Analysis;
+use model::campaign::Histograms;
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadReport, ResultFile};
 
@@ -61,11 +64,12 @@ impl Measure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Percentile distribution of HdrHistogram, in microseconds; of the response time, or in closed loop the service
-    /// time, unless it says which.
+    /// time, unless it says which. Of a campaign a file for each candidate, point and load.
     Hgrm(Option<Measure>),
-    /// Interval log of HdrHistogram: a line an interval and measure, whole histograms in nanoseconds.
+    /// Interval log of HdrHistogram, whole histograms in nanoseconds: a line for each interval and measure, of a campaign for each
+    /// candidate, point, load and start.
     Hlog,
-    /// One table with a row a figure.
+    /// One table with a row for each figure.
     Csv,
     /// Prometheus's text format, which promtool, a Pushgateway and the textfile collector of node_exporter read.
     Prometheus,
@@ -73,14 +77,36 @@ pub enum Format {
     OpenMetrics,
     /// The report itself, as `results/schema.json` says.
     Json,
+    /// Two files of a campaign for github-action-benchmark, one for each direction.
+    GithubBenchmark,
+    /// Bencher Metric Format, of a campaign.
+    Bmf,
 }
 
-/// Why a report could not be exported.
+/// What a format makes of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exported {
+    /// One text.
+    One(String),
+    /// Several files of one folder, name and text.
+    Several(Vec<(String, String)>),
+}
+
+/// The formats of a campaign, for people.
+pub const OF_CAMPAIGNS: &str = "github-benchmark, bmf, prometheus, openmetrics, csv, hgrm or hlog";
+
+/// The reason why a result could not be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The report has no such distribution.
     #[error("the result has no {} times", .0.name())]
     Absent(Measure),
+    /// The format is for campaigns.
+    #[error("a load result has no such format; it is for campaigns")]
+    OfCampaigns,
+    /// The format is for runs of load.
+    #[error("a campaign is written as {OF_CAMPAIGNS}; JSON is what it is already")]
+    OfLoad,
     /// A histogram in it is damaged.
     #[error(transparent)]
     Histogram(#[from] DecodeError),
@@ -91,7 +117,7 @@ pub enum ExportError {
 ///
 /// # Errors
 ///
-/// When the report lacks the distribution that was asked for, or holds a damaged one.
+/// When the report lacks the distribution that was asked for, or holds a damaged one; and for a format of campaigns.
 pub fn render(report: &LoadReport, format: Format, labels: &[(&str, &str)]) -> Result<String, ExportError> {
     match format {
         Format::Hgrm(measure) => {
@@ -108,7 +134,32 @@ pub fn render(report: &LoadReport, format: Format, labels: &[(&str, &str)]) -> R
             let file = ResultFile::Load(report.clone());
             Ok(serde_json::to_string_pretty(&file).expect("a result serialises into memory") + "\n")
         }
+        Format::GithubBenchmark | Format::Bmf => Err(ExportError::OfCampaigns),
     }
+}
+
+/// Writes a campaign as `format`, from its analysis and its histograms.
+///
+/// # Errors
+///
+/// For a format of runs of load.
+pub fn render_campaign(
+    analysis: &Analysis<'_>,
+    histograms: &Histograms,
+    format: Format,
+) -> Result<Exported, ExportError> {
+    Ok(match format {
+        Format::GithubBenchmark => Exported::Several(trackers::github(analysis).into()),
+        Format::Bmf => Exported::One(trackers::bencher(analysis)),
+        Format::Prometheus => Exported::One(metrics::of_campaign(analysis, histograms, Dialect::Prometheus)),
+        Format::OpenMetrics => {
+            Exported::One(metrics::of_campaign(analysis, histograms, Dialect::OpenMetrics))
+        }
+        Format::Csv => Exported::One(csv::of_campaign(analysis)),
+        Format::Hgrm(None) => Exported::Several(hgrm::of_campaign(analysis, histograms)),
+        Format::Hlog => Exported::One(hlog::of_campaign(analysis, histograms)),
+        Format::Hgrm(Some(_)) | Format::Json => return Err(ExportError::OfLoad),
+    })
 }
 
 /// `text` as a part of a file's name, or of a name that other tools take apart at slashes and commas.
@@ -117,5 +168,7 @@ pub fn file_name(text: &str) -> String {
     text.chars().map(|character| if is_plain(character) { character } else { '-' }).collect()
 }
 
+#[cfg(test)]
+mod campaign_tests;
 #[cfg(test)]
 mod tests;

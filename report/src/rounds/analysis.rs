@@ -19,6 +19,11 @@ const GENERATOR_FULL: f64 = 0.95;
 /// The metrics that candidates are put in order by.
 pub const MAIN: [&Metric; 3] = [&RESPONSE, &THROUGHPUT, &CPU];
 
+/// Returns whether candidates are put in order by `metric`, and gates decided.
+pub fn is_main(metric: &Metric) -> bool {
+    MAIN.iter().any(|main| main.key == metric.key)
+}
+
 /// The analysis of a campaign.
 #[derive(Debug)]
 pub struct Analysis<'a> {
@@ -309,8 +314,7 @@ fn measure(
         let (value, interval) = value(at).filter(|_| has_figure[at])?;
         Some(Figure { value, interval, is_lower_bound: is_full(at), comparison: compare(at) })
     };
-    let is_main = MAIN.iter().any(|main| main.key == metric.key);
-    let order = family.filter(|_| is_main).map(|family| order(&family, metric, samples.twin));
+    let order = family.filter(|_| is_main(metric)).map(|family| order(&family, metric, samples.twin));
     ((0..samples.len()).map(figure).collect(), order.unwrap_or_default())
 }
 
@@ -324,7 +328,7 @@ fn known(samples: &Samples<'_>, metric: &Metric, has_figure: &[bool]) -> Values 
 }
 
 /// The family of ratios to the reference; `None` where there are too few values.
-pub(super) fn family(values: &Values, reference: usize) -> Option<Family> {
+pub(crate) fn family(values: &Values, reference: usize) -> Option<Family> {
     Family::new(&LogRatios::new(values, reference).ok()?).ok()
 }
 

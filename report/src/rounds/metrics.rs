@@ -2,6 +2,7 @@
 
 use model::campaign::{Phase, Slice, Started};
 use model::schema::CallCounters;
+use stats::Interval;
 
 /// A figure that candidates are compared by.
 #[derive(Debug, Clone, Copy)]
@@ -174,6 +175,14 @@ impl Metric {
     pub fn has_ratio(&self) -> bool {
         !matches!(self.source, Source::Quantile(_))
             && !matches!(self.subject, Subject::Utilisation | Subject::Waste)
+    }
+
+    /// Returns whether all of a ratio's `interval` is worse than 1 by more than `most`, 0.1 for 10 %: so much longer, or so many times fewer.
+    pub fn is_worse_by(&self, interval: Interval, most: f64) -> bool {
+        match self.better {
+            Better::Lower => interval.low > 1.0 + most,
+            Better::Higher => interval.high < 1.0 / (1.0 + most),
+        }
     }
 
     /// The word for a value above that of the reference: `slower`.

@@ -7,11 +7,12 @@ pub mod analysis;
 pub mod answer;
 pub mod headline;
 pub mod metrics;
-mod samples;
+pub(crate) mod samples;
 mod saturation;
 pub mod table;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod troubles;

@@ -15,7 +15,7 @@
 //! print(numpy.exp(stats.ttest_ind(numpy.log(new), numpy.log(base), equal_var=False).confidence_interval(0.95)))
 //! ```
 
-use super::{Proportion, Ratio, interval};
+use super::{Proportion, interval};
 
 fn assert_close(ours: f64, theirs: f64) {
     assert!((ours - theirs).abs() < 1e-7 * theirs.abs().max(1.0), "{ours} is not {theirs}");
@@ -36,34 +36,6 @@ fn intervals_are_those_of_scipy() {
     ];
     for (values, low, high) in cases {
         let ours = interval(values).expect("an interval");
-        assert_close(ours.low, low);
-        assert_close(ours.high, high);
-    }
-}
-
-#[test]
-fn intervals_of_two_samples_are_those_of_scipy() {
-    let eight = [3.1, 2.7, 9.9, 3.3, 2.9, 3.0, 2.8, 3.6];
-    let others = [2.6, 3.4, 0.4, 3.05, 2.95, 3.15, 2.2, 2.5];
-    let cases: [(&[f64], &[f64], [f64; 3]); 5] = [
-        (
-            &[1.4, 1.1, 1.3, 0.8, 1.2],
-            &[1.02, 0.97, 1.31, 1.08, 1.11],
-            [1.0810810811, 0.7407407407, 1.3402061856],
-        ),
-        (
-            &[45.0, 22.0, 68.0, 31.0],
-            &[20.5, 33.0, 19.0, 27.0, 24.0, 30.0],
-            [1.5060852177, 0.8148148148, 2.8333333333],
-        ),
-        (&eight, &others, [1.1569189853, 0.9523809524, 3.1428571429]),
-        (&[1.02, 0.97, 1.31], &[1.4, 1.1, 1.3], [0.8818181818, 0.6194544518, 1.2081199073]),
-        (&[45.0, 22.0, 68.0], &[31.0, 20.0, 30.0, 28.0], [1.5526475085, 0.4213774433, 5.4419677872]),
-    ];
-    for (new, base, [ratio, low, high]) in cases {
-        let ours =
-            Ratio::of_independent(new, base).and_then(|ratio| ratio.summary.interval).expect("an interval");
-        assert_close(ours.median, ratio);
         assert_close(ours.low, low);
         assert_close(ours.high, high);
     }

@@ -24,8 +24,7 @@ pub use bench::{BenchGroup, BenchPoint};
 pub use campaign::{Campaign, Cell, CellLoad, CellScenario, CellStatus, Phase, Plan, Stop, Stopped, Timing};
 pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
 pub use comparison::{
-    Compared, ComparedCampaign, ComparedRatio, ComparedSide, ComparedTotal, ComparedVerdict, Comparison,
-    MainFigure, Missing, Share,
+    Compared, ComparedCampaign, ComparedFigure, ComparedRatio, ComparedVerdict, Comparison, Missing, Share,
 };
 pub use curve::{LoadCurve, Objective, RateSearch, SearchEnd};
 pub use diagnosis::{BusyProcess, Diagnosis, Health, Noise, Symptom};

@@ -1,0 +1,151 @@
+//! What may be said of a figure's change.
+
+use model::schema::{Compared, ComparedFigure, ComparedRatio, ComparedVerdict, Missing, Point};
+use stats::{Interval, Relation};
+
+use crate::rounds::Shown;
+use crate::rounds::analysis::{MARGIN, is_main};
+use crate::rounds::metrics::{Better, Metric};
+use crate::rounds::table::saturation;
+
+/// A figure of a candidate on both sides, and its change between them.
+#[derive(Debug, Clone)]
+pub(super) struct Change<'a> {
+    /// The metric.
+    pub metric: &'a Metric,
+    /// What BASE and NEW show.
+    pub shown: [Shown<'a>; 2],
+    /// Whether BASE and NEW are saturated under the load of the metric.
+    pub is_saturated: [bool; 2],
+    /// The ratio NEW/BASE, without the host's drift, and its interval.
+    pub ratio: Option<(f64, Interval)>,
+    /// Whether the ratio may truly be higher, and whether it may be lower, the generator having been full.
+    pub may_be: [bool; 2],
+    /// Whether BASE has all that a comparison takes.
+    pub is_expected: bool,
+    /// Why the two were not measured alike.
+    pub obstacle: Option<String>,
+}
+
+/// A verdict and what else there is to say.
+struct Judgement {
+    verdict: ComparedVerdict,
+    reason: Option<String>,
+    /// Whether it is worse by more than was allowed.
+    fails: bool,
+    /// Whether NEW lacks what BASE has.
+    is_missing: bool,
+}
+
+impl Change<'_> {
+    /// What is to be said of the change, and what NEW lacks by it; nothing where neither side has the figure.
+    pub fn judge(
+        &self,
+        candidate: &str,
+        point: &Point,
+        fail_above: Option<f64>,
+    ) -> (Option<Compared>, Option<Missing>) {
+        let Self { metric, ratio, .. } = self;
+        let Judgement { verdict, reason, fails, is_missing } = self.judgement(fail_above);
+        let [base, new] = self.shown.map(figure);
+        let ratio = ratio.map(|(value, Interval { low, high })| ComparedRatio { value, low, high });
+        let missing = is_missing.then(|| Missing {
+            candidate: candidate.to_owned(),
+            point: point.clone(),
+            metric: Some(metric.key.to_owned()),
+            reason: reason.clone().unwrap_or_default(),
+        });
+        let compared = Compared {
+            candidate: candidate.to_owned(),
+            point: point.clone(),
+            metric: metric.key.to_owned(),
+            base,
+            new,
+            ratio,
+            drift_cancelled: true,
+            verdict,
+            reason,
+            decides: is_main(metric),
+            fails,
+        };
+        (self.is_shown().then_some(compared), missing)
+    }
+
+    /// Returns whether either side has the figure.
+    fn is_shown(&self) -> bool {
+        self.shown.iter().any(|shown| *shown != Shown::Absent)
+    }
+
+    fn judgement(&self, fail_above: Option<f64>) -> Judgement {
+        let not_comparable = |reason: &str, is_missing: bool| Judgement {
+            verdict: ComparedVerdict::NotComparable,
+            reason: Some(reason.to_owned()),
+            fails: false,
+            is_missing,
+        };
+        if let Some(obstacle) = &self.obstacle {
+            return not_comparable(obstacle, self.is_expected);
+        }
+        let gates = is_main(self.metric);
+        let saturation_of =
+            |verdict, reason, fails| Judgement { verdict, reason: Some(reason), fails, is_missing: false };
+        match self.shown {
+            [Shown::Figure(_), Shown::Saturated(new)] => {
+                return saturation_of(ComparedVerdict::Worse, saturation(new), gates && fail_above.is_some());
+            }
+            [Shown::Saturated(_), Shown::Figure(_)] => {
+                return saturation_of(ComparedVerdict::Better, "no longer saturated".to_owned(), false);
+            }
+            [Shown::Saturated(_), Shown::Saturated(_)] => return not_comparable("saturated in both", false),
+            // A cost per request is another where the rate is missed.
+            _ if self.is_saturated[0] != self.is_saturated[1] => {
+                return not_comparable("saturated in one of the two", false);
+            }
+            _ => {}
+        }
+        let Some((_, interval)) = self.ratio else {
+            return not_comparable(self.absence(), self.is_expected);
+        };
+        let verdict = self.verdict(interval);
+        let is_beyond = fail_above.is_some_and(|most| self.metric.is_worse_by(interval, most));
+        let [may_be_higher, may_be_lower] = self.may_be;
+        let is_open = match Relation::of(interval, MARGIN) {
+            Relation::Below => may_be_higher,
+            Relation::Above => may_be_lower,
+            Relation::Equal | Relation::NotDistinguishable => may_be_higher || may_be_lower,
+        };
+        match is_open {
+            true => not_comparable("the generator was full too", is_beyond),
+            false => Judgement { verdict, reason: None, fails: gates && is_beyond, is_missing: false },
+        }
+    }
+
+    fn verdict(&self, interval: Interval) -> ComparedVerdict {
+        match (Relation::of(interval, MARGIN), self.metric.better) {
+            (Relation::Below, Better::Lower) | (Relation::Above, Better::Higher) => ComparedVerdict::Better,
+            (Relation::Below, Better::Higher) | (Relation::Above, Better::Lower) => ComparedVerdict::Worse,
+            (Relation::Equal, _) => ComparedVerdict::Equal,
+            (Relation::NotDistinguishable, _) => ComparedVerdict::NotDistinguishable,
+        }
+    }
+
+    /// The reason for which there is no ratio.
+    fn absence(&self) -> &'static str {
+        match self.shown {
+            [Shown::Absent, _] => "BASE has no value of it",
+            [_, Shown::Absent] => "NEW has no value of it",
+            _ => "too few starts in which candidate and reference have it",
+        }
+    }
+}
+
+/// A figure as it is written down.
+pub(super) fn figure(shown: Shown<'_>) -> Option<ComparedFigure> {
+    let Shown::Figure(figure) = shown else { return None };
+    Some(ComparedFigure {
+        value: figure.value,
+        low: figure.interval.map(|interval| interval.low),
+        high: figure.interval.map(|interval| interval.high),
+        is_lower_bound: figure.is_lower_bound,
+    })
+}

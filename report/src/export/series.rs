@@ -1,0 +1,170 @@
+//! The series of a campaign: what a tool that keeps figures over time keeps under one name.
+
+use std::collections::BTreeMap;
+
+use model::campaign::{Campaign, Histograms, Phase};
+use model::histogram::{Histogram, of_counts};
+use model::schema::Point;
+use serde_json::Value;
+
+use super::file_name;
+use crate::rounds::{Analysis, CandidateAnalysis, Figure, METRICS, Metric, Shown};
+
+/// The keys of a point that tell it from others.
+pub const PLACE: [&str; 8] =
+    ["sweep", "connections", "active", "threads", "accept", "size_bytes", "rate_per_s", "churn_per_s"];
+/// The loads, each with the end of a series' name.
+pub const PHASES: [(Phase, &str); 3] =
+    [(Phase::Saturation, "saturation"), (Phase::Light, "light"), (Phase::Busy, "busy")];
+
+/// One candidate at one point.
+pub struct Series<'a> {
+    /// The candidate.
+    pub candidate: &'a CandidateAnalysis<'a>,
+    /// The point.
+    pub point: &'a Point,
+    /// `epoll-et/10000c/10a`; no two series of a campaign have the same.
+    pub name: String,
+    /// The indices of the point, and of the group in which it was measured.
+    at: (usize, usize),
+}
+
+/// The responses of one start.
+pub struct Responses {
+    /// When its first round began, in seconds since the campaign began.
+    pub began_s: f64,
+    /// When its last round ended.
+    pub ended_s: f64,
+    /// All of them.
+    pub histogram: Histogram,
+}
+
+/// All series, in the order of the plan; references once, twins not at all.
+pub fn all<'a>(analysis: &'a Analysis<'a>) -> Vec<Series<'a>> {
+    let places = names(&analysis.campaign.plan.points);
+    let mut series = Vec::new();
+    for ((at, point), place) in analysis.points.iter().enumerate().zip(&places) {
+        for (group, candidate) in point.rows() {
+            let group = point.groups.iter().position(|other| std::ptr::eq(other, group)).unwrap_or_default();
+            let name = format!("{}/{place}", file_name(candidate.name));
+            series.push(Series { candidate, point: point.point, name, at: (at, group) });
+        }
+    }
+    series
+}
+
+impl<'a> Series<'a> {
+    /// The figures that there are, in the order of the [table](METRICS).
+    pub fn figures(&self) -> impl Iterator<Item = (&'static Metric, &Figure)> {
+        METRICS.iter().filter_map(|metric| match self.candidate.shown(metric) {
+            Shown::Figure(_) => Some((metric, self.candidate.figure(metric)?)),
+            Shown::Saturated(_) | Shown::Absent => None,
+        })
+    }
+
+    /// What the point says under a key of [`PLACE`]; empty where it says nothing.
+    pub fn place(&self, key: &str) -> String {
+        match serde_json::to_value(self.point).ok().and_then(|mut point| Some(point.get_mut(key)?.take())) {
+            Some(Value::String(text)) => text,
+            Some(value) => value.to_string(),
+            // A single thread is not written.
+            None if key == "threads" => self.point.threads.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// The responses under one load, of the rounds that count, start by start.
+    pub fn responses(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Vec<Responses> {
+        let mut starts: BTreeMap<u32, Responses> = BTreeMap::new();
+        let is_here = |point: u32, group: u32| (point as usize, group as usize) == self.at;
+        for (at, round) in campaign.rounds.iter().enumerate() {
+            let slice = round.slices.iter().position(|slice| slice.candidate == self.candidate.name);
+            let Some(slice) = slice.filter(|_| {
+                is_here(round.point, round.group) && round.phase == phase && round.dropped.is_none()
+            }) else {
+                continue;
+            };
+            let lasted_s: f64 = round.slices.iter().map(|slice| slice.window_s).sum();
+            let ended_s = round.began_s + lasted_s;
+            let histogram = of_counts(histograms.slice(at, slice));
+            starts
+                .entry(round.start)
+                .and_modify(|known| {
+                    known.histogram += &histogram;
+                    known.ended_s = ended_s;
+                })
+                .or_insert_with(|| Responses {
+                    began_s: round.began_s,
+                    ended_s,
+                    histogram: histogram.clone(),
+                });
+        }
+        starts.into_values().collect()
+    }
+
+    /// The same of all starts together.
+    pub fn merged(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Histogram {
+        let starts = self.responses(campaign, histograms, phase).into_iter();
+        starts.fold(model::histogram::empty(), |sum, start| sum + start.histogram)
+    }
+}
+
+/// A name for each point. Points that only their sweep tells apart have its name in front.
+fn names(points: &[model::campaign::PlannedPoint]) -> Vec<String> {
+    let short: Vec<String> = points.iter().map(|planned| name(&planned.point)).collect();
+    let mut names: Vec<String> = Vec::new();
+    for (planned, short_name) in points.iter().zip(&short) {
+        let is_ambiguous = short.iter().filter(|other| *other == short_name).count() > 1;
+        let long = format!("{}/{short_name}", file_name(&planned.point.sweep));
+        let name = if is_ambiguous { long } else { short_name.clone() };
+        // Sweeps whose names differ in what no name may have.
+        let again = (2..).map(|number| format!("{name}-{number}"));
+        let free = [name.clone()].into_iter().chain(again).find(|name| !names.contains(name));
+        names.push(free.expect("numbers do not end"));
+    }
+    names
+}
+
+/// `10000c/10a`, and what else tells the point from others.
+fn name(point: &Point) -> String {
+    let Point { connections, active, threads, accept, size_bytes, rate_per_s, churn_per_s, .. } = point;
+    let counted = |value: &Option<u32>, unit: &str| value.map(|value| format!("{value}{unit}"));
+    let further = [
+        (*threads > 1).then(|| format!("{threads}t")),
+        accept.as_deref().map(file_name),
+        counted(size_bytes, "B"),
+        counted(rate_per_s, "rps"),
+        counted(churn_per_s, "churn"),
+    ];
+    let parts = [Some(format!("{connections}c")), Some(format!("{active}a"))].into_iter().chain(further);
+    parts.flatten().collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::campaign::PlannedPoint;
+
+    fn names_of(points: Vec<Point>) -> Vec<String> {
+        let planned = points.into_iter().map(|point| PlannedPoint { point, groups: Vec::new() });
+        names(&planned.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_name_has_what_tells_a_point_from_others_and_the_sweep_only_where_nothing_else_does() {
+        let mut sized = Point::new("size", 100, 10);
+        (sized.size_bytes, sized.threads, sized.accept) = (Some(1024), 4, Some("shared".to_owned()));
+        let points = vec![
+            Point::new("idle", 10, 10),
+            Point::new("all, active", 10, 10),
+            Point::new("idle", 100, 10),
+            sized,
+        ];
+        assert_eq!(
+            names_of(points),
+            ["idle/10c/10a", "all--active/10c/10a", "100c/10a", "100c/10a/4t/shared/1024B"]
+        );
+        let alike = vec![Point::new("a b", 1, 1), Point::new("a,b", 1, 1)];
+        assert_eq!(names_of(alike), ["a-b/1c/1a", "a-b/1c/1a-2"]);
+    }
+}
