@@ -294,8 +294,15 @@ pub(crate) mod tests {
     fn a_start_that_is_told_again_takes_the_place_of_what_was_known() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::begin(folder.path(), &campaign()).expect("begun");
-        let start =
-            |complete| Start { point: 0, group: 0, start: 0, began_s: 0.5, complete, candidates: Vec::new() };
+        let start = |complete| Start {
+            point: 0,
+            group: 0,
+            start: 0,
+            began_s: 0.5,
+            complete,
+            doublings: 0,
+            candidates: Vec::new(),
+        };
         for complete in [false, true] {
             journal.add(&Part::Start(start(complete))).expect("added");
         }

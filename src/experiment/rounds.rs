@@ -4,10 +4,11 @@
 //! ratios are formed within a round. Servers and connections are started anew several times, since starts differ too.
 
 mod candidate;
+mod effort;
 pub mod groups;
 mod start;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -74,7 +75,8 @@ pub fn run(
             }
             let planned = &plan.points[point as usize];
             let members = &planned.groups[group as usize];
-            let share_s = rounds.point_s / f64::from(rounds.starts) / planned.groups.len() as f64;
+            let now_s = campaign_began.elapsed().as_secs_f64();
+            let effort = effort::of_next_start(campaign, rounds, point, group, now_s);
             // An interrupted start keeps its number, and its rounds.
             let start = next_number(campaign, point, group);
             let seed = seed_of(plan.seed, point, group, start);
@@ -85,12 +87,15 @@ pub fn run(
                     start,
                     began_s: campaign_began.elapsed().as_secs_f64(),
                     complete: false,
+                    doublings: effort.doublings,
                     candidates: Vec::new(),
                 },
                 point: &planned.point,
                 group: members,
                 rounds,
-                until: Instant::now() + Duration::from_secs_f64(share_s),
+                until: Instant::now() + Duration::from_secs_f64(effort.seconds),
+                weights: effort.weights,
+                known_per_s: throughputs(campaign, point),
                 busy_per_s: busy_rate(campaign, point),
                 random: schedule::random(seed, 0, 1),
                 seed,
@@ -108,7 +113,7 @@ pub fn run(
 pub fn gaps(campaign: &Campaign) -> Vec<String> {
     let mut gaps = Vec::new();
     for (number, planned) in (0..).zip(&campaign.plan.points) {
-        for phase in [Phase::Saturation, Phase::Light, Phase::Busy] {
+        for phase in effort::loads(planned) {
             let counts =
                 |round: &&Round| round.point == number && round.phase == phase && round.dropped.is_none();
             let measured: BTreeSet<&str> = campaign
@@ -184,17 +189,27 @@ fn order(points: &[PlannedPoint], seed: u64, number: u32) -> Vec<(u32, u32)> {
     order
 }
 
-fn starts_at(campaign: &Campaign, point: u32, group: u32) -> impl Iterator<Item = &Start> {
-    campaign.starts.iter().filter(move |start| (start.point, start.group) == (point, group))
-}
-
 /// Whole starts that have been made of a group.
 fn starts_made(campaign: &Campaign, point: u32, group: u32) -> u32 {
-    starts_at(campaign, point, group).filter(|start| start.complete).count() as u32
+    campaign.starts_of(point, group).filter(|start| start.complete).count() as u32
 }
 
 fn next_number(campaign: &Campaign, point: u32, group: u32) -> u32 {
-    starts_at(campaign, point, group).map(|start| start.start + 1).max().unwrap_or(0)
+    campaign.starts_of(point, group).map(|start| start.start + 1).max().unwrap_or(0)
+}
+
+/// The throughput of each candidate at a point so far, in requests per second.
+fn throughputs(campaign: &Campaign, point: u32) -> BTreeMap<String, f64> {
+    let closed =
+        campaign.rounds.iter().filter(|round| (round.point, round.phase) == (point, Phase::Saturation));
+    let mut all: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+    for slice in closed.flat_map(|round| &round.slices) {
+        let (answered, seconds) = all.entry(slice.candidate.clone()).or_default();
+        *answered += slice.answered;
+        *seconds += slice.window_s;
+    }
+    all.retain(|_, (answered, _)| *answered > 0);
+    all.into_iter().map(|(name, (answered, seconds))| (name, answered as f64 / seconds)).collect()
 }
 
 /// The busy rate of a point, once a start has found it: it stays the same, so that starts can be compared.

@@ -91,6 +91,10 @@ pub struct Start {
     pub began_s: f64,
     /// Whether it went on to its last round; false after an interruption.
     pub complete: bool,
+    /// How often its slices were doubled, since in those of an earlier start the halves had differed. Figures are of the starts with the
+    /// longest slices.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub doublings: u32,
     /// Each candidate's set-up and end.
     pub candidates: Vec<Started>,
 }
@@ -230,6 +234,16 @@ pub struct Slice {
 }
 
 impl Campaign {
+    /// The starts of a group at a point, in the order of time.
+    pub fn starts_of(&self, point: u32, group: u32) -> impl Iterator<Item = &Start> {
+        self.starts.iter().filter(move |start| (start.point, start.group) == (point, group))
+    }
+
+    /// The most doublings of slices in any start of a group at a point.
+    pub fn doublings(&self, point: u32, group: u32) -> u32 {
+        self.starts_of(point, group).map(|start| start.doublings).max().unwrap_or(0)
+    }
+
     /// Adds what is known of a start, in the place of what was known of it before.
     pub fn put_start(&mut self, start: Start) {
         let key = |start: &Start| (start.point, start.group, start.start);
@@ -262,7 +276,6 @@ impl Histograms {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }

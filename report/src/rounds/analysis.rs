@@ -159,6 +159,18 @@ impl CandidateAnalysis<'_> {
     }
 }
 
+impl GroupAnalysis<'_> {
+    /// The relative half-width of the intervals of a metric's ratios, as it is in the middle of all candidates: one that is far noisier than
+    /// the others, since it queues, does not count for more. Ratios that the generator bounds are left out.
+    pub fn usual_half_width(&self, metric: &Metric) -> Option<f64> {
+        let comparisons = self.candidates.iter().filter_map(|candidate| candidate.comparison(metric));
+        let widths = comparisons
+            .filter(|comparison| !comparison.generator_full)
+            .map(|comparison| (comparison.interval.high / comparison.interval.low).ln() / 2.0);
+        median(&widths.filter(|width| width.is_finite()).collect::<Vec<_>>())
+    }
+}
+
 impl<'a> PointAnalysis<'a> {
     /// The candidates of all groups, each with its group: each reference once, before those that are compared with it, and twins left out.
     pub fn rows(&self) -> Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> {

@@ -96,6 +96,12 @@ pub const CPU: Metric = cpu("cpu", "CPU time per request", Phase::Light);
 /// The server's utilisation at the light rate.
 pub const UTILISATION: Metric = utilisation("utilisation", "utilisation", Phase::Light);
 
+/// The response time at the busy rate.
+pub const BUSY_RESPONSE: Metric =
+    response("busy_response_p50", "response p50, busy", Phase::Busy, Source::Slice(p50));
+/// The server's CPU time per request at the busy rate.
+pub const BUSY_CPU: Metric = cpu("busy_cpu", "CPU time per request, busy", Phase::Busy);
+
 /// Every metric, in the order of tables.
 pub static METRICS: [Metric; 24] = [
     RESPONSE,
@@ -105,11 +111,11 @@ pub static METRICS: [Metric; 24] = [
     THROUGHPUT,
     CPU,
     UTILISATION,
-    response("busy_response_p50", "response p50, busy", Phase::Busy, Source::Slice(p50)),
+    BUSY_RESPONSE,
     response("busy_response_p90", "response p90, busy", Phase::Busy, Source::Quantile(0.9)),
     response("busy_response_p99", "response p99, busy", Phase::Busy, Source::Quantile(0.99)),
     service("busy_service_p50", "service p50, busy", Phase::Busy),
-    cpu("busy_cpu", "CPU time per request, busy", Phase::Busy),
+    BUSY_CPU,
     utilisation("busy_utilisation", "utilisation, busy", Phase::Busy),
     cpu("saturation_cpu", "CPU time per request, saturation", Phase::Saturation),
     counted("syscalls", "system calls per request", Phase::Light, SYSCALLS),

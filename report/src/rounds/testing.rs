@@ -7,7 +7,8 @@ use model::campaign::{
 };
 use model::histogram::{self, empty};
 use model::schema::{
-    CallCounters, Connections, Load, Point, Protocol, Rounds, SCHEMA_VERSION, Scenario, ServerCounters, Slab,
+    CallCounters, Connections, HalfWidths, Load, Point, Protocol, Rounds, SCHEMA_VERSION, Scenario,
+    ServerCounters, Slab,
 };
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -150,7 +151,14 @@ fn scenario(starts: u32) -> Scenario {
         excludes: Vec::new(),
         reference: REFERENCE.to_owned(),
         load: Load { size_bytes: 64, protocol: Protocol::Echo },
-        rounds: Rounds { starts, point_s: 30.0, slice_s: 0.05, light_per_s: LIGHT_PER_S, busy_share: 0.5 },
+        rounds: Rounds {
+            starts,
+            point_s: 30.0,
+            slice_s: 0.05,
+            light_per_s: LIGHT_PER_S,
+            busy_share: 0.5,
+            half_widths: HalfWidths::default(),
+        },
         sweeps: Vec::new(),
         quick: None,
     }
@@ -232,6 +240,7 @@ impl<'a> Maker<'a> {
             start,
             began_s: 0.0,
             complete: true,
+            doublings: 0,
             candidates: candidates.iter().map(started).collect(),
         }
     }

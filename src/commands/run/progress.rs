@@ -76,16 +76,21 @@ impl Watcher {
         self.bar.finish_and_clear();
     }
 
-    /// Tells what the campaign would answer now, after the first pass over all points and each time that there are twice as many.
-    fn tell(&mut self, campaign: &Campaign) {
+    /// Tells what the campaign would answer now: a point that is new alone, and all of them each time that there are twice as many starts.
+    fn tell(&mut self, campaign: &Campaign, latest: usize) {
         let passes = finished(campaign) / groups(&campaign.plan).max(1);
-        if passes < (self.told * 2).max(1) {
+        let (is_new, is_time) = (self.told == 0 && passes < 2, passes >= (self.told * 2).max(2));
+        if is_time {
+            self.told = passes;
+        } else if !is_new {
             return;
         }
-        self.told = passes;
         if let Ok(histograms) = Histograms::of(campaign) {
-            let answer = answer::provisional(&Analysis::of(campaign, &histograms));
-            self.bar.suspend(|| note!("{}", answer.trim_end()));
+            let mut analysis = Analysis::of(campaign, &histograms);
+            if !is_time {
+                analysis.points = vec![analysis.points.swap_remove(latest)];
+            }
+            self.bar.suspend(|| note!("{}", answer::provisional(&analysis).trim_end()));
         }
     }
 }
@@ -100,12 +105,12 @@ impl Audience for Watcher {
         let share = (done - self.before) as f64 / planned.saturating_sub(self.before).max(1) as f64;
         let left_s = left_s(share, self.began.elapsed().as_secs_f64(), self.expected_s);
         self.bar.set_position(done as u64);
-        let latest = campaign.starts.iter().rfind(|start| start.complete);
-        if let Some(start) = latest.filter(|_| self.bar.is_hidden()) {
-            let point = &campaign.plan.points[start.point as usize].point;
+        let Some(latest) = campaign.starts.iter().rfind(|start| start.complete) else { return };
+        if self.bar.is_hidden() {
+            let point = &campaign.plan.points[latest.point as usize].point;
             note!("[{done}/{planned}] {}; {} left", format::place(point), minutes(left_s));
         }
-        self.tell(campaign);
+        self.tell(campaign, latest.point as usize);
     }
 }
 

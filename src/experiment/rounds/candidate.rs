@@ -9,11 +9,18 @@ use load_gen::machine::slab;
 use load_gen::slice::{Account, ServerReading, SliceLoad};
 use model::campaign::{ServerCost, Slice, Started};
 use model::schema::{LoadMode, Point, Size, WaitPolicy, Workload};
+use rustix::time::{ClockId, clock_getres};
 
-use super::super::server::{Place, Server};
+use super::super::server::{Place, Server, ServerError};
 
 /// How long connecting, and draining after a window, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest window, whatever the connections need.
+const LONGEST_WINDOW: Duration = Duration::from_millis(500);
+
+/// How much of what is known of a candidate's throughput the latest slice decides: a single one may be off.
+const NEWER_COUNTS: f64 = 0.5;
 
 /// Slices in a row without any answer that end a candidate.
 const SILENT_AT_MOST: u32 = 3;
@@ -42,7 +49,7 @@ pub struct Candidate {
     account: Arc<dyn Account>,
     /// What is known of it so far.
     started: Started,
-    /// Its throughput in the latest closed-loop slice, in requests per second.
+    /// Its throughput in the latest closed-loop slices, in requests per second.
     pub throughput_per_s: f64,
     /// Slices without any answer since the latest with one.
     silent_slices: u32,
@@ -53,14 +60,21 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Starts the server of candidate `name` at `point` and opens its connections.
+    /// Opens the connections of candidate `name` at `point` to its server, which has been started.
     ///
     /// # Errors
     ///
     /// What is known of a candidate that cannot be measured, with the reason.
-    pub fn start(name: &str, point: &Point, place: &Place<'_>, seed: u64) -> Result<Self, Box<Started>> {
+    pub fn open(
+        name: &str,
+        server: Result<Server, ServerError>,
+        point: &Point,
+        place: &Place<'_>,
+        seed: u64,
+    ) -> Result<Self, Box<Started>> {
         let mut started = Started { candidate: name.to_owned(), ..Started::default() };
-        match Self::open(&mut started, point, place, seed) {
+        let opened = server.map_err(|error| error.to_string());
+        match opened.and_then(|server| Self::connect(server, &mut started, point, place, seed)) {
             Ok((server, pool, account)) => Ok(Self {
                 server,
                 pool,
@@ -78,14 +92,14 @@ impl Candidate {
         }
     }
 
-    fn open(
+    fn connect(
+        mut server: Server,
         started: &mut Started,
         point: &Point,
         place: &Place<'_>,
         seed: u64,
     ) -> Result<(Server, Fleet, Arc<dyn Account>), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let mut server = Server::start(&started.candidate, point, place).map_err(|error| text(&error))?;
         let account: Arc<dyn Account> = Arc::new(server.account().map_err(|error| text(&error))?);
         let load = &place.scenario.load;
         let options = FleetOptions {
@@ -146,13 +160,13 @@ impl Candidate {
             self.beside.cpu_s += beside.cpu_s;
             self.beside.wall_s += beside.wall_s;
         }
-        let per_request_s = 1.0 / self.throughput_per_s.max(1.0);
-        let warmup_s = load.warmup_requests * per_request_s;
+        let warmup_s = load.warmup_requests / self.throughput_per_s.max(1.0);
+        let window = self.window(load);
         let whole = SliceLoad {
             mode: load.mode,
             wait: load.wait,
-            warmup: Duration::from_secs_f64(warmup_s.min(load.window.as_secs_f64() * 2.0)),
-            window: load.window,
+            warmup: Duration::from_secs_f64(warmup_s.min(window.as_secs_f64() * 2.0)),
+            window,
             seed: load.seed,
             account: Arc::clone(&self.account),
         };
@@ -168,13 +182,22 @@ impl Candidate {
             return Err(format!("the server answered nothing in {SILENT_AT_MOST} slices"));
         }
         if matches!(load.mode, LoadMode::Closed { .. }) && slice.answered > 0 {
-            self.throughput_per_s = slice.answered as f64 / slice.window_s;
+            let per_s = slice.answered as f64 / slice.window_s;
+            let newer = if self.throughput_per_s > 0.0 { NEWER_COUNTS } else { 1.0 };
+            self.throughput_per_s += newer * (per_s - self.throughput_per_s);
         }
         Ok(slice)
     }
 
-    /// Closes its connections, ends its server, and returns what is known of it; `failed` says why it can be measured no more.
-    pub fn close(mut self, failed: Option<String>, place: &Place<'_>) -> Started {
+    /// The window of its next slice: in closed loop a slow candidate needs more time for as many requests.
+    fn window(&self, load: &Shape) -> Duration {
+        let is_known = matches!(load.mode, LoadMode::Closed { .. }) && self.throughput_per_s > 0.0;
+        let needed_s = if is_known { load.requests / self.throughput_per_s } else { 0.0 };
+        in_ticks(load.window.max(Duration::from_secs_f64(needed_s).min(LONGEST_WINDOW)))
+    }
+
+    /// Closes its connections, and returns what is known of it, and its server; `failed` says why it can be measured no more.
+    pub fn close(mut self, failed: Option<String>, place: &Place<'_>) -> (Started, Server) {
         self.started.failed = failed;
         if self.beside.wall_s > 0.0 {
             self.started.cpu_beside_others = Some(self.beside.cpu_s / self.beside.wall_s);
@@ -191,8 +214,7 @@ impl Candidate {
         if self.server.await_closed() {
             self.started.teardown = Some(Stamped::now(&*self.account).cost_since(&before));
         }
-        self.server.stop();
-        self.started
+        (self.started, self.server)
     }
 }
 
@@ -205,8 +227,41 @@ pub struct Shape {
     pub wait: WaitPolicy,
     /// Requests before the window, over all connections.
     pub warmup_requests: f64,
-    /// The window.
+    /// The window, at least.
     pub window: Duration,
+    /// Requests, over all connections, that the window of a closed loop has room for.
+    pub requests: f64,
     /// The seed of the arrivals.
     pub seed: u64,
+}
+
+/// A window that is a whole number of the kernel's ticks, and no shorter. The CPU time of another process, while it runs, is as old as the latest
+/// tick of its processor (task_cputime, kernel/sched/cputime.c): the same at both edges then.
+pub fn in_ticks(window: Duration) -> Duration {
+    // The coarse clock goes on with each tick, and says how long that is.
+    let tick = Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or_default();
+    in_ticks_of(tick, window)
+}
+
+fn in_ticks_of(tick: Duration, window: Duration) -> Duration {
+    let [tick_ns, window_ns] = [tick, window].map(|time| time.as_nanos() as u64);
+    Duration::from_nanos(window_ns.next_multiple_of(tick_ns.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_a_whole_number_of_ticks() {
+        for tick_ms in [1, 4, 10] {
+            let tick = Duration::from_millis(tick_ms);
+            for micros in [1, 999, 1_000, 11_999, 12_000, 12_001, 500_000] {
+                let (window, rounded) =
+                    (Duration::from_micros(micros), in_ticks_of(tick, Duration::from_micros(micros)));
+                assert_eq!(rounded.as_nanos() % tick.as_nanos(), 0);
+                assert!(rounded >= window && rounded < window + tick, "{window:?} became {rounded:?}");
+            }
+        }
+    }
 }

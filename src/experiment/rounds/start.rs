@@ -1,5 +1,7 @@
 //! One start of a group of candidates: all of them alive at once, and rounds until the time of the start is over.
 
+use std::collections::BTreeMap;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use model::campaign::{Phase, Round, Start, Started};
@@ -7,17 +9,22 @@ use model::schema::{Arrivals, LoadMode, Point, Rounds, WaitPolicy};
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::super::server::Place;
-use super::candidate::{Candidate, Shape};
+use super::super::server::{Place, Server, ServerError};
+use super::candidate::{Candidate, Shape, in_ticks};
 
 /// Requests per connection that a window is long enough for.
 const REQUESTS_PER_CONNECTION: f64 = 20.0;
 /// Requests per connection before a window, which warm the caches.
 const WARMUP_PER_CONNECTION: f64 = 3.0;
-/// The longest window, whatever the connections need.
-const LONGEST_WINDOW_S: f64 = 0.5;
+/// Connections per second that a thread can walk in poll(2) or select(2), at 0.1 to 0.3 us each. Where it has to walk more, several requests
+/// are ready at a time, which it can just sustain.
+const WALKED_PER_S: f64 = 10e6;
+/// Rounds that warm up a start of candidates whose throughput nobody knows yet: the first is too cold to tell.
+const UNKNOWN_ROUNDS: u32 = 3;
 /// The windows of a light round are longer: few requests fall due in them.
-const LIGHT_TIMES: f64 = 2.0;
+const LIGHT_TIMES: f64 = 4.0;
+/// And those of a busy one, in which a queue needs time to grow.
+const BUSY_TIMES: f64 = 2.0;
 
 /// What a start is given.
 pub struct Task<'a> {
@@ -31,6 +38,10 @@ pub struct Task<'a> {
     pub rounds: &'a Rounds,
     /// When its time is over.
     pub until: Instant,
+    /// The weights by which the loads share it; each load is measured at least once, whatever the time.
+    pub weights: BTreeMap<Phase, f64>,
+    /// The throughput of each candidate in an earlier start, in requests per second.
+    pub known_per_s: BTreeMap<String, f64>,
     /// The busy rate, in requests per second, where an earlier start has found it.
     pub busy_per_s: Option<f64>,
     /// Random order.
@@ -77,7 +88,10 @@ impl Task<'_> {
         let outcome = self.rounds(&mut alive, place, keeper);
         self.start.complete = !super::is_stopped(place);
         let Alive { candidates, mut gone } = alive;
-        gone.extend(candidates.into_iter().map(|candidate| candidate.close(None, place)));
+        let (ended, servers): (Vec<Started>, Vec<Server>) =
+            candidates.into_iter().map(|candidate| candidate.close(None, place)).unzip();
+        stop_all(servers);
+        gone.extend(ended);
         gone.sort_by_key(|started| self.group.iter().position(|name| *name == started.candidate));
         self.start.candidates = gone;
         // What could not be kept is told; what has been kept is worth its end all the same.
@@ -85,17 +99,20 @@ impl Task<'_> {
         outcome.and(kept)
     }
 
-    /// Starts all candidates, in random order.
+    /// Starts all servers at once, and opens the connections of one after the other, in random order.
     fn open(&mut self, place: &Place<'_>) -> Alive {
         let mut order: Vec<&String> = self.group.iter().collect();
         order.shuffle(&mut self.random);
         let mut alive = Alive { candidates: Vec::new(), gone: Vec::new() };
-        for name in order {
+        for (name, server) in start_all(&order, self.point, place) {
             if super::is_stopped(place) {
                 break;
             }
-            match Candidate::start(name, self.point, place, self.seed) {
-                Ok(candidate) => alive.candidates.push(candidate),
+            match Candidate::open(name, server, self.point, place, self.seed) {
+                Ok(mut candidate) => {
+                    candidate.throughput_per_s = self.known_per_s.get(name).copied().unwrap_or(0.0);
+                    alive.candidates.push(candidate);
+                }
                 Err(failed) => alive.gone.push(*failed),
             }
         }
@@ -108,29 +125,42 @@ impl Task<'_> {
         place: &Place<'_>,
         keeper: &mut dyn Keeper,
     ) -> Result<(), super::CampaignError> {
-        // Every candidate is cold, and nobody knows yet how long a window has to be.
-        for _ in 0..if self.busy_per_s.is_none() { 2 } else { 1 } {
-            let shape = self.shape(Phase::Saturation, alive, place);
-            let _ = self.round(Phase::Saturation, shape, alive, place);
-        }
+        self.warm_up(alive, place);
         if self.busy_per_s.is_none() {
             self.busy_per_s = self.reference(alive).map(|per_s| rounded(per_s * self.rounds.busy_share));
         }
+        let mut spent: BTreeMap<Phase, Duration> =
+            self.weights.keys().map(|phase| (*phase, Duration::ZERO)).collect();
         for number in 0.. {
-            let phase = [Phase::Saturation, Phase::Light, Phase::Busy][number as usize % 3];
-            // Each phase is measured at least once, whatever the time.
-            if super::is_stopped(place) || number >= 3 && Instant::now() >= self.until {
+            let phase = self.neediest(&spent);
+            let is_over = Instant::now() >= self.until && !spent[&phase].is_zero();
+            if is_over || super::is_stopped(place) || alive.candidates.len() < 2 {
                 break;
             }
-            if alive.candidates.len() < 2 {
-                break;
-            }
-            let shape = self.shape(phase, alive, place);
+            let began = Instant::now();
+            let shape = self.shape(phase, place);
             let Some(mut round) = self.round(phase, shape, alive, place) else { break };
+            *spent.entry(phase).or_default() += began.elapsed();
             round.round = number;
             keeper.round(round)?;
         }
         Ok(())
+    }
+
+    /// The load that has had the least of its share so far.
+    fn neediest(&self, spent: &BTreeMap<Phase, Duration>) -> Phase {
+        let had = |phase: &Phase| spent[phase].as_secs_f64() / self.weights[phase].max(1e-9);
+        let least = |one: &&Phase, other: &&Phase| had(one).total_cmp(&had(other));
+        *spent.keys().min_by(least).expect("a start has loads")
+    }
+
+    /// Rounds that are not kept: every candidate is cold, and in the first start of a point nobody knows how long a window has to be.
+    fn warm_up(&mut self, alive: &mut Alive, place: &Place<'_>) {
+        let is_known = alive.candidates.iter().all(|candidate| candidate.throughput_per_s > 0.0);
+        for _ in 0..if is_known { 1 } else { UNKNOWN_ROUNDS } {
+            let shape = self.shape(Phase::Saturation, place);
+            let _ = self.round(Phase::Saturation, shape, alive, place);
+        }
     }
 
     /// The throughput of the reference, in requests per second.
@@ -139,19 +169,25 @@ impl Task<'_> {
         all.find(|candidate| candidate.name() == self.group[0]).map(|known| known.throughput_per_s)
     }
 
+    /// The light rate, in requests per second: the point's own, or that of the scenario as far as whoever walks all connections on every
+    /// wait can follow.
+    fn light_per_s(&self) -> f64 {
+        let Point { rate_per_s, connections, threads, .. } = *self.point;
+        let walked = WALKED_PER_S * f64::from(threads) / f64::from(connections);
+        rate_per_s.map_or_else(|| self.rounds.light_per_s.min(rounded(walked)), f64::from)
+    }
+
     /// The load of the next round of a phase.
-    fn shape(&mut self, phase: Phase, alive: &Alive, place: &Place<'_>) -> Shape {
+    fn shape(&mut self, phase: Phase, place: &Place<'_>) -> Shape {
         let active = f64::from(self.point.active);
-        let slowest = alive.candidates.iter().map(|candidate| candidate.throughput_per_s);
-        let slowest = slowest.filter(|per_s| *per_s > 0.0).fold(f64::INFINITY, f64::min);
-        let needed_s = if slowest.is_finite() { active * REQUESTS_PER_CONNECTION / slowest } else { 0.0 };
-        let window_s = self.point.slice_s(self.rounds).max(needed_s.min(LONGEST_WINDOW_S));
+        let doubled = f64::from(1_u32 << self.start.doublings);
+        let shortest_s = self.point.slice_s(self.rounds) * doubled;
         let open = |rate_per_s| LoadMode::Open { rate_per_s, arrivals: Arrivals::Poisson };
-        let light = self.point.rate_per_s.map_or(self.rounds.light_per_s, f64::from);
+        let light = self.light_per_s();
         let (mode, window_s) = match phase {
-            Phase::Saturation => (LoadMode::Closed { pipeline: 1 }, window_s),
-            Phase::Light => (open(light), self.point.slice_s(self.rounds) * LIGHT_TIMES),
-            Phase::Busy => (open(self.busy_per_s.unwrap_or(light)), self.point.slice_s(self.rounds)),
+            Phase::Saturation => (LoadMode::Closed { pipeline: 1 }, shortest_s),
+            Phase::Light => (open(light), shortest_s * LIGHT_TIMES),
+            Phase::Busy => (open(self.busy_per_s.unwrap_or(light)), shortest_s * BUSY_TIMES),
         };
         // A sleeping generator would add its own wake-up to every response. Without a processor of its own it has to sleep, since
         // spinning would take the server's; as it would under a quota that both share.
@@ -164,7 +200,8 @@ impl Task<'_> {
             mode,
             wait,
             warmup_requests: active * WARMUP_PER_CONNECTION,
-            window: Duration::from_secs_f64(window_s),
+            window: in_ticks(Duration::from_secs_f64(window_s)),
+            requests: active * REQUESTS_PER_CONNECTION * doubled,
             seed: self.seed,
         }
     }
@@ -193,8 +230,9 @@ impl Task<'_> {
             match alive.candidates[at].slice(&shape) {
                 Ok(slice) => round.slices.push(slice),
                 Err(why) if !super::is_stopped(place) => {
-                    let failed = alive.candidates.swap_remove(at);
-                    alive.gone.push(failed.close(Some(why), place));
+                    let (failed, server) = alive.candidates.swap_remove(at).close(Some(why), place);
+                    server.stop();
+                    alive.gone.push(failed);
                 }
                 Err(_) => return None,
             }
@@ -214,8 +252,49 @@ impl Alive {
     }
 }
 
+/// Starts the server of each name, all at the same time.
+fn start_all<'a>(
+    names: &[&'a String],
+    point: &Point,
+    place: &Place<'_>,
+) -> Vec<(&'a str, Result<Server, ServerError>)> {
+    if place.base.is_some() {
+        // Each has a copy of its program. A process that is being started while a copy is written has it open for writing until
+        // execve(2), and whoever is started from it meanwhile fails (ETXTBSY).
+        return names.iter().map(|name| (name.as_str(), Server::start(name, point, place))).collect();
+    }
+    std::thread::scope(|scope| {
+        let start =
+            |name: &'a String| (name.as_str(), scope.spawn(move || Server::start(name, point, place)));
+        let starting: Vec<_> = names.iter().map(|name| start(name)).collect();
+        let outcome = |(name, thread): (&'a str, ScopedJoinHandle<'_, _>)| {
+            (name, thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        };
+        starting.into_iter().map(outcome).collect()
+    })
+}
+
+/// Ends all servers at the same time.
+fn stop_all(servers: Vec<Server>) {
+    std::thread::scope(|scope| {
+        for server in servers {
+            scope.spawn(move || server.stop());
+        }
+    });
+}
+
 /// A rate that people can read: two digits.
 fn rounded(per_s: f64) -> f64 {
     let scale = 10_f64.powf(per_s.max(1.0).log10().floor() - 1.0);
     (per_s / scale).round() * scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_has_two_digits() {
+        assert_eq!([87_654.0, 1_234.0, 99.6, 0.0].map(rounded), [88_000.0, 1_200.0, 100.0, 0.0]);
+    }
 }

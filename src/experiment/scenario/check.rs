@@ -83,13 +83,16 @@ fn exclude_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
 }
 
 fn rounds_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
-    let Rounds { starts, point_s, slice_s, light_per_s, busy_share } = scenario.rounds;
+    let Rounds { starts, point_s, slice_s, light_per_s, busy_share, half_widths } = scenario.rounds;
     let bounds = [
         (form, "starts", f64::from(starts), 1.0, 1_000.0),
         (form, "point_s", point_s, 0.01, 1e6),
         ("", "slice_s", slice_s, 0.001, 60.0),
         ("", "light_per_s", light_per_s, 1.0, 1e9),
         ("", "busy_share", busy_share, 0.01, 0.95),
+        ("", "half_widths.response", half_widths.response, 0.001, 10.0),
+        ("", "half_widths.throughput", half_widths.throughput, 0.001, 10.0),
+        ("", "half_widths.cpu", half_widths.cpu, 0.001, 10.0),
     ];
     let outside = bounds.into_iter().filter(|(_, _, value, least, most)| !(*least..=*most).contains(value));
     let mistake = |(form, key, value, least, most): (&str, &str, f64, f64, f64)| {

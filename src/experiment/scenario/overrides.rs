@@ -49,6 +49,7 @@ impl Overrides {
             (true, Some(quick)) => {
                 scenario.rounds.starts = quick.rounds.starts;
                 scenario.rounds.point_s = quick.rounds.point_s;
+                scenario.rounds.half_widths = scenario.rounds.half_widths.scaled(2.0);
                 scenario.sweeps = quick.sweeps;
             }
             (true, None) => wrong.push(Mistake::new("quick", "this scenario has no quick form")),
@@ -99,6 +100,7 @@ impl Overrides {
         if self.thorough {
             scenario.rounds.starts *= 2;
             scenario.rounds.point_s *= 6.0;
+            scenario.rounds.half_widths = scenario.rounds.half_widths.scaled(1.0 / 3.0);
         }
         self.choose_reference(scenario, known);
     }

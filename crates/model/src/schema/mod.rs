@@ -37,8 +37,8 @@ pub use load::{
 pub use point::Point;
 pub use reproduction::{ReproducedFigure, Reproduction, Reproductions};
 pub use scenario::{
-    ActiveList, Exclude, ExternalServer, Load, Quick, QuickRounds, Rounds, Scenario, Sweep, base_of, is_base,
-    program_of, twin_of,
+    ActiveList, Exclude, ExternalServer, HalfWidths, Load, Quick, QuickRounds, Rounds, Scenario, Sweep,
+    base_of, is_base, program_of, twin_of,
 };
 pub use self_check::{Check, SelfCheck};
 pub use semantics::{Answer, Event, Observer, Phase as WaitPhase, PhaseReport, Semantics, SituationReport};

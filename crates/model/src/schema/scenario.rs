@@ -131,6 +131,35 @@ pub struct Rounds {
     pub light_per_s: f64,
     /// The busy rate, as a share of the reference's throughput, 0 to 1.
     pub busy_share: f64,
+    /// How narrow intervals are to be. Rounds end when all are, or the time is over.
+    #[serde(default)]
+    pub half_widths: HalfWidths,
+}
+
+/// How narrow the intervals of ratios to the reference are to be: half their width, relative, 0.03 for 3 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HalfWidths {
+    /// Of the median response time.
+    pub response: f64,
+    /// Of the throughput.
+    pub throughput: f64,
+    /// Of the CPU time per request.
+    pub cpu: f64,
+}
+
+impl Default for HalfWidths {
+    fn default() -> Self {
+        Self { response: 0.04, throughput: 0.03, cpu: 0.03 }
+    }
+}
+
+impl HalfWidths {
+    /// The same, all so many `times` as wide.
+    #[must_use]
+    pub fn scaled(self, times: f64) -> Self {
+        Self { response: self.response * times, throughput: self.throughput * times, cpu: self.cpu * times }
+    }
 }
 
 /// A server of other making: a command that echoes what it reads, in any language.
