@@ -7,10 +7,7 @@
 // A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod agreement;
-pub mod analysis;
 
-pub mod cells;
 pub mod claims;
 pub mod compare;
 pub mod diagnosis;
@@ -21,7 +18,6 @@ pub mod grid;
 
 #[cfg(test)]
 mod hostile_input;
-pub mod line;
 mod machine;
 mod markdown;
 pub mod mechanism_costs;

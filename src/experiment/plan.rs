@@ -19,8 +19,8 @@ const ACTIVE_S: f64 = 200e-6;
 const LONGEST_SLICE_S: f64 = 0.6;
 /// Slices in closed loop in the shortest start: one to warm up, one that counts.
 const CLOSED: f64 = 2.0;
-/// Slices in open loop: light, in a window of twice the length, and busy.
-const OPEN: f64 = 3.0;
+/// Shortest windows in open loop: four of the light load, two of the busy one.
+const OPEN: f64 = 6.0;
 
 /// The plan of `prepared` on `machine`; `against` is another build that it is compared with.
 pub fn of(prepared: Prepared, against: Option<String>, seed: u64, machine: &Capacity) -> Plan {
