@@ -89,7 +89,7 @@ fn a_folder_that_is_missing_or_damaged_is_one_line() {
     let line = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(line.contains("no/such/folder: no such folder") && line.lines().count() == 1, "{line}");
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("campaign.json"), r#"{"kind":"rounds","schema_version":1}"#)
+    std::fs::write(folder.path().join("campaign.json"), r#"{"kind":"campaign","schema_version":1}"#)
         .expect("written");
     let damaged = claims(&[folder.path().to_str().expect("text")]);
     assert_eq!(damaged.status.code(), Some(1));

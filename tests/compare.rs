@@ -49,7 +49,7 @@ impl Place {
     fn keep(&self, name: &str, campaign: &Campaign) {
         let folder = self.path().join(name);
         fs::create_dir_all(&folder).expect("made");
-        let text = serde_json::to_string(&ResultFile::Rounds(campaign.clone())).expect("serialises");
+        let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
         fs::write(folder.join("campaign.json"), text).expect("written");
     }
 
@@ -210,7 +210,7 @@ impl Publish<'_> {
     fn run(&self, campaign: &Campaign, run_status: &str) -> (Option<i32>, String) {
         let out = self.place.path().join("out");
         fs::create_dir_all(out.join("campaign")).expect("made");
-        let text = serde_json::to_string(&ResultFile::Rounds(campaign.clone())).expect("serialises");
+        let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone())).expect("serialises");
         fs::write(out.join("campaign/campaign.json"), text).expect("written");
         fs::write(out.join("campaign/report.md"), "a report\n").expect("written");
         let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/publish"));
@@ -238,7 +238,7 @@ impl Publish<'_> {
         let kinds = fs::read_dir(self.place.path().join("baselines")).expect("kept");
         let kinds: Vec<PathBuf> = kinds.flatten().map(|entry| entry.path()).collect();
         assert_eq!(kinds.len(), 1, "one kind of machine");
-        let (kept, _) = read::rounds(&kinds[0].join(baseline)).expect("kept");
+        let (kept, _) = read::campaign(&kinds[0].join(baseline)).expect("kept");
         kept.command.parse().expect("a factor")
     }
 }
@@ -425,13 +425,13 @@ fn a_run_is_kept_as_a_baseline_and_another_is_compared_with_it_at_its_end() {
 
     // A baseline that nothing can be as good as.
     fs::write(place.path().join("short.toml"), SCENARIO).expect("written");
-    let (mut best, _) = read::rounds(&kept).expect("kept");
+    let (mut best, _) = read::campaign(&kept).expect("kept");
     for slice in
         best.rounds.iter_mut().flat_map(|round| &mut round.slices).filter(|one| one.candidate == "poll")
     {
         slice.server.cpu_s *= 1e-3;
     }
-    let text = serde_json::to_string(&ResultFile::Rounds(best)).expect("serialises");
+    let text = serde_json::to_string(&ResultFile::Campaign(best)).expect("serialises");
     fs::write(&kept, &text).expect("written");
     let third = run(&["--out", "third", "--baseline", "main", "--save-baseline", "main"]);
     assert!(matches!(third.status.code(), Some(3 | 4)), "{}", stderr(&third));

@@ -20,7 +20,7 @@ fn export(folder: &Path, arguments: &str) -> Output {
 fn made_up() -> String {
     let shape = Shape { starts: 2, rounds: 4, ..Shape::of(&["epoll-lt", "epoll-et"]) };
     let campaign = shape.campaign(|_, _| Behaviour::default());
-    serde_json::to_string(&model::schema::ResultFile::Rounds(campaign)).expect("serialises")
+    serde_json::to_string(&model::schema::ResultFile::Campaign(campaign)).expect("serialises")
 }
 
 /// Runs load-gen in `folder` for a short time.

@@ -108,7 +108,7 @@ impl Place {
     fn run(&self) -> Campaign {
         let output = self.command().output().expect("muxbench starts");
         assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
-        read::rounds(&self.out().join("campaign.json")).expect("a campaign").0
+        read::campaign(&self.out().join("campaign.json")).expect("a campaign").0
     }
 
     /// Runs the campaign, in whose only start the server and its twin must fail, and returns why.
@@ -183,7 +183,7 @@ fn the_example_scenario_measures_socat_and_python_like_our_own() {
     let schema = serde_json::to_value(model::schema::json_schema()).expect("JSON");
     assert!(jsonschema::is_valid(&schema, &file));
 
-    let campaign = read::rounds(&path).expect("a campaign").0;
+    let campaign = read::campaign(&path).expect("a campaign").0;
     let [socat, python] = &campaign.plan.scenario.servers[..] else { panic!("two servers") };
     assert!(campaign.plan.scenario.mechanisms.is_empty(), "none was asked for");
     assert_eq!((socat.name.as_str(), python.name.as_str()), ("socat", "python-asyncio"));

@@ -25,8 +25,8 @@ const CAMPAIGNS: [&str; 2] = ["campaign.json", "libraries/campaign.json"];
 
 fn campaigns() -> Vec<(Campaign, Histograms)> {
     let paths = CAMPAIGNS.map(|name| Path::new(RESULTS).join(name));
-    let is_campaign = |path: &&PathBuf| matches!(read::kind(path), Ok(Some(kind)) if kind == "rounds");
-    paths.iter().filter(is_campaign).map(|path| read::rounds(path).expect("a campaign")).collect()
+    let is_campaign = |path: &&PathBuf| matches!(read::kind(path), Ok(Some(kind)) if kind == "campaign");
+    paths.iter().filter(is_campaign).map(|path| read::campaign(path).expect("a campaign")).collect()
 }
 
 fn benches() -> Vec<BenchGroup> {

@@ -91,7 +91,7 @@ fn with_answer(readme: &str, answer: &str) -> String {
 /// The page of the reference campaign; `None` as long as no campaign of rounds has been committed.
 fn reference_page() -> Option<String> {
     let kind = read::kind(Path::new("results/reference/campaign.json")).ok().flatten();
-    (kind.as_deref() == Some("rounds")).then(|| read("results/reference/report.md"))
+    (kind.as_deref() == Some("campaign")).then(|| read("results/reference/report.md"))
 }
 
 /// `UPDATE_PAGES=1` writes it again.

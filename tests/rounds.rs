@@ -90,7 +90,7 @@ impl Place {
 }
 
 fn campaign_in(folder: &Path) -> Campaign {
-    read::rounds(&folder.join("campaign.json")).expect("a campaign").0
+    read::campaign(&folder.join("campaign.json")).expect("a campaign").0
 }
 
 /// The processes whose parent is `child`.

@@ -115,7 +115,7 @@ fn survives(redirect: &str, names: &[&str]) {
     for name in names {
         let out = folder.path().join("out");
         let results = if names.len() > 1 { out.join(name) } else { out };
-        let campaign = read::rounds(&results.join("campaign.json")).expect("a campaign").0;
+        let campaign = read::campaign(&results.join("campaign.json")).expect("a campaign").0;
         assert!(campaign.complete && campaign.rounds.len() >= 2, "{redirect}");
         assert!(results.join("report.md").is_file(), "{redirect}: the page of {name}");
         assert_no_notes_in(&results, redirect);
@@ -155,5 +155,5 @@ fn a_campaign_survives_a_reader_of_its_notes_that_goes_away() {
         .arg(folder.path().join("out"));
     let status = command.stdout(Stdio::null()).stderr(broken()).status().expect("muxbench starts");
     assert!(matches!(status.code(), Some(0 | 4)), "{status}");
-    assert!(read::rounds(&folder.path().join("out/campaign.json")).expect("a campaign").0.complete);
+    assert!(read::campaign(&folder.path().join("out/campaign.json")).expect("a campaign").0.complete);
 }

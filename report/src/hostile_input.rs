@@ -4,9 +4,10 @@ use std::fs;
 
 use hostile::{Bound, Counting, check, check_text};
 
+use crate::rounds::testing::{Behaviour, Shape};
 use crate::testing;
 use model::histogram::{self, HIGHEST_NS};
-use model::schema::{LoadReport, ResultFile};
+use model::schema::ResultFile;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -54,39 +55,16 @@ fn a_histogram_s_head_is_not_believed() {
     check(&[&sound], bound, &|bytes| histogram::decode(&packed(bytes)).is_ok());
 }
 
-/// A campaign of two cells, without what makes it long.
+/// A campaign with one round.
 fn small_campaign() -> String {
-    let mut campaign = testing::realistic();
-    campaign.cells.truncate(2);
-    campaign.plan.points.truncate(1);
+    let mut campaign = Shape::of(&["poll"]).campaign(|_, _| Behaviour::default());
+    campaign.rounds.truncate(1);
+    campaign.starts.truncate(1);
     serde_json::to_string(&ResultFile::Campaign(campaign)).expect("string keys")
 }
 
 fn small_load() -> String {
-    let campaign = testing::realistic();
-    let load: LoadReport =
-        campaign.cells.iter().find_map(|cell| cell.latency.clone()).expect("measured").load;
-    serde_json::to_string(&ResultFile::Load(load)).expect("string keys")
-}
-
-/// A campaign of rounds with one of them.
-fn small_rounds() -> String {
-    use crate::rounds::testing::{Behaviour, Shape};
-    let mut campaign = Shape::of(&["poll"]).campaign(|_, _| Behaviour::default());
-    campaign.rounds.truncate(1);
-    campaign.starts.truncate(1);
-    serde_json::to_string(&ResultFile::Rounds(campaign)).expect("string keys")
-}
-
-#[test]
-fn a_campaign_of_rounds_is_read_whatever_it_is() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("result.json");
-    let bound = Bound { bytes: HISTOGRAM, per_byte: 256 };
-    check(&[small_rounds().as_bytes()], bound, &|bytes| {
-        fs::write(&path, bytes).expect("written");
-        model::read::rounds(&path).is_ok()
-    });
+    serde_json::to_string(&ResultFile::Load(testing::load())).expect("string keys")
 }
 
 #[test]

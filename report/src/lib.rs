@@ -7,7 +7,6 @@
 // A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-
 pub mod claims;
 pub mod compare;
 pub mod diagnosis;
@@ -35,5 +34,4 @@ pub mod semantics;
 pub mod statistics;
 
 #[cfg(any(test, feature = "testing"))]
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
-mod testing;
+pub mod testing;

@@ -3,164 +3,13 @@
 mod semantics;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 pub use self::semantics::semantics;
-use crate::analysis::Analysis;
 use model::histogram::{self, Histogram};
 use model::schema::{
-    Arrivals, BenchGroup, BenchPoint, CallCounters, Campaign, Cell, CellLoad, CellScenario, CellStatus,
-    Connections, EngineKind, Environment, ExternalServer, Latency, Limits, LoadMode, LoadReport,
-    LoadSettings, Phase, Plan, Point, ProcessUsage, Protocol, SCHEMA_VERSION, ServerCounters, Sweep,
-    SystemUsage, Timestamps, Timing, Usage, WaitPolicy, Workload,
+    Arrivals, BenchGroup, BenchPoint, Connections, EngineKind, Environment, Latency, Limits, LoadMode,
+    LoadReport, LoadSettings, Protocol, SCHEMA_VERSION, Timestamps, WaitPolicy, Workload,
 };
-
-/// The figures of one made-up cell.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    pub p50_ns: f64,
-    /// p99 over p50.
-    pub tail: f64,
-    pub samples: u64,
-    pub cpu_ns: f64,
-    pub syscalls: f64,
-    pub echoes_per_s: f64,
-    pub is_capacity: bool,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self {
-            p50_ns: 35_000.0,
-            tail: 3.0,
-            samples: 20_000,
-            cpu_ns: 7_000.0,
-            syscalls: 2.1,
-            echoes_per_s: 120_000.0,
-            is_capacity: true,
-        }
-    }
-}
-
-pub fn point(sweep: &str, connections: u32, active: u32) -> Point {
-    Point::new(sweep, connections, active)
-}
-
-/// The points of the scenario `many-idle-few-active`.
-pub fn default_points() -> Vec<Point> {
-    let idle = [10, 100, 1_000, 10_000].map(|connections| point("idle-scaling", connections, 10));
-    let active = [10, 100, 1_000].map(|connections| point("active-scaling", connections, connections));
-    idle.into_iter().chain(active).collect()
-}
-
-/// A campaign whose every cell is valid and has the figures that `shape` gives it.
-pub fn campaign(
-    mechanisms: &[&str],
-    points: &[Point],
-    repeats: u32,
-    shape: impl Fn(&str, &Point, u32) -> Shape,
-) -> Campaign {
-    let mut cells = Vec::new();
-    for repeat in 0..repeats {
-        for point in points {
-            for mechanism in mechanisms {
-                cells.push(cell(mechanism, point, repeat, shape(mechanism, point, repeat)));
-            }
-        }
-    }
-    Campaign {
-        schema_version: SCHEMA_VERSION,
-        muxbench_version: "0.1.0".to_owned(),
-        started: "2026-01-02T03:04:05Z".to_owned(),
-        command: "muxbench run --seed 42".to_owned(),
-        quick: false,
-        complete: true,
-        environment: environment(),
-        plan: plan(mechanisms, points, repeats),
-        cells,
-        stopped: None,
-        diagnosis: None,
-    }
-}
-
-/// What a real machine gives: epoll flat, select and poll growing with the connections watched, the
-/// two epoll modes nearly the same.
-pub fn realistic() -> Campaign {
-    REALISTIC.clone()
-}
-
-/// The analysis of [`realistic`], made once for all tests.
-pub fn analysis() -> &'static Analysis<'static> {
-    static ANALYSIS: LazyLock<Analysis<'static>> =
-        LazyLock::new(|| Analysis::of(&REALISTIC).expect("sound histograms"));
-    &ANALYSIS
-}
-
-static REALISTIC: LazyLock<Campaign> =
-    LazyLock::new(|| realistic_of(&["select", "poll", "epoll-lt", "epoll-et"]));
-
-/// [`realistic`], over the mechanisms named.
-pub fn realistic_of(mechanisms: &[&str]) -> Campaign {
-    campaign(mechanisms, &default_points(), 5, |mechanism, point, repeat| {
-        let watched = f64::from(point.connections);
-        let ready = f64::from(point.active);
-        // Small shifts that differ by mechanism and repeat, the same on every run.
-        let spread = |salt: u32| {
-            let letters: u32 = mechanism.bytes().map(u32::from).sum();
-            1.0 + 0.04
-                * (f64::from((letters * 31 + repeat * 17 + salt * 7 + point.connections) % 23) / 11.0 - 1.0)
-        };
-        let (scan_ns, tail) = match mechanism {
-            "poll" => (87.0, 2.4),
-            "select" => (79.0, 2.5),
-            "epoll-et" => (0.05, 3.2),
-            _ => (0.04, 3.3),
-        };
-        let p50_ns = (34_000.0 + scan_ns * watched + 180.0 * ready) * spread(1);
-        let cpu_ns = (6_900.0 + scan_ns * watched / 3.0) * spread(2);
-        Shape {
-            p50_ns,
-            tail: tail * spread(3),
-            cpu_ns,
-            syscalls: if mechanism == "epoll-et" { 3.02 } else { 2.1 } * spread(4),
-            echoes_per_s: 0.97e9 / cpu_ns,
-            is_capacity: scan_ns > 1.0,
-            ..Shape::default()
-        }
-    })
-}
-
-/// [`realistic`], over the mechanisms and the external servers named, which have no counters.
-pub fn with_servers(mechanisms: &[&str], servers: &[&str]) -> Campaign {
-    let mut campaign = realistic_of(&[mechanisms, servers].concat());
-    let scenario = &mut campaign.plan.scenario;
-    scenario.mechanisms.truncate(mechanisms.len());
-    scenario.servers = servers
-        .iter()
-        .map(|name| ExternalServer {
-            name: (*name).to_owned(),
-            command: vec![format!("./{name}"), "{port}".to_owned()],
-            about: None,
-            patience_s: None,
-        })
-        .collect();
-    for cell in campaign.cells.iter_mut().filter(|cell| servers.contains(&cell.mechanism.as_str())) {
-        for phase in [&mut cell.capacity, &mut cell.latency].into_iter().flatten() {
-            phase.usage.counters = None;
-        }
-    }
-    campaign
-}
-
-/// Marks a cell as `status` for `reason`.
-pub fn spoil(campaign: &mut Campaign, index: usize, status: CellStatus, reason: &str) {
-    let cell = &mut campaign.cells[index];
-    cell.status = status;
-    cell.reasons = vec![reason.to_owned()];
-    if status == CellStatus::Failed {
-        (cell.capacity, cell.latency, cell.connections) = (None, None, None);
-    }
-}
 
 /// A bench group with the shape of `wait`.
 pub fn bench() -> BenchGroup {
@@ -214,81 +63,26 @@ fn normal(quantile: f64) -> f64 {
     (t + top / bottom).copysign(quantile - 0.5)
 }
 
-fn cell(mechanism: &str, point: &Point, repeat: u32, shape: Shape) -> Cell {
-    let response = distribution(shape.p50_ns, shape.tail, shape.samples);
-    Cell {
-        mechanism: mechanism.to_owned(),
-        point: point.clone(),
-        repeat,
-        attempt: 0,
-        status: CellStatus::Valid,
-        reasons: Vec::new(),
-        began_s: f64::from(repeat),
-        connections: Some(Connections::default()),
-        server_rss_growth_bytes: Some(1_000_000),
-        slab: None,
-        setup: None,
-        teardown: None,
-        capacity: Some(phase(point, &shape, None)),
-        latency: Some(phase(point, &shape, Some(&response))),
-    }
-}
-
-fn phase(point: &Point, shape: &Shape, response: Option<&Histogram>) -> Phase {
-    let open = response.is_some();
-    let load = load_of(point, shape, response);
-    let echoes = load.completed;
-    Phase {
-        load,
-        usage: Usage {
-            window_s: 1.0,
-            echoes,
-            server: ProcessUsage { cpu_s: shape.cpu_ns * echoes as f64 / 1e9, ..ProcessUsage::default() },
-            counters: Some(ServerCounters {
-                calls: Some(CallCounters {
-                    syscalls: (shape.syscalls * echoes as f64) as u64,
-                    ..CallCounters::default()
-                }),
-                ..ServerCounters::default()
-            }),
-            generator: ProcessUsage::default(),
-            system: SystemUsage {
-                busy_s: shape.cpu_ns * 2.2 * echoes as f64 / 1e9,
-                ..SystemUsage::default()
-            },
-        },
-        is_capacity: shape.is_capacity && !open,
-    }
-}
-
 /// A run of the load generator, in open loop.
 pub fn load() -> LoadReport {
-    let shape = Shape::default();
-    let response = distribution(shape.p50_ns, shape.tail, shape.samples);
-    load_of(&Point::new("load", 10, 10), &shape, Some(&response))
-}
-
-fn load_of(point: &Point, shape: &Shape, response: Option<&Histogram>) -> LoadReport {
-    let open = response.is_some();
-    let completed = if open { shape.samples } else { shape.echoes_per_s as u64 };
-    let response = response.map(Latency::of);
-    let service = response.clone().unwrap_or_else(|| Latency::of(&histogram::empty()));
+    let distribution = distribution(35_000.0, 3.0, 20_000);
+    let response = Some(Latency::of(&distribution));
     LoadReport {
         valid: true,
         invalid_reasons: Vec::new(),
-        settings: settings(point, open),
+        settings: settings(),
         connections: Connections::default(),
         window_s: 1.0,
-        throughput_per_s: completed as f64,
-        scheduled: completed,
-        completed,
+        throughput_per_s: 20_000.0,
+        scheduled: 20_000,
+        completed: 20_000,
         outstanding: 0,
         unsent: 0,
         errors: BTreeMap::new(),
         errnos: BTreeMap::new(),
         delayed: 0,
+        service: Latency::of(&distribution),
         response,
-        service,
         lateness: None,
         connect: None,
         churn_connect: None,
@@ -308,16 +102,12 @@ fn load_of(point: &Point, shape: &Shape, response: Option<&Histogram>) -> LoadRe
     }
 }
 
-fn settings(point: &Point, open: bool) -> LoadSettings {
+fn settings() -> LoadSettings {
     LoadSettings {
         target: "127.0.0.1:7777".to_owned(),
-        conns: point.connections.into(),
-        active: point.active.into(),
-        mode: if open {
-            LoadMode::Open { rate_per_s: 20_000.0, arrivals: Arrivals::Poisson }
-        } else {
-            LoadMode::Closed { pipeline: 1 }
-        },
+        conns: 10,
+        active: 10,
+        mode: LoadMode::Open { rate_per_s: 20_000.0, arrivals: Arrivals::Poisson },
         size_bytes: 64,
         size: None,
         protocol: Protocol::Echo,
@@ -335,49 +125,7 @@ fn settings(point: &Point, open: bool) -> LoadSettings {
     }
 }
 
-pub fn plan(mechanisms: &[&str], points: &[Point], repeats: u32) -> Plan {
-    let mut sweeps: Vec<Sweep> = Vec::new();
-    for point in points {
-        let connections = point.connections.to_string();
-        match sweeps.iter_mut().find(|sweep| sweep.name == point.sweep) {
-            Some(sweep) => sweep.connections.push(connections),
-            None => sweeps.push(Sweep {
-                name: point.sweep.clone(),
-                connections: vec![connections],
-                active: if point.active == point.connections && point.sweep.starts_with("active") {
-                    "100%".into()
-                } else {
-                    point.active.to_string().as_str().into()
-                },
-                threads: Vec::new(),
-                accept: Vec::new(),
-                sizes: Vec::new(),
-                rates: Vec::new(),
-                churn: Vec::new(),
-                slices_ms: Vec::new(),
-                alive: Vec::new(),
-            }),
-        }
-    }
-    Plan {
-        scenario: CellScenario {
-            name: "many-idle-few-active".to_owned(),
-            analysis: "What do idle connections cost?".to_owned(),
-            mechanisms: mechanisms.iter().map(ToString::to_string).collect(),
-            servers: Vec::new(),
-            excludes: Vec::new(),
-            control: None,
-            repeats,
-            stop: None,
-            load: CellLoad { size_bytes: 64, rate_per_s: 20_000.0, protocol: Protocol::Echo },
-            timing: Timing { warmup_s: 0.2, capacity_s: 1.0, latency_s: 1.0 },
-            sweeps,
-        },
-        points: points.to_vec(),
-        seed: 42,
-    }
-}
-
+/// A machine.
 pub fn environment() -> Environment {
     Environment {
         host: "bench-01".to_owned(),

@@ -106,8 +106,8 @@ impl Found {
     /// Takes the result in a file; one that is no result, or of no use here, is passed over.
     pub fn take(&mut self, path: &Path) -> anyhow::Result<()> {
         let source = match read::kind(path)?.as_deref() {
-            Some("rounds") => {
-                let (campaign, histograms) = read::rounds(path)?;
+            Some("campaign") => {
+                let (campaign, histograms) = read::campaign(path)?;
                 let source = of_campaign(&campaign);
                 self.campaigns.push((campaign, histograms));
                 self.folders.push(path.parent().unwrap_or(Path::new("")).to_owned());

@@ -97,7 +97,7 @@ pub struct File {
 impl File {
     /// Reads the campaign in a file.
     pub fn read(path: PathBuf) -> anyhow::Result<Self> {
-        let (campaign, histograms) = read::rounds(&path)?;
+        let (campaign, histograms) = read::campaign(&path)?;
         Ok(Self { path, campaign, histograms })
     }
 

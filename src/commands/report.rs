@@ -55,7 +55,7 @@ impl Report {
             return file::draw(&self.folder, self.plots);
         }
         if self.table {
-            let (campaign, histograms) = read::rounds(&self.folder.join(FILE_NAME))?;
+            let (campaign, histograms) = read::campaign(&self.folder.join(FILE_NAME))?;
             super::print(table::full(&Analysis::of(&campaign, &histograms)).markdown())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -82,13 +82,13 @@ impl Report {
         let own = self.folder.join(FILE_NAME);
         let mut found = Found::default();
         if read::exists(&own) {
-            found.campaigns.push(read::rounds(&own)?);
+            found.campaigns.push(read::campaign(&own)?);
             found.folders.push(self.folder.clone());
         }
         let files = if self.folder.is_dir() { json_files(&self.folder)? } else { Vec::new() };
         files.iter().filter(|path| **path != own).for_each(|path| take(&mut found, path));
         if found.campaigns.is_empty() {
-            found.campaigns.push(read::rounds(&own)?);
+            found.campaigns.push(read::campaign(&own)?);
         }
         if found.benches.is_empty() {
             self.take_benches(&mut found);

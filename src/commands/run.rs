@@ -167,7 +167,7 @@ impl Run {
     fn tell(&self, work: &Work, histograms: &Histograms, several: bool) -> anyhow::Result<()> {
         let Work { folder, campaign, .. } = work;
         if self.json {
-            return print(serde_json::to_string(&ResultFile::Rounds(campaign.clone()))? + "\n");
+            return print(serde_json::to_string(&ResultFile::Campaign(campaign.clone()))? + "\n");
         }
         let heading = if several { print(format!("{}\n", campaign.plan.scenario.name)) } else { Ok(()) };
         // What cannot be printed is written all the same.

@@ -225,8 +225,8 @@ fn seed_of(seed: u64, point: u32, group: u32, start: u32) -> u64 {
 }
 
 fn write(campaign: &Campaign, folder: &Path) -> Result<(), CampaignError> {
-    let text =
-        serde_json::to_string(&ResultFile::Rounds(campaign.clone())).expect("results have string keys only");
+    let text = serde_json::to_string(&ResultFile::Campaign(campaign.clone()))
+        .expect("results have string keys only");
     model::files::write_atomically(&folder.join(FILE_NAME), format!("{text}\n").as_bytes())?;
     Ok(())
 }

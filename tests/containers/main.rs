@@ -107,7 +107,7 @@ impl Place {
 
 /// Whether the folder has a campaign in which no candidate failed.
 fn is_measured(folder: &Path) -> bool {
-    read::rounds(&folder.join("campaign.json")).is_ok_and(|(campaign, _)| {
+    read::campaign(&folder.join("campaign.json")).is_ok_and(|(campaign, _)| {
         let mut started = campaign.starts.iter().flat_map(|start| &start.candidates);
         !campaign.rounds.is_empty() && started.all(|candidate| candidate.failed.is_none())
     })

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::campaign::{self, Histograms};
+use crate::campaign::{Campaign, Histograms};
 use crate::histogram::DecodeError;
-use crate::schema::{BenchGroup, Campaign, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
+use crate::schema::{BenchGroup, LoadReport, Reproductions, SCHEMA_VERSION, Semantics};
 
 /// The mark that some editors and shells write at the head of a text; it is no JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -74,37 +74,17 @@ pub enum ReadError {
     },
 }
 
-/// Reads a campaign, and makes sure that every histogram in it decodes.
+/// Reads a campaign, and decodes its histograms.
 ///
 /// # Errors
 ///
 /// When the file is missing, unreadable, not a campaign, newer than this build, or damaged.
-pub fn campaign(path: &Path) -> Result<Campaign, ReadError> {
-    sound(path, read_kind(path, "campaign")?)
-}
-
-/// `campaign`, if every histogram in it decodes.
-fn sound(path: &Path, campaign: Campaign) -> Result<Campaign, ReadError> {
-    let phases = campaign.cells.iter().flat_map(|cell| [&cell.capacity, &cell.latency]).flatten();
-    for latency in
-        phases.flat_map(|phase| [Some(&phase.load.service), phase.load.response.as_ref()]).flatten()
-    {
-        check(path, latency.histogram())?;
-    }
-    Ok(campaign)
-}
-
-/// Reads a campaign of rounds, and decodes its histograms.
-///
-/// # Errors
-///
-/// When the file is missing, unreadable, not a campaign of rounds, newer than this build, or damaged.
-pub fn rounds(path: &Path) -> Result<(campaign::Campaign, Histograms), ReadError> {
-    decoded(path, read_kind(path, "rounds")?)
+pub fn campaign(path: &Path) -> Result<(Campaign, Histograms), ReadError> {
+    decoded(path, read_kind(path, "campaign")?)
 }
 
 /// `campaign` with its histograms.
-fn decoded(path: &Path, campaign: campaign::Campaign) -> Result<(campaign::Campaign, Histograms), ReadError> {
+fn decoded(path: &Path, campaign: Campaign) -> Result<(Campaign, Histograms), ReadError> {
     let histograms = check(path, Histograms::of(&campaign))?;
     Ok((campaign, histograms))
 }
@@ -169,7 +149,7 @@ pub fn loads(path: &Path) -> Result<Vec<LoadReport>, ReadError> {
 #[derive(Debug)]
 pub enum Measured {
     /// The one campaign of a file, with its histograms.
-    Campaign(Box<campaign::Campaign>, Histograms),
+    Campaign(Box<Campaign>, Histograms),
     /// The runs of a file, at least one.
     Loads(Vec<LoadReport>),
 }
@@ -178,12 +158,12 @@ pub enum Measured {
 ///
 /// # Errors
 ///
-/// As [`rounds`] or [`loads`].
+/// As [`campaign`] or [`loads`].
 pub fn measured(path: &Path) -> Result<Measured, ReadError> {
     let mut values = read_values(path)?;
     match values.pop() {
-        Some(value) if values.is_empty() && value["kind"] == "rounds" => {
-            let (campaign, histograms) = decoded(path, of_kind(path, value, "rounds")?)?;
+        Some(value) if values.is_empty() && value["kind"] == "campaign" => {
+            let (campaign, histograms) = decoded(path, of_kind(path, value, "campaign")?)?;
             Ok(Measured::Campaign(Box::new(campaign), histograms))
         }
         last => {

@@ -5,7 +5,7 @@ use model::schema::{Churn, Interval};
 
 /// An open-loop report of 20,000 requests.
 fn report() -> LoadReport {
-    testing::realistic().cells[0].latency.clone().expect("measured").load
+    testing::load()
 }
 
 /// The same with two intervals that have half of the replies each.

@@ -59,7 +59,7 @@ fn report(requests: &[Request]) -> LoadReport {
     for name in requests.iter().filter_map(Request::error) {
         *errors.entry(name.to_owned()).or_default() += 1;
     }
-    let mut report = testing::realistic_of(&["poll"]).cells[0].latency.clone().expect("measured").load;
+    let mut report = testing::load();
     report.settings.mode = LoadMode::Open { rate_per_s: 1_000.0, arrivals: Arrivals::Poisson };
     report.connections.opened = 5;
     LoadReport {

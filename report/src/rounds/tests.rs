@@ -432,15 +432,15 @@ fn a_campaign_is_read_back_with_its_histograms() {
     let path = folder.path().join("campaign.json");
     let (campaign, histograms) = decoded(with_poll(&Behaviour::default()));
     let write = |campaign: Campaign| {
-        let text = serde_json::to_vec(&ResultFile::Rounds(campaign)).expect("serialises");
+        let text = serde_json::to_vec(&ResultFile::Campaign(campaign)).expect("serialises");
         std::fs::write(&path, text).expect("written");
     };
     write(campaign.clone());
-    assert_eq!(model::read::rounds(&path).expect("sound"), (campaign.clone(), histograms));
+    assert_eq!(model::read::campaign(&path).expect("sound"), (campaign.clone(), histograms));
     let mut damaged = campaign;
     damaged.rounds[0].slices[0].response.truncate(10);
     write(damaged);
-    let error = model::read::rounds(&path).expect_err("damaged").to_string();
+    let error = model::read::campaign(&path).expect_err("damaged").to_string();
     assert!(error.contains("campaign.json: damaged: the histogram"), "{error}");
 }
 

@@ -4,7 +4,6 @@
 //! are seconds as `f64` with the suffix `_s`, or nanoseconds as integers with the suffix `_ns`.
 
 mod bench;
-mod campaign;
 mod claims;
 mod comparison;
 mod curve;
@@ -21,7 +20,6 @@ mod usage;
 mod workload;
 
 pub use bench::{BenchGroup, BenchPoint};
-pub use campaign::{Campaign, Cell, CellLoad, CellScenario, CellStatus, Phase, Plan, Stop, Stopped, Timing};
 pub use claims::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, FalseDifferences, Finding};
 pub use comparison::{
     Compared, ComparedCampaign, ComparedFigure, ComparedRatio, ComparedVerdict, Comparison, Missing, Share,
@@ -56,7 +54,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[allow(clippy::large_enum_variant)] // one value per file: its size on the stack does not matter
 pub enum ResultFile {
     /// A whole campaign: `results/<time>-<host>/campaign.json`.
-    Campaign(Campaign),
+    Campaign(crate::campaign::Campaign),
     /// One group of micro-benchmarks: `results/bench/<group>.json`.
     Bench(BenchGroup),
     /// One run of the load generator: `load-gen --json`.
@@ -71,8 +69,6 @@ pub enum ResultFile {
     Reproductions(Reproductions),
     /// The claims with their verdicts: `muxbench claims --json`.
     Claims(Claims),
-    /// A campaign of rounds.
-    Rounds(crate::campaign::Campaign),
     /// Two campaigns, compared: `muxbench compare --json`.
     Comparison(Comparison),
 }
