@@ -8,8 +8,8 @@
 use std::fs;
 use std::path::Path;
 
-use model::read;
 use model::campaign::{Campaign, Histograms};
+use model::read;
 use model::schema::{BenchGroup, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
 use report::mechanism_costs as costs;

@@ -1,115 +1,15 @@
-//! The committed reference results, their figures, their pages and the README belong together.
-
-#![cfg(feature = "plots")]
+//! The commands of the README and of the pages in docs work.
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-use model::read;
-use report::analysis::Analysis;
+use std::path::Path;
 
 use support::muxbench;
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The files below `folder` that end in one of `extensions`, relative to it.
-fn files(folder: &Path, extensions: &[&str]) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten()
-    {
-        let name = PathBuf::from(entry.file_name());
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path(), extensions).into_iter().map(|below| name.join(below)));
-        } else if name.extension().is_some_and(|kind| extensions.iter().any(|wanted| kind == *wanted)) {
-            found.insert(name);
-        }
-    }
-    found
-}
-
-/// The results of the reference alone, in a folder that stands to its figures as the committed one does.
-fn results_alone(folder: &Path) -> PathBuf {
-    let results = folder.join("results/reference");
-    let committed = Path::new("results/reference");
-    for file in files(committed, &["json", "gz"]) {
-        let copy = results.join(&file);
-        fs::create_dir_all(copy.parent().expect("a folder")).expect("made");
-        fs::copy(committed.join(&file), copy).expect("copied");
-    }
-    results
-}
-
-/// Fails unless `committed` has just the files of `extensions` that `again` has, with the same bytes.
-fn assert_same(committed: &Path, again: &Path, extensions: &[&str]) -> usize {
-    let names = files(committed, extensions);
-    assert_eq!(names, files(again, extensions), "{} is stale: run .ci/reference", committed.display());
-    for name in &names {
-        let path = committed.join(name);
-        assert!(read(&path) == read(again.join(name)), "{} is stale: run .ci/reference", path.display());
-    }
-    names.len()
-}
-
-#[test]
-fn the_reference_figures_and_pages_are_made_again_byte_for_byte() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let results = results_alone(folder.path());
-    let output = muxbench().args(["report", "--no-png"]).arg(&results).output().expect("muxbench starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let committed = Path::new("plots/reference");
-    let figures = assert_same(committed, &folder.path().join("plots/reference"), &["svg"]);
-    assert!(figures >= 4, "{figures} figures");
-    for figure in files(committed, &["svg"]) {
-        let picture = committed.join(figure).with_extension("png");
-        assert!(picture.is_file(), "{} is missing: run .ci/reference", picture.display());
-    }
-    let pages = assert_same(Path::new("results/reference"), &results, &["md", "html"]);
-    assert!(pages >= 2, "{pages} pages");
-    assert!(fs::metadata(results.join("report.html")).expect("made").len() < 3 << 20);
-}
-
-#[test]
-fn the_readme_has_the_table_and_the_finding_of_the_reference_campaign() {
-    let output =
-        muxbench().args(["report", "results/reference", "--table"]).output().expect("muxbench starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let table = String::from_utf8(output.stdout).expect("text");
-    let readme = read("README.md");
-    let excerpt = readme.split("<!-- table -->").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
-    let rows: Vec<_> = excerpt.expect("a table").lines().filter(|line| line.starts_with('|')).collect();
-    for row in &rows {
-        assert!(table.lines().any(|line| line == *row), "stale, see .ci/reference: {row}");
-    }
-    let scenario =
-        read::campaign(Path::new("results/reference/campaign.json")).expect("committed").plan.scenario;
-    // A head of two lines, and of each sweep its largest point with every mechanism.
-    assert_eq!(rows.len(), 2 + scenario.sweeps.len() * scenario.mechanisms.len(), "see .ci/reference");
-    let page = read("results/reference/report.md");
-    let finding = page.lines().next().and_then(|title| title.split_once(": ")).expect("a title").1;
-    assert!(readme.contains(finding), "the README does not state the finding: {finding}");
-}
-
-/// `UPDATE_PAGES=1` writes it again.
-#[test]
-fn the_readme_answers_from_the_reference_campaign() {
-    let campaign = read::campaign(Path::new("results/reference/campaign.json")).expect("committed");
-    let analysis = Analysis::of(&campaign).expect("sound histograms");
-    let answer = analysis.answer().expect("mechanisms to compare");
-    let readme = read("README.md");
-    let (head, rest) = readme.split_once("<!-- answer -->\n").expect("a place for the answer");
-    let (_, rest) = rest.split_once("<!-- end -->").expect("its end");
-    let again = format!("{head}<!-- answer -->\n{answer}\n<!-- end -->{rest}");
-    if std::env::var_os("UPDATE_PAGES").is_some() {
-        fs::write("README.md", &again).expect("written");
-    }
-    assert!(read("README.md") == again, "the README's answer is stale: see .ci/reference");
 }
 
 /// The commands of `program` in the README and in `docs`, as words; the README's first.

@@ -149,7 +149,12 @@ impl Grid {
         let mut out = String::from("<table>\n<thead><tr>");
         for column in &self.columns {
             // Writing into a String cannot fail.
-            let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(column.align, Tone::Plain), html(&column.title));
+            let _ = write!(
+                out,
+                "<th scope=\"col\"{}>{}</th>",
+                class(column.align, Tone::Plain),
+                html(&column.title)
+            );
         }
         out += "</tr></thead>\n<tbody>\n";
         for row in &self.rows {
@@ -227,7 +232,10 @@ mod tests {
     #[test]
     fn html_escapes_what_comes_from_a_result() {
         let html = grid().html();
-        assert!(html.contains("<td data-v=\"0.333\">a|b</td><td class=\"number muted\">35.1 µs</td>"), "{html}");
+        assert!(
+            html.contains("<td data-v=\"0.333\">a|b</td><td class=\"number muted\">35.1 µs</td>"),
+            "{html}"
+        );
         assert!(html.contains("<td class=\"strong\">&lt;c&gt;</td><td class=\"number\"></td>"), "{html}");
     }
 }

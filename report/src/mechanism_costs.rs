@@ -60,7 +60,8 @@ fn telling<'a, 'b>(analysis: &'b Analysis<'a>, mechanism: &str) -> Vec<At<'a, 'b
         };
         let own = |at: &'b PointAnalysis<'a>| {
             let rows = at.rows().into_iter();
-            let own = rows.map(|(_, one)| one).find(|one| one.name == mechanism && one.figure(&CPU).is_some());
+            let own =
+                rows.map(|(_, one)| one).find(|one| one.name == mechanism && one.figure(&CPU).is_some());
             Some((at, own?))
         };
         let mut points: Vec<At<'a, 'b>> = analysis.points.iter().filter(of_kind).filter_map(own).collect();

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use model::campaign::{self as rounds, Histograms};
 use model::schema::{
     BenchGroup, Campaign, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION,
     Semantics,
 };
-use model::campaign::{self as rounds, Histograms};
 use model::{note, read};
 use muxbench::semantics::{self, Selection};
 use report::agreement;

@@ -61,7 +61,8 @@ impl Report {
         }
         let mut found = self.gather()?;
         let campaigns = std::mem::take(&mut found.rounds);
-        let campaigns: Vec<_> = campaigns.iter().map(|(campaign, histograms)| (campaign, histograms)).collect();
+        let campaigns: Vec<_> =
+            campaigns.iter().map(|(campaign, histograms)| (campaign, histograms)).collect();
         self.report(&campaigns, &found)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -198,7 +199,12 @@ fn take(found: &mut Found, path: &Path) {
 }
 
 /// Writes report.md into `folder`: the answer, the figures, the whole table.
-fn write_markdown(analysis: &Analysis<'_>, answer: &str, figures: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+fn write_markdown(
+    analysis: &Analysis<'_>,
+    answer: &str,
+    figures: &[PathBuf],
+    folder: &Path,
+) -> anyhow::Result<()> {
     let shown = figures.iter().filter(|figure| figure.extension().is_some_and(|kind| kind == "svg"));
     let link = |figure: &PathBuf| {
         let name = figure.file_stem().unwrap_or_default().display();

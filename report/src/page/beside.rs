@@ -57,7 +57,8 @@ fn bench(group: &BenchGroup) -> Table {
             time(point.calls.p99_ns.map(|ns| ns as f64)),
         ]
     };
-    let names = ["mechanism", "#watched", "#ready", "#median of batches", "#95 % interval", "#single call, p99"];
+    let names =
+        ["mechanism", "#watched", "#ready", "#median of batches", "#95 % interval", "#single call, p99"];
     let grid = Grid { columns: columns(&names), rows: group.points.iter().map(row).collect() };
     Table::of(format!("Micro-benchmark {}: {}", group.group, group.what), &grid).sortable()
 }
@@ -70,7 +71,8 @@ pub fn loads(loads: &[LoadReport]) -> Option<Table> {
             LoadMode::Closed { .. } => "closed loop".to_owned(),
         };
         let response = load.response.as_ref();
-        let of = |quantile: fn(&Latency) -> Option<u64>| time(response.and_then(quantile).map(|ns| ns as f64));
+        let of =
+            |quantile: fn(&Latency) -> Option<u64>| time(response.and_then(quantile).map(|ns| ns as f64));
         let ramp_s = load.connections.ramp_s;
         vec![
             count(load.connections.opened),

@@ -81,7 +81,8 @@ impl Claim {
 }
 
 fn row(claim: &ClaimResult) -> Vec<Cell> {
-    let [name, section, what] = [&claim.id, &claim.section, &claim.claim].map(|text| Cell::from(text.as_str()));
+    let [name, section, what] =
+        [&claim.id, &claim.section, &claim.claim].map(|text| Cell::from(text.as_str()));
     let verdict = Cell::from(claim.verdict.words()).with(look(claim.verdict).1);
     vec![name, section, what, verdict, page::figure(claim).into()]
 }

@@ -83,7 +83,8 @@ fn the_page_says_what_the_terminal_says() {
     let full = full();
     let text = text_of(&page_of(std::slice::from_ref(&full), &[]));
     let analysis = Analysis::of(&full.0, &full.1);
-    let told = [crate::rounds::answer::sentences(&analysis), crate::rounds::answer::worth(&analysis)].concat();
+    let told =
+        [crate::rounds::answer::sentences(&analysis), crate::rounds::answer::worth(&analysis)].concat();
     assert!(told.len() > 3, "{told:?}");
     for sentence in told {
         assert!(text.contains(&sentence), "{sentence}");
@@ -135,7 +136,8 @@ fn every_link_leads_somewhere_and_no_identifier_or_label_is_given_twice() {
 
 #[test]
 fn every_figure_is_in_the_page_with_what_it_draws_for_the_toggles() {
-    let figures = [figure("ratios", "poll"), figure("memory", "epoll-lt"), figure("bench-wait", "EPOLL_CTL_ADD")];
+    let figures =
+        [figure("ratios", "poll"), figure("memory", "epoll-lt"), figure("bench-wait", "EPOLL_CTL_ADD")];
     let page = page_of(&[full()], &figures);
     for name in ["ratios", "memory", "bench-wait"] {
         assert_eq!(page.matches(&format!("<figure id=\"figure-{name}\">")).count(), 1, "{name}");
@@ -162,7 +164,8 @@ fn hostile_text_stays_text() {
     for round in &mut campaign.rounds {
         round.dropped = (round.round == 0).then(|| evil.to_owned());
     }
-    let page = page_of(&[(campaign.clone(), histograms.clone()), (campaign, histograms)], &[figure("a\"b", evil)]);
+    let page =
+        page_of(&[(campaign.clone(), histograms.clone()), (campaign, histograms)], &[figure("a\"b", evil)]);
     let body = page.replace("data-mechanism=\"<script>alert(1)</script>\"", "");
     assert!(!body.contains("<script>alert"), "{body}");
 }
@@ -200,7 +203,9 @@ fn dropped_rounds_and_the_doctor_stand_under_validity() {
     let page = page_of(&[decoded(campaign)], &[]);
     let validity = text_of(&page);
     let validity = validity.split("Validity and machine").last().expect("a section").to_owned();
-    for expected in ["1 of 144 rounds", "the generator was 3 ms late", "muxbench doctor: not fit", "powersave"] {
+    for expected in
+        ["1 of 144 rounds", "the generator was 3 ms late", "muxbench doctor: not fit", "powersave"]
+    {
         assert!(validity.contains(expected), "{expected}: {validity}");
     }
 }
@@ -215,7 +220,10 @@ fn further_campaigns_of_one_name_are_told_apart_by_their_seeds() {
 
 #[test]
 fn a_page_that_would_be_too_big_has_fewer_figures_and_says_so() {
-    let large = Drawing { svg: format!("<svg><desc>{}</desc></svg>", "x".repeat(400_000)), ..figure("large", "poll") };
+    let large = Drawing {
+        svg: format!("<svg><desc>{}</desc></svg>", "x".repeat(400_000)),
+        ..figure("large", "poll")
+    };
     let figures: Vec<Drawing> =
         (0..4).map(|at| Drawing { name: format!("large-{at}"), ..large.clone() }).collect();
     let page = page_of(&[few(), few()], &figures);

@@ -182,18 +182,31 @@ impl Section {
             asks: scenario.analysis.trim().to_owned(),
             warnings: warnings(campaign),
             answer: answer::sentences(analysis),
-            measured: format!("{} {}, muxbench {}", answer::provenance(analysis), campaign.started, campaign.muxbench_version),
+            measured: format!(
+                "{} {}, muxbench {}",
+                answer::provenance(analysis),
+                campaign.started,
+                campaign.muxbench_version
+            ),
             table: Table::of(format!("{name}: the main metrics"), &table::long(analysis)),
             legend: table::legend(analysis),
             figures_left_out: own().count() - drawn.len(),
             figures: drawn,
-            full: Table::of(format!("{name}: every metric of every candidate at every point"), &table::full(analysis)).sortable(),
+            full: Table::of(
+                format!("{name}: every metric of every candidate at every point"),
+                &table::full(analysis),
+            )
+            .sortable(),
             worth: answer::worth(analysis),
             dropped: dropped(analysis, &name),
             doctor: diagnosis.map(|diagnosis| doctor(&diagnosis.symptoms, &name)),
             verdict: diagnosis.map(verdict),
             machine: machine::facts(campaign),
-            servers: scenario.servers.iter().map(|server| format!("{}: `{}`", server.name, server.command.join(" "))).collect(),
+            servers: scenario
+                .servers
+                .iter()
+                .map(|server| format!("{}: `{}`", server.name, server.command.join(" ")))
+                .collect(),
             command: campaign.command.clone(),
             name,
         }
@@ -204,7 +217,10 @@ impl Section {
 fn warnings(campaign: &Campaign) -> Vec<String> {
     let told = |told: bool, text: &str| told.then(|| text.to_owned());
     let all = [
-        told(campaign.length == Length::Quick, "Quick run: fewer points and wide intervals. A first look, not a result to cite."),
+        told(
+            campaign.length == Length::Quick,
+            "Quick run: fewer points and wide intervals. A first look, not a result to cite.",
+        ),
         told(!campaign.complete, "Interrupted: not every planned start was measured."),
         told(campaign.environment.profile == "debug", "Measured with a debug build: its figures say little."),
     ];
@@ -234,10 +250,12 @@ fn doctor(symptoms: &[Symptom], name: &str) -> Table {
             Health::Fail => ("fail", Tone::Bad),
         };
         let remedy = symptom.remedy.as_deref().unwrap_or(format::ABSENT);
-        let [name, found, why] = [&symptom.name, &symptom.found, &symptom.why].map(|text| Cell::from(text.as_str()));
+        let [name, found, why] =
+            [&symptom.name, &symptom.found, &symptom.why].map(|text| Cell::from(text.as_str()));
         vec![name, Cell::from(word).with(tone), found, why, remedy.into()]
     };
-    let columns = ["question", "answer", "found", "why it matters", "what changes it"].map(Column::words).into();
+    let columns =
+        ["question", "answer", "found", "why it matters", "what changes it"].map(Column::words).into();
     let grid = Grid { columns, rows: symptoms.iter().map(row).collect() };
     Table::of(format!("{name}: what muxbench doctor answered before the first start"), &grid)
 }

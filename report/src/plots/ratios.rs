@@ -17,8 +17,7 @@ const NOTES: f64 = 66.0;
 /// Of what cannot be told from the reference.
 const GREY: &str = "#808080";
 /// How far an axis reaches, and the ticks that are labelled.
-const AXES: [(f64, &[f64]); 2] =
-    [(1.1, &[0.92, 0.96, 1.0, 1.04, 1.08]), (1.25, &[0.8, 0.9, 1.0, 1.1, 1.2])];
+const AXES: [(f64, &[f64]); 2] = [(1.1, &[0.92, 0.96, 1.0, 1.04, 1.08]), (1.25, &[0.8, 0.9, 1.0, 1.1, 1.2])];
 /// The share of an axis within which most dots and ends of intervals are to lie.
 const WELL_INSIDE: f64 = 0.85;
 
@@ -181,7 +180,8 @@ fn draw_dot(
                 let at = (column.x_of(plot, ratio), y);
                 styles.get(mechanism).draw_marker(svg, at, MARKER_RADIUS, is_hollow);
             } else {
-                let (x, direction) = if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };
+                let (x, direction) =
+                    if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };
                 let tip = [(x + direction * 10.0, y), (x, y - 4.5), (x, y + 4.5)];
                 svg.polygon(&tip, "fill=\"currentColor\" stroke=\"currentColor\" stroke-width=\"1.4\"");
             }

@@ -145,8 +145,7 @@ fn a_response_that_grows_over_the_slice_is_saturation() {
         assert_eq!(candidate(analysis, "poll").light, None);
         let of_response = &analysis.points[0].groups[0].halves[1];
         assert_eq!(of_response.metric.key, "response_p50");
-        let poll =
-            of_response.differ().find(|(name, _)| *name == "poll").expect("but its halves differ");
+        let poll = of_response.differ().find(|(name, _)| *name == "poll").expect("but its halves differ");
         assert!((poll.1.ratio - 1.05).abs() < 0.02, "{poll:?}");
         assert!(answer::render(analysis, "").contains("Halves of slices differ"));
     });

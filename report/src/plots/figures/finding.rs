@@ -13,11 +13,7 @@ pub fn of(analysis: &Analysis<'_>, metrics: &[&Metric], points: &[&PointAnalysis
 }
 
 /// The surest differences in both directions, and who is saturated.
-fn differences(
-    analysis: &Analysis<'_>,
-    metric: &Metric,
-    points: &[&PointAnalysis<'_>],
-) -> Option<String> {
+fn differences(analysis: &Analysis<'_>, metric: &Metric, points: &[&PointAnalysis<'_>]) -> Option<String> {
     let extremes = [false, true].map(|better| extreme(metric, points, better));
     let mut told: Vec<String> = saturated(metric, points).into_iter().collect();
     let sentence = |one: &Extreme<'_>| answer::extreme(points[one.point].point, metric, one);
@@ -35,7 +31,8 @@ fn saturated(metric: &Metric, points: &[&PointAnalysis<'_>]) -> Option<String> {
         let saturated = rows.filter(|(_, one)| matches!(one.shown(metric), Shown::Saturated(_)));
         saturated.map(|(_, one)| one.name.to_owned()).collect()
     };
-    let mut found = points.iter().map(|point| (point.point, names_at(point))).filter(|(_, names)| !names.is_empty());
+    let mut found =
+        points.iter().map(|point| (point.point, names_at(point))).filter(|(_, names)| !names.is_empty());
     let (point, names) = found.next()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
@@ -59,10 +56,15 @@ fn undistinguished(analysis: &Analysis<'_>, metrics: &[&Metric], points: &[&Poin
     let high = reach(|compared| compared.interval.high, f64::max);
     match (low, high) {
         (Some(low), Some(high)) if all().all(|compared| compared.relation == Relation::Equal) => {
-            format!("All ratios to {reference} are equal to 1 within {}", format::percent(low_to_margin(low, high)))
+            format!(
+                "All ratios to {reference} are equal to 1 within {}",
+                format::percent(low_to_margin(low, high))
+            )
         }
         (Some(low), Some(high)) => {
-            format!("Against {reference} no interval of a ratio excludes 1; they reach from {low:.2} to {high:.2}")
+            format!(
+                "Against {reference} no interval of a ratio excludes 1; they reach from {low:.2} to {high:.2}"
+            )
         }
         _ => format!("{} at {}", capitalised(&names(metrics)), format::plural(points.len(), "point")),
     }

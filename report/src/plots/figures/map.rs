@@ -32,7 +32,10 @@ pub fn map(analysis: &Analysis<'_>) -> Option<Figure> {
     Draft {
         name: "map".to_owned(),
         title: finding::of(analysis, &METRICS, &points),
-        subtitle: format!("{}: who is best where, over connections and how many of them are active", sweep.name),
+        subtitle: format!(
+            "{}: who is best where, over connections and how many of them are active",
+            sweep.name
+        ),
         rows: rows.into_iter().map(row).collect(),
         legend: Vec::new(),
         notes: vec![READING.to_owned()],
@@ -74,11 +77,15 @@ fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
     let rows = at.rows();
     let found = leaders(metric, at);
     // Those that cannot be told apart have no ranking.
-    let leaders: Vec<&str> = rows.iter().map(|(_, one)| one.name).filter(|name| found.contains(name)).collect();
+    let leaders: Vec<&str> =
+        rows.iter().map(|(_, one)| one.name).filter(|name| found.contains(name)).collect();
     let of = |name: &str| rows.iter().find(|(_, one)| one.name == name).map(|(_, one)| *one);
     let compared = leaders.first().and_then(|name| of(name)?.comparison(metric));
-    let saturated: Vec<&str> =
-        rows.iter().filter(|(_, one)| one.saturation(metric.phase).is_some()).map(|(_, one)| one.name).collect();
+    let saturated: Vec<&str> = rows
+        .iter()
+        .filter(|(_, one)| one.saturation(metric.phase).is_some())
+        .map(|(_, one)| one.name)
+        .collect();
     let who = match &leaders[..] {
         [] => return None,
         some if some.len() <= NAMES => some.join(", "),

@@ -7,7 +7,9 @@ use crate::plots::bars::{Bar, Bars};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::dots::Dots;
 use crate::plots::lines::{Mark, Series, SeriesPoint};
-use crate::rounds::{Analysis, CandidateAnalysis, METRICS, Metric, PointAnalysis, Shown, Unit, answer, table};
+use crate::rounds::{
+    Analysis, CandidateAnalysis, METRICS, Metric, PointAnalysis, Shown, Unit, answer, table,
+};
 
 /// User space and kernel in one bar, where the most connections are held.
 pub fn memory(analysis: &Analysis<'_>) -> Option<Figure> {
@@ -97,7 +99,8 @@ fn dot(at: &PointAnalysis<'_>, candidate: &CandidateAnalysis<'_>, metric: &Metri
 
 /// The point with the most connections at which a metric is known.
 fn largest<'a, 'b>(analysis: &'b Analysis<'a>, metric: &Metric) -> Option<&'b PointAnalysis<'a>> {
-    let has = |at: &&PointAnalysis<'_>| at.rows().iter().any(|(_, candidate)| candidate.figure(metric).is_some());
+    let has =
+        |at: &&PointAnalysis<'_>| at.rows().iter().any(|(_, candidate)| candidate.figure(metric).is_some());
     // The first of several.
     analysis.points.iter().filter(has).rev().max_by_key(|at| at.point.connections)
 }

@@ -1,8 +1,8 @@
 //! What panels of lines have in common.
 
+use crate::format;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::lines::{Mark, Series, SeriesPoint};
-use crate::format;
 
 /// The first connection beyond what glibc's `fd_set` holds.
 const FD_SETSIZE: f64 = 1024.0;

@@ -6,7 +6,8 @@ use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::ratios::{Column, Dot, DotMark, Ratios, Says};
 use crate::rounds::analysis::{MAIN, MARGIN};
 use crate::rounds::{
-    Analysis, Better, CandidateAnalysis, Comparison, GroupAnalysis, Metric, PointAnalysis, Shown, answer, table,
+    Analysis, Better, CandidateAnalysis, Comparison, GroupAnalysis, Metric, PointAnalysis, Shown, answer,
+    table,
 };
 use stats::Relation;
 
@@ -48,7 +49,8 @@ fn of_points(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>
     let row = |point: &&PointAnalysis<'_>| {
         let drawn = drawn(point);
         let columns = metrics.iter().map(|(metric, is_wide)| column(point, &drawn, metric, *is_wide));
-        let rows = drawn.iter().map(|(_, candidate, name)| (name.clone(), candidate.name.to_owned())).collect();
+        let rows =
+            drawn.iter().map(|(_, candidate, name)| (name.clone(), candidate.name.to_owned())).collect();
         Row {
             heading: Some(place(point)),
             panels: vec![panel(Ratios { rows, columns: columns.collect(), margin: MARGIN })],
@@ -75,7 +77,8 @@ fn panel(ratios: Ratios) -> Panel {
 
 /// `10,000 connections, 10 active, 1k requests/s`.
 fn place(point: &PointAnalysis<'_>) -> String {
-    let rate = point.groups.first().and_then(|group| group.light_per_s).filter(|_| point.point.rate_per_s.is_none());
+    let rate =
+        point.groups.first().and_then(|group| group.light_per_s).filter(|_| point.point.rate_per_s.is_none());
     let rate = rate.map(|rate| format!(", at {} requests/s", format::nominal_rate(rate)));
     format::place(point.point) + &rate.unwrap_or_default()
 }
@@ -161,7 +164,8 @@ fn value(column: &Column, metric: &Metric, compared: &Comparison, is_missed: boo
 /// The reference against its twin, where nothing else is measured: ratios, and whether the halves of slices agree. Otherwise none.
 pub fn twin(analysis: &Analysis<'_>) -> Vec<Figure> {
     let is_pair = |group: &GroupAnalysis<'_>| group.candidates.len() == 2 && group.twin.is_some();
-    let points: Vec<&PointAnalysis<'_>> = analysis.points.iter().filter(|point| !point.groups.is_empty()).collect();
+    let points: Vec<&PointAnalysis<'_>> =
+        analysis.points.iter().filter(|point| !point.groups.is_empty()).collect();
     if points.is_empty() || !points.iter().all(|point| point.groups.iter().all(is_pair)) {
         return Vec::new();
     }
@@ -195,7 +199,8 @@ fn of_pairs(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>]
             .map(|metric| column_of_points(points, metric, of))
             .collect();
         let ratios = Ratios { rows: rows.clone(), columns, margin: MARGIN };
-        (!ratios.columns.is_empty()).then(|| Row { heading: Some(heading.to_owned()), panels: vec![panel(ratios)] })
+        (!ratios.columns.is_empty())
+            .then(|| Row { heading: Some(heading.to_owned()), panels: vec![panel(ratios)] })
     };
     let shown = MAIN.iter().flat_map(|metric| points.iter().filter_map(|point| of_twin(point, metric)));
     let shown: Vec<Comparison> = shown.collect();
@@ -206,7 +211,10 @@ fn of_pairs(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>]
     ];
     Draft {
         name,
-        title: format!("{reference} differs from itself in {differing} of {} ratios, where nothing differs", shown.len()),
+        title: format!(
+            "{reference} differs from itself in {differing} of {} ratios, where nothing differs",
+            shown.len()
+        ),
         subtitle: "Ratios of two servers of the same kind at each point, formed within rounds".to_owned(),
         rows: rows.into_iter().flatten().collect(),
         legend: Vec::new(),

@@ -89,7 +89,8 @@ fn series(
             number(y * scale, unit),
             range.unwrap_or_default()
         );
-        let point = SeriesPoint { x: figure.watched.into(), y: y * scale, interval: band, mark: Mark::Solid, hover };
+        let point =
+            SeriesPoint { x: figure.watched.into(), y: y * scale, interval: band, mark: Mark::Solid, hover };
         match all.iter_mut().find(|series| series.mechanism == figure.mechanism) {
             Some(series) => series.points.push(point),
             None => {

@@ -65,7 +65,10 @@ fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
         })
     };
     let has = |mark: Mark| {
-        lines().flat_map(|lines| &lines.series).flat_map(|series| &series.points).any(|point| point.mark == mark)
+        lines()
+            .flat_map(|lines| &lines.series)
+            .flat_map(|series| &series.points)
+            .any(|point| point.mark == mark)
     };
     let mut notes = vec!["Upright line: 95% interval. The order of the legend is no ranking.".to_owned()];
     if has(Mark::Saturated) {
@@ -73,7 +76,8 @@ fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
     }
     if has(Mark::Hollow) {
         notes.push(
-            "Hollow: a lower bound, since the generator was full too, or a cost at a rate that is missed.".to_owned(),
+            "Hollow: a lower bound, since the generator was full too, or a cost at a rate that is missed."
+                .to_owned(),
         );
     }
     notes.extend(lines().any(|lines| !lines.rules.is_empty()).then(panels::rule_note));

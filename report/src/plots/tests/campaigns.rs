@@ -78,7 +78,11 @@ fn single() -> Campaign {
 fn grid() -> Campaign {
     let mut points: Vec<Point> = [10u32, 100, 1_000]
         .into_iter()
-        .flat_map(|all| [0.05, 0.5, 1.0].map(|share| ((share * f64::from(all)).round() as u32).max(1)).map(|active| Point::new("grid", all, active)))
+        .flat_map(|all| {
+            [0.05, 0.5, 1.0]
+                .map(|share| ((share * f64::from(all)).round() as u32).max(1))
+                .map(|active| Point::new("grid", all, active))
+        })
         .collect();
     points.dedup();
     let sweep = json!({"name": "grid", "connections": ["10", "100", "1k"], "active": ["5%", "50%", "100%"]});
@@ -125,7 +129,8 @@ fn threads() -> Campaign {
         .into_iter()
         .flat_map(|all| [1, 2, 8].map(|threads| Point { threads, ..Point::new("threads", all, 100) }))
         .collect();
-    let sweep = json!({"name": "threads", "connections": ["100", "1k"], "active": "100", "threads": [1, 2, 8]});
+    let sweep =
+        json!({"name": "threads", "connections": ["100", "1k"], "active": "100", "threads": [1, 2, 8]});
     over((&["threads", "poll"], points, vec![sweep]), |candidate, point| {
         let each = if candidate == "threads" { 0.1 } else { 0.02 };
         Behaviour::times(1.0, 1.0 - each * f64::from(point.threads), 1.0 + each * f64::from(point.threads))
@@ -145,7 +150,11 @@ pub fn load_with_series() -> LoadReport {
     let interval = |second: u32| {
         let stalled = second == 7;
         let p50_ns = if stalled { 500e6 } else { 45e3 + 500.0 * f64::from(second % 5) };
-        let latency = model::schema::Latency::of(&crate::testing::distribution(p50_ns, if stalled { 1.5 } else { 3.0 }, 20_000));
+        let latency = model::schema::Latency::of(&crate::testing::distribution(
+            p50_ns,
+            if stalled { 1.5 } else { 3.0 },
+            20_000,
+        ));
         model::schema::Interval {
             start_s: f64::from(second),
             length_s: 1.0,

@@ -44,7 +44,11 @@ fn equals_are_never_told_apart() {
 #[test]
 fn the_title_says_the_surest_difference_of_its_own_figure() {
     let ratios = drawing("default", "ratios");
-    assert!(ratios.title.starts_with("Response p50 against epoll-lt: poll is saturated at 10k × 10; "), "{}", ratios.title);
+    assert!(
+        ratios.title.starts_with("Response p50 against epoll-lt: poll is saturated at 10k × 10; "),
+        "{}",
+        ratios.title
+    );
     assert!(ratios.title.contains("select is slower by 1"), "{}", ratios.title);
     // Only what is drawn in a figure is told above it.
     let active = drawing("default", "scaling-all-active");
@@ -55,10 +59,15 @@ fn the_title_says_the_surest_difference_of_its_own_figure() {
 fn a_ratio_says_place_value_interval_and_what_it_means() {
     let svg = drawing("default", "ratios").svg;
     let of = hovers(&svg, "epoll-oneshot");
-    let told = of.iter().find(|text| text.starts_with("epoll-oneshot, 100 connections, 10 active: throughput 1"));
+    let told =
+        of.iter().find(|text| text.starts_with("epoll-oneshot, 100 connections, 10 active: throughput 1"));
     let told = told.unwrap_or_else(|| panic!("{of:?}"));
     assert!(told.contains(", lower by ") && told.contains("%)"), "{told}");
-    assert!(hovers(&svg, "epoll-lt again").iter().any(|text| text.contains("not distinguishable") || text.contains("equal within 2%")));
+    assert!(
+        hovers(&svg, "epoll-lt again")
+            .iter()
+            .any(|text| text.contains("not distinguishable") || text.contains("equal within 2%"))
+    );
 }
 
 #[test]
@@ -66,9 +75,16 @@ fn far_ratios_have_their_number_and_saturation_has_none() {
     let svg = drawing("default", "ratios").svg;
     let text = prose(&svg);
     assert!(text.contains("×") && text.contains("saturated"), "{text}");
-    let poll: Vec<String> = hovers(&svg, "poll").into_iter().filter(|hover| hover.contains("10,000")).collect();
-    assert!(poll.iter().any(|hover| hover.contains("response p50 saturated: 800 of 1k requests/s")), "{poll:?}");
-    assert!(poll.iter().all(|hover| !hover.contains("response p50") || hover.contains("saturated")), "{poll:?}");
+    let poll: Vec<String> =
+        hovers(&svg, "poll").into_iter().filter(|hover| hover.contains("10,000")).collect();
+    assert!(
+        poll.iter().any(|hover| hover.contains("response p50 saturated: 800 of 1k requests/s")),
+        "{poll:?}"
+    );
+    assert!(
+        poll.iter().all(|hover| !hover.contains("response p50") || hover.contains("saturated")),
+        "{poll:?}"
+    );
     assert!(text.contains("full"), "{text}");
 }
 
@@ -78,7 +94,10 @@ fn where_a_candidate_is_saturated_its_line_ends_in_an_arrow_without_a_value() {
     let points = hovers(&drawing.svg, "poll");
     let response: Vec<&String> = points.iter().filter(|text| text.contains("response p50")).collect();
     assert_eq!(response.len(), 3, "{points:?}");
-    assert!(response.iter().any(|text| text.contains("20,000 requests/s: response p50 saturated: 700 of 1k")), "{response:?}");
+    assert!(
+        response.iter().any(|text| text.contains("20,000 requests/s: response p50 saturated: 700 of 1k")),
+        "{response:?}"
+    );
     assert!(prose(&drawing.svg).contains("Open arrow: saturated at that rate, so that there is no value."));
     assert!(!prose(&drawing.svg).contains("throughput"), "along rates it is always the same");
 }
@@ -96,7 +115,10 @@ fn ticks_stand_at_what_was_measured() {
 fn a_line_along_churn_begins_with_none_at_all() {
     let drawing = drawing("churn", "scaling-churn");
     let points = hovers(&drawing.svg, "poll");
-    assert!(points.iter().any(|text| text.starts_with("poll, 1,000 connections, 100 active: response p50 ")), "{points:?}");
+    assert!(
+        points.iter().any(|text| text.starts_with("poll, 1,000 connections, 100 active: response p50 ")),
+        "{points:?}"
+    );
     assert!(points.iter().any(|text| text.contains("100 replaced/s: response p50 ")), "{points:?}");
     assert!(drawing.svg.contains(">0</text>") && drawing.svg.contains(">100/s</text>"));
 }
@@ -113,7 +135,8 @@ fn several_facets_have_a_heading_each() {
 fn the_map_has_the_colour_of_a_sole_winner_and_none_where_several_are_as_good() {
     let drawing = drawing("grid", "map");
     let document = resvg::usvg::roxmltree::Document::parse(&drawing.svg).expect("well-formed");
-    let fields: Vec<_> = document.descendants().filter(|node| node.attribute("class") == Some("field")).collect();
+    let fields: Vec<_> =
+        document.descendants().filter(|node| node.attribute("class") == Some("field")).collect();
     let winners: Vec<Option<&str>> = fields.iter().map(|field| field.attribute("data-mechanism")).collect();
     assert_eq!(winners.iter().filter(|winner| **winner == Some("poll")).count(), 6, "{winners:?}");
     assert_eq!(winners.iter().filter(|winner| winner.is_none()).count(), 12, "{winners:?}");
@@ -132,7 +155,12 @@ fn memory_has_both_parts_and_is_drawn_where_the_most_connections_are() {
 #[test]
 fn a_pair_of_twins_is_drawn_over_all_points_with_the_halves_of_slices() {
     let drawing = drawing("twin", "twin");
-    assert!(drawing.title.starts_with("epoll-lt differs from itself in ") && drawing.title.contains(" of 9 ratios"), "{}", drawing.title);
+    assert!(
+        drawing.title.starts_with("epoll-lt differs from itself in ")
+            && drawing.title.contains(" of 9 ratios"),
+        "{}",
+        drawing.title
+    );
     // Three points, by three metrics, and by halves of two.
     assert_eq!(hovers(&drawing.svg, "epoll-lt again").len(), 15);
 }

@@ -23,7 +23,9 @@ fn every_figure() -> &'static [(String, Figure)] {
         let mut all = Vec::new();
         for (name, (campaign, histograms)) in campaigns::all() {
             let analysis = Analysis::of(campaign, histograms);
-            all.extend(figures::of_campaign(&analysis).into_iter().map(|figure| ((*name).to_owned(), figure)));
+            all.extend(
+                figures::of_campaign(&analysis).into_iter().map(|figure| ((*name).to_owned(), figure)),
+            );
         }
         let mut others: Vec<Figure> =
             [testing::bench(), bench_of_one_size()].iter().filter_map(figures::bench).collect();

@@ -30,7 +30,10 @@ fn names(drawings: &[Drawing]) -> Vec<&str> {
 fn a_full_campaign_gives_every_figure_the_ratios_first() {
     let all = drawings(campaigns::named("default"));
     assert_eq!(names(&all), ["ratios", "scaling-idle-scaling", "scaling-all-active", "memory"]);
-    assert_eq!(names(&drawings(campaigns::named("grid"))), ["ratios", "map", "scaling-grid", "memory", "ratios-2"]);
+    assert_eq!(
+        names(&drawings(campaigns::named("grid"))),
+        ["ratios", "map", "scaling-grid", "memory", "ratios-2"]
+    );
 }
 
 #[test]
@@ -60,7 +63,10 @@ fn the_same_json_gives_the_same_bytes() {
         let (campaign, _) = campaigns::named(name);
         let text = serde_json::to_string(campaign).expect("serialises");
         let again: Campaign = serde_json::from_str(&text).expect("reads");
-        assert!(drawings(campaigns::named(name)) == drawings(&crate::rounds::testing::decoded(again)), "{name}");
+        assert!(
+            drawings(campaigns::named(name)) == drawings(&crate::rounds::testing::decoded(again)),
+            "{name}"
+        );
     }
     let load = campaigns::load_with_series();
     let text = serde_json::to_string(&load).expect("serialises");
@@ -81,7 +87,8 @@ fn every_figure_is_written_as_svg_and_as_png() {
         assert_eq!(paths.len(), 2 * drawings.len());
         for path in paths {
             let content = std::fs::read(&path).expect("written");
-            let start: &[u8] = if path.extension().is_some_and(|e| e == "png") { b"\x89PNG" } else { b"<svg" };
+            let start: &[u8] =
+                if path.extension().is_some_and(|e| e == "png") { b"\x89PNG" } else { b"<svg" };
             assert!(content.starts_with(start), "{}", path.display());
         }
     }
