@@ -201,7 +201,7 @@ impl Lines {
                 svg.open_group(&styles.get(&series.mechanism).group("series", &series.mechanism));
                 svg.open_group("class=\"point\"");
                 svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-                draw_arrow(svg, (x, plot.top + 2.0), (0.0, -1.0));
+                draw_arrow(svg, (x, plot.top + 4.0), (0.0, -1.0));
                 svg.close_group();
                 svg.close_group();
             }
@@ -260,7 +260,7 @@ pub fn draw_whisker(svg: &mut Svg, [from, to]: [(f64, f64); 2], is_end: [bool; 2
     }
 }
 
-/// An open arrow from `at` on in a direction: something lies beyond.
+/// An open arrow with its head from `at` on in a direction, and a shaft, which no marker has: something lies beyond.
 pub fn draw_arrow(svg: &mut Svg, at: (f64, f64), (right, down): (f64, f64)) {
     const LENGTH: f64 = 10.0;
     const HALF: f64 = 4.5;
@@ -269,6 +269,8 @@ pub fn draw_arrow(svg: &mut Svg, at: (f64, f64), (right, down): (f64, f64)) {
         (at.0 + down * HALF, at.1 + right * HALF),
         (at.0 - down * HALF, at.1 - right * HALF),
     ];
+    let shaft = (at.0 - right * 7.0, at.1 - down * 7.0);
+    svg.segment(shaft, at, "stroke=\"currentColor\" stroke-width=\"1.8\"");
     svg.polygon(&corners, &format!("{} stroke=\"currentColor\" stroke-width=\"1.4\"", svg::GROUND.fill()));
 }
 
