@@ -314,10 +314,9 @@ const SCENARIO: &str = r#"
 name = "short"
 analysis = "Is it kept, and compared?"
 mechanisms = ["poll", "epoll-lt"]
-repeats = 1
-rounds = { reference = "epoll-lt", starts = 2, point_s = 0.6, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
-load = { size_bytes = 64, rate_per_s = 1000, protocol = "echo" }
-timing = { warmup_s = 0.0, capacity_s = 0.1, latency_s = 0.1 }
+reference = "epoll-lt"
+rounds = { starts = 2, point_s = 0.6, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }
+load = { size_bytes = 64, protocol = "echo" }
 [[sweep]]
 name = "idle-scaling"
 connections = ["10"]
