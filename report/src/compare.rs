@@ -60,8 +60,8 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
     let [before, after] = [base, new].map(|source| Analysis::of(source.campaign, source.histograms));
     let pairs = pairs::of((&before, base.histograms), (&after, new.histograms));
     let mut missing = missing::candidates(&before, &after);
-    // A gate has an answer to a campaign that lacks all that was measured.
-    if pairs.is_empty() && (options.fail_above.is_none() || missing.is_empty()) {
+    // A gate has an answer to campaigns that have nothing in common: it cannot be told.
+    if pairs.is_empty() && options.fail_above.is_none() {
         let nothing =
             "nothing to compare: no candidate at a point that both campaigns have, beside the same reference";
         return Err(Refused(vec![nothing.to_owned()]));
