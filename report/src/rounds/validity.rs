@@ -48,7 +48,14 @@ pub struct Halves<'a> {
 impl<'a> Halves<'a> {
     /// The candidates whose ratio differs by more than the [margin](MARGIN), surely.
     pub fn differ(&self) -> impl Iterator<Item = &(&'a str, Comparison)> {
-        self.ratios.iter().filter(|(_, compared)| is_beyond(compared.interval))
+        self.differ_by(MARGIN)
+    }
+
+    /// The candidates whose ratio differs by more than `margin`, surely: 0.05 for 5 %.
+    pub fn differ_by(&self, margin: f64) -> impl Iterator<Item = &(&'a str, Comparison)> {
+        let is_beyond =
+            move |interval: Interval| interval.low > 1.0 + margin || interval.high < 1.0 / (1.0 + margin);
+        self.ratios.iter().filter(move |(_, compared)| is_beyond(compared.interval))
     }
 }
 
@@ -73,10 +80,6 @@ pub fn halves<'a>(samples: &Samples<'a>, light: &[Option<Saturated>]) -> Vec<Hal
     let response =
         of(&RESPONSE, |slice| Some(slice.p50_first_ns? as f64), |slice| Some(slice.p50_second_ns? as f64));
     throughput.into_iter().chain(response).collect()
-}
-
-fn is_beyond(interval: Interval) -> bool {
-    interval.low > 1.0 + MARGIN || interval.high < 1.0 / (1.0 + MARGIN)
 }
 
 fn first_per_s(slice: &Slice) -> Option<f64> {

@@ -15,6 +15,9 @@ const SLICE_IN_WINDOWS: f64 = 1.15;
 const BUSY: f64 = 0.15;
 /// The division of the time among the loads as long as nothing is known.
 const UNKNOWN: [(Phase, f64); 3] = [(Phase::Saturation, 0.35), (Phase::Light, 0.5), (Phase::Busy, BUSY)];
+/// Halves of slices that surely differ by more than this have them doubled. What was measured before does not count then, so it takes more than what
+/// is merely reported.
+const HALVES_DIFFER: f64 = 0.05;
 /// Slices are doubled so often at most.
 const DOUBLINGS_AT_MOST: u32 = 3;
 /// What a start may take, in parts of what its group would have on average: what is known after few starts is no more than a hint.
@@ -60,8 +63,8 @@ pub fn of_next_start(campaign: &Campaign, rounds: &Rounds, point: u32, group: u3
     let doublings = campaign.doublings(point, group);
     let analysed = &analysis.points[point as usize].groups[group as usize];
     // A single start says nothing of starts.
-    let is_too_short =
-        analysed.starts > 1 && analysed.halves.iter().any(|halves| halves.differ().next().is_some());
+    let is_too_short = analysed.starts > 1
+        && analysed.halves.iter().any(|halves| halves.differ_by(HALVES_DIFFER).next().is_some());
     // Late in a campaign too few starts would be left.
     let is_early = 2.0 * left > f64::from(rounds.starts);
     let doublings = doublings + u32::from(is_too_short && is_early && doublings < DOUBLINGS_AT_MOST);
