@@ -56,7 +56,7 @@ pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What `muxbench doctor` said before the first cell, in a sentence.
+/// What `muxbench doctor` said before the first start, in a sentence.
 pub(crate) fn doctor(diagnosis: &Diagnosis) -> String {
     let complaints = diagnosis::complaints(diagnosis);
     let told =

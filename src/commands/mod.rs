@@ -1,7 +1,6 @@
 //! The subcommands, one file each. To add one: a file with its arguments and `execute`, a variant of
 //! [`Command`], and its arm in [`Command::execute`].
 
-#[allow(dead_code)] // baselines of cells, until there are those of rounds
 mod baseline;
 mod claims;
 mod compare;

@@ -68,7 +68,7 @@ fn governor(facts: &Facts) -> Symptom {
 
 fn turbo(facts: &Facts) -> Symptom {
     let why =
-        "a clock above the nominal one lasts as long as the heat allows, which neighbouring cells share";
+        "a clock above the nominal one lasts as long as the heat allows, which neighbouring slices share";
     match facts.turbo {
         None => pass("turbo", "not visible", why),
         Some((false, _)) => pass("turbo", "off", why),

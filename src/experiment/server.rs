@@ -1,4 +1,4 @@
-//! The server under test, started for one cell: one of our own, or one of other making.
+//! The server of a candidate: one of our own, or one of other making.
 
 mod external;
 mod last_line;

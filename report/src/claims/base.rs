@@ -185,14 +185,18 @@ impl<'a> Spot<'a> {
         family.ratios().get(self.find(name)?).copied().flatten()
     }
 
+    /// The offered rate that `metric` was measured at, in requests per second.
+    pub fn rate_per_s(&self, metric: &Metric) -> Option<f64> {
+        match metric.phase? {
+            Phase::Light => self.group.light_per_s,
+            Phase::Busy => self.group.busy_per_s,
+            Phase::Saturation => None,
+        }
+    }
+
     /// The point in words, with the rate of `metric`.
     pub fn place(&self, metric: &Metric) -> String {
-        let rate = match metric.phase {
-            Some(Phase::Light) => self.group.light_per_s,
-            Some(Phase::Busy) => self.group.busy_per_s,
-            _ => None,
-        };
-        let rate = rate.filter(|_| self.point.rate_per_s.is_none());
+        let rate = self.rate_per_s(metric).filter(|_| self.point.rate_per_s.is_none());
         let rate =
             rate.map(|rate| format!(", {} requests/s", format::nominal_rate(rate))).unwrap_or_default();
         format::place(self.point) + &rate

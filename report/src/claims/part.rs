@@ -3,7 +3,7 @@
 use model::schema::{BenchPoint, ClaimFigure};
 use stats::Relation;
 
-use super::base::{Base, Number, Place, mean_ratio, used};
+use super::base::{Base, Number, Place, Spot, mean_ratio, used};
 use crate::format;
 use crate::rounds::analysis::MARGIN;
 use crate::rounds::answer::relation;
@@ -288,7 +288,7 @@ fn quotient(base: &Base<'_>, metrics: [&Metric; 2], name: &str, place: Place, ex
 
 /// The growth of a figure along connections: its exponent, or what each connection more adds.
 fn along(base: &Base<'_>, metric: &Metric, name: &str, expect: Expect, is_power: bool) -> Seen {
-    let spots = base.spots(Place::IdleLine, &[metric], &[name]);
+    let spots = of_one_rate(base.spots(Place::IdleLine, &[metric], &[name]), metric);
     let kind = if is_power { "growth" } else { "growth per connection" };
     let what = format!("{kind} of {} of {name}", metric.name);
     let ends = spots.first().zip(spots.last());
@@ -306,6 +306,14 @@ fn along(base: &Base<'_>, metric: &Metric, name: &str, expect: Expect, is_power:
     };
     let text = if is_power { power(number) } else { format!("{} {unit}", number.text()) };
     Found::new(what, number, &unit, text).expecting(expect, number).at(&[*from, *to], &[name]).seen()
+}
+
+/// Those of `spots` that met one and the same rate, as many as there are: at another one a server sleeps more or less between requests, which is no growth.
+fn of_one_rate<'a>(spots: Vec<Spot<'a>>, metric: &Metric) -> Vec<Spot<'a>> {
+    let rate = |spot: &Spot<'_>| spot.rate_per_s(metric).map(f64::to_bits);
+    let met = |wanted| spots.iter().filter(|spot| rate(spot) == wanted).count();
+    let usual = spots.iter().map(rate).max_by_key(|wanted| met(*wanted)).flatten();
+    spots.into_iter().filter(|spot| rate(spot) == usual).collect()
 }
 
 /// `n^0.97 (0.95–0.99)`.

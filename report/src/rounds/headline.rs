@@ -1,4 +1,4 @@
-//! Who leads, by how much, and at what cost: from cells that are not saturated, and of which the generator was not the limit.
+//! Who leads, by how much, and at what cost: from points that are not saturated, and of which the generator was not the limit.
 
 use std::collections::BTreeMap;
 

@@ -116,7 +116,7 @@ fn a_candidate_that_misses_its_rate_is_saturated_and_has_no_latency_but_a_cost()
         assert!(poll.comparison(&CPU).expect("a ratio").is_difference());
         assert!(candidate(analysis, REFERENCE).light.is_none());
         let loss = &analysis.leads[0].loss;
-        assert!(loss.is_none(), "no headline comes from a saturated cell: {loss:?}");
+        assert!(loss.is_none(), "no headline comes from a saturated candidate: {loss:?}");
         assert_eq!(analysis.leads[0].leaders, [(REFERENCE, 1)]);
         assert!(table::full(analysis).markdown().contains("saturated: 800 of 1k requests/s"));
     });

@@ -230,7 +230,7 @@ mod of_a_default_build {
         let text = TEXT
             .replacen("reference = \"epoll-lt\"", "reference = \"kqueue\"", 1)
             .replacen("starts = 6", "starts = 0", 1)
-            .replacen("slice_s = 0.04", "slice_s = 0", 1)
+            .replacen("slice_s = 0.012", "slice_s = 0", 1)
             .replacen("busy_share = 0.5", "busy_share = 1", 1);
         let error = prepare(&Overrides::default(), of(&format!("{text}{tail}"))).expect_err("all wrong");
         let ScenarioError(wrong) = error;
@@ -295,7 +295,7 @@ mod reference {
         let thorough = rounds(&Overrides { thorough: true, ..Overrides::default() });
         let Rounds { starts, point_s, half_widths, .. } = default;
         let wider = |times| half_widths.scaled(times);
-        assert_eq!(quick, Rounds { starts: 2, point_s: 12.5, half_widths: wider(2.0), ..default });
+        assert_eq!(quick, Rounds { starts: 2, point_s: 12.0, half_widths: wider(2.0), ..default });
         let (starts, point_s) = (starts * 2, point_s * 6.0);
         assert_eq!(thorough, Rounds { starts, point_s, half_widths: wider(1.0 / 3.0), ..default });
     }

@@ -198,7 +198,7 @@ impl Drop for Guard {
 
 /// A loopback address that nobody has at this moment.
 ///
-/// Somebody may take it before the server does: then the server says so and ends, and its cell is tried again.
+/// Somebody may take it before the server does: then the server says so and ends, and the candidate has failed in that start.
 fn free_address() -> io::Result<SocketAddrV4> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, listener.local_addr()?.port()))

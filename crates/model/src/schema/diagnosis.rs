@@ -57,7 +57,7 @@ pub enum Health {
     Pass,
     /// Figures suffer, or may.
     Warn,
-    /// It will not work, or most cells will not be valid.
+    /// It will not work, or most rounds will be dropped.
     Fail,
 }
 

@@ -40,10 +40,28 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
         title: finding::of(analysis, &metrics, &points),
         subtitle: format!("{}: over {}{fixed}", sweep.name, dimension.words()),
         legend: drawn(&points).into_iter().map(str::to_owned).collect(),
-        notes: notes(&rows, &all, &facets),
+        notes: rates(dimension, &points).into_iter().chain(notes(&rows, &all, &facets)).collect(),
         rows,
     }
     .figure(analysis)
+}
+
+/// The light rates, where they differ along a line that is not one of rates: response and CPU time then compare within a point.
+fn rates(dimension: Dimension, points: &[&PointAnalysis<'_>]) -> Option<String> {
+    let rate = |point: &&PointAnalysis<'_>| point.groups.first()?.light_per_s;
+    let mut rates: Vec<f64> = points.iter().filter_map(rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let places = |wanted: f64| {
+        let met = points.iter().filter(|point| rate(point) == Some(wanted));
+        let names: Vec<String> = met.map(|point| format::place_in_short(point.point)).collect();
+        format::and(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let at = |rate: &f64| format!("{} requests/s at {}", format::nominal_rate(*rate), places(*rate));
+    (dimension != Dimension::Rate && rates.len() > 1).then(|| {
+        let all: Vec<String> = rates.iter().map(at).collect();
+        format!("The light rate differs, {}: compare response and CPU time within a point.", all.join("; "))
+    })
 }
 
 /// The candidates at `points`, in the order of the plan.
