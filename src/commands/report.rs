@@ -114,7 +114,9 @@ impl Report {
             let benches = if at == 0 { found.benches.as_slice() } else { &[] };
             let (drawings, paths) = self.draw(analysis, benches, &plots)?;
             let answer = answer::render(analysis, &self.rest(folder, paths.first().map(|_| plots.as_path())));
-            write_markdown(analysis, &answer, &paths, folder)?;
+            // The page stands wherever its folder does.
+            let of_page = answer::render(analysis, "All of it: report.html and report.md.");
+            write_markdown(analysis, &of_page, &paths, folder)?;
             drawn.push((drawings, answer));
         }
         let below: Vec<String> = found.folders.iter().map(|folder| self.below(folder)).collect();
