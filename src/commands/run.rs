@@ -199,7 +199,7 @@ impl Run {
 
     /// Plans a campaign for each scenario, and says into which folder it goes. There is no plan unless all of them can be run.
     fn plan(&self, prepared: Vec<Prepared>) -> anyhow::Result<Vec<(PathBuf, Campaign)>> {
-        self.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
+        let base = self.against.as_deref().map(Base::parse).transpose().map_err(UsageError)?;
         let environment = environment::capture(&Pinning::choose());
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         if cfg!(debug_assertions) {
@@ -214,7 +214,10 @@ impl Run {
         let diagnosis = (!self.no_doctor).then(|| self.ask_the_doctor(&prepared));
         let machine = Capacity::of_this_machine();
         let mut planned = Vec::new();
-        for (argument, prepared) in self.scenarios.iter().zip(prepared) {
+        for (argument, mut prepared) in self.scenarios.iter().zip(prepared) {
+            if let Some(base) = &base {
+                base.choose(&mut prepared.scenario).map_err(UsageError)?;
+            }
             let name = prepared.scenario.name.clone();
             tell_notes(&name, &prepared.notes, diagnosis.as_ref());
             let campaign = Campaign {
@@ -357,8 +360,11 @@ fn check_same_machine(there: &Environment, version: &str) -> anyhow::Result<()> 
         "this campaign was pinned to other processors than this process may use now: resume it without taskset"
     );
     anyhow::ensure!(
-        version == env!("CARGO_PKG_VERSION"),
-        "this campaign was begun with muxbench {version}: complete it with that version, or begin a new one"
+        (version, &here.profile, &here.rustc_version)
+            == (env!("CARGO_PKG_VERSION"), &there.profile, &there.rustc_version),
+        "this campaign was begun with muxbench {version} ({}, {}): complete it with that build, or begin a new one",
+        there.profile,
+        there.rustc_version
     );
     Ok(())
 }

@@ -161,6 +161,33 @@ impl Base {
             )),
         }
     }
+
+    /// Leaves the candidates of `scenario` that it is another build of: the others would be compared with themselves.
+    ///
+    /// # Errors
+    ///
+    /// When none is left, or it is not clear which, in a line.
+    pub fn choose(&self, scenario: &mut Scenario) -> Result<(), String> {
+        match self {
+            Self::Muxbench(_) => scenario.servers.clear(),
+            Self::Command(_) => scenario.mechanisms.clear(),
+        }
+        match (self, scenario.candidates().count()) {
+            (Self::Muxbench(_), 0) => {
+                Err("--against: a muxbench is another build of mechanisms, of which none is measured"
+                    .to_owned())
+            }
+            (Self::Command(_), 0) => Err(format!(
+                "--against: a command is another build of a [[server]], of which scenario {} has none that is measured",
+                scenario.name
+            )),
+            (Self::Command(_), 2..) => {
+                Err("--against: a command is another build of one server: name that with --mechanisms"
+                    .to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where servers run, and when they are to end.
@@ -186,16 +213,15 @@ pub enum Server {
 }
 
 impl Server {
-    /// Starts the server of `contender`, a mechanism or an external server of the scenario, or the second of the A/A
-    /// pair, as `point` has it, on a free loopback port and waits until it listens.
+    /// Starts the server of `candidate`, a mechanism or an external server of the scenario, or the reference's twin, as `point` has it, on a free loopback port and waits until it listens.
     ///
     /// # Errors
     ///
     /// When it does not come to listen, with the last line that it wrote.
-    pub fn start(contender: &str, point: &Point, place: &Place<'_>) -> Result<Self, ServerError> {
-        let program = program_of(contender);
+    pub fn start(candidate: &str, point: &Point, place: &Place<'_>) -> Result<Self, ServerError> {
+        let program = program_of(candidate);
         let servers = &place.scenario.servers;
-        let base = place.base.as_ref().filter(|_| is_base(contender));
+        let base = place.base.as_ref().filter(|_| is_base(candidate));
         Ok(match servers.iter().find(|server| server.name == program) {
             Some(server) => {
                 let mut server = server.clone();
@@ -328,5 +354,41 @@ fn describe(signal: Option<i32>, status: Option<i32>) -> String {
         (Some(signal), _) => format!("by signal {signal}"),
         (None, Some(status)) => format!("with exit status {status}"),
         (None, None) => "for an unknown reason".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Base;
+    use crate::experiment::scenario::{self, DEFAULT};
+    use model::schema::{ExternalServer, Scenario};
+
+    fn scenario(servers: &[&str]) -> Scenario {
+        let mut scenario = scenario::draft(DEFAULT).expect("embedded").scenario;
+        let server = |name: &&str| ExternalServer {
+            name: (*name).to_owned(),
+            command: vec!["./server".to_owned(), "{port}".to_owned()],
+            about: None,
+            patience_s: None,
+        };
+        scenario.servers = servers.iter().map(server).collect();
+        scenario
+    }
+
+    fn chosen(base: &Base, servers: &[&str]) -> Result<Vec<String>, String> {
+        let mut scenario = scenario(servers);
+        base.choose(&mut scenario)?;
+        Ok(scenario.candidates().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn nothing_is_compared_with_itself_as_if_it_were_another_build() {
+        let command = Base::Command(vec!["./old".to_owned(), "{port}".to_owned()]);
+        assert_eq!(chosen(&command, &["echo"]), Ok(vec!["echo".to_owned()]));
+        assert!(chosen(&command, &[]).expect_err("mechanisms are not of it").contains("[[server]]"));
+        assert!(chosen(&command, &["a", "b"]).expect_err("not clear").contains("--mechanisms"));
+        let muxbench = Base::Muxbench("./old/muxbench".into());
+        let of_muxbench = chosen(&muxbench, &["echo"]).expect("mechanisms");
+        assert!(!of_muxbench.is_empty() && !of_muxbench.contains(&"echo".to_owned()));
     }
 }

@@ -91,8 +91,7 @@ pub struct Start {
     pub began_s: f64,
     /// Whether it went on to its last round; false after an interruption.
     pub complete: bool,
-    /// How often its slices were doubled, since in those of an earlier start the halves had differed. Figures are of the starts with the
-    /// longest slices.
+    /// How often its slices were doubled, since in those of earlier starts the halves had differed.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub doublings: u32,
     /// Each candidate's set-up and end.

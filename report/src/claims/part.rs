@@ -291,7 +291,8 @@ fn along(base: &Base<'_>, metric: &Metric, name: &str, expect: Expect, is_power:
     let spots = of_one_rate(base.spots(Place::IdleLine, &[metric], &[name]), metric);
     let kind = if is_power { "growth" } else { "growth per connection" };
     let what = format!("{kind} of {} of {name}", metric.name);
-    let ends = spots.first().zip(spots.last());
+    let ends =
+        spots.first().zip(spots.last()).filter(|(from, to)| from.point.connections < to.point.connections);
     let numbers =
         ends.and_then(|(from, to)| Some((from, to, from.figure(metric, name)?, to.figure(metric, name)?)));
     let Some((from, to, first, last)) = numbers else {

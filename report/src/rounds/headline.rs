@@ -125,7 +125,8 @@ fn first(metric: &Metric, group: &GroupAnalysis<'_>) -> Vec<usize> {
     if is_full(best) {
         return Vec::new();
     }
-    let with_best = order.iter().filter(|members| members.contains(best)).flatten();
+    let is_sustained = |at: &&usize| group.candidates[**at].saturation(metric.phase).is_none();
+    let with_best = order.iter().filter(|members| members.contains(best)).flatten().filter(is_sustained);
     let mut leaders: Vec<usize> = Vec::new();
     with_best.for_each(|at| {
         if !leaders.contains(at) {

@@ -57,26 +57,17 @@ impl<'a> Samples<'a> {
         let candidates: Vec<&str> =
             campaign.plan.points.get(point)?.groups.get(group)?.iter().map(String::as_str).collect();
         let twin = twin_of(candidates.first()?);
-        let doublings = campaign.doublings(point as u32, group as u32);
-        let starts: Vec<&Start> = campaign
-            .starts_of(point as u32, group as u32)
-            .filter(|start| start.doublings == doublings)
-            .collect();
-        let is_here = |round: &Round| {
-            (round.point as usize, round.group as usize) == (point, group)
-                && starts.iter().any(|start| start.start == round.start)
-        };
+        let is_here = |round: &Round| (round.point as usize, round.group as usize) == (point, group);
         let mut samples = Self {
             reference: 0,
             twin: candidates.iter().position(|name| *name == twin),
-            starts: Vec::new(),
+            starts: campaign.starts_of(point as u32, group as u32).collect(),
             phases: BTreeMap::new(),
             candidates,
         };
         let rounds = campaign.rounds.iter().enumerate();
         let here = rounds.filter(|(_, round)| is_here(round) && round.dropped.is_none());
         here.for_each(|(at, round)| samples.take(at, round, histograms));
-        samples.starts = starts;
         Some(samples)
     }
 

@@ -61,7 +61,10 @@ impl<'a> Halves<'a> {
 
 /// The halves of slices compared: throughput in closed loop, and the response at the light rate of whoever sustains that.
 pub fn halves<'a>(samples: &Samples<'a>, light: &[Option<Saturated>]) -> Vec<Halves<'a>> {
-    let sustained = |metric: &Metric, at: usize| metric.phase != Some(Phase::Light) || light[at].is_none();
+    // Ratios to a queue say nothing either.
+    let sustained = |metric: &Metric, at: usize| {
+        metric.phase != Some(Phase::Light) || light[at].is_none() && light[samples.reference].is_none()
+    };
     let of =
         |metric: &'static Metric, first: fn(&Slice) -> Option<f64>, second: fn(&Slice) -> Option<f64>| {
             let ratios = |half| LogRatios::new(&samples.values(metric.phase?, half), samples.reference).ok();

@@ -15,13 +15,14 @@ const SLICE_IN_WINDOWS: f64 = 1.15;
 const BUSY: f64 = 0.15;
 /// The division of the time among the loads as long as nothing is known.
 const UNKNOWN: [(Phase, f64); 3] = [(Phase::Saturation, 0.35), (Phase::Light, 0.5), (Phase::Busy, BUSY)];
-/// Halves of slices that surely differ by more than this have them doubled. What was measured before does not count then, so it takes more than what
+/// Halves of slices that surely differ by more than this have the slices of later starts doubled. Many are looked at, so it takes more than what
 /// is merely reported.
 const HALVES_DIFFER: f64 = 0.05;
 /// Slices are doubled so often at most.
 const DOUBLINGS_AT_MOST: u32 = 3;
 /// What a start may take, in parts of what its group would have on average: what is known after few starts is no more than a hint.
-const SHARE: std::ops::RangeInclusive<f64> = 0.6..=2.5;
+/// All starts weigh alike in an interval, so none is made of a round or two.
+const SHARE: std::ops::RangeInclusive<f64> = 0.5..=2.5;
 
 /// The time of a start.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,10 +75,7 @@ pub fn of_next_start(campaign: &Campaign, rounds: &Rounds, point: u32, group: u3
 /// The time for the rounds of a start, in seconds: of a group that lacks `own_s`, of all that is lacking, with `left_s` left for all and so
 /// many `starts` to go. An equal share would be `equal_s`.
 fn share([own_s, all_s]: [f64; 2], left_s: f64, starts: f64, equal_s: f64) -> f64 {
-    if own_s <= 0.0 {
-        return 0.0;
-    }
-    let scale = (left_s.max(0.0) / all_s).min(1.0);
+    let scale = if all_s > 0.0 { (left_s.max(0.0) / all_s).min(1.0) } else { 0.0 };
     (own_s * scale / starts.max(1.0)).clamp(SHARE.start() * equal_s, SHARE.end() * equal_s)
 }
 
@@ -152,9 +150,9 @@ mod tests {
     use super::share;
 
     #[test]
-    fn a_group_whose_intervals_are_narrow_enough_takes_no_more_time() {
-        assert_eq!(share([0.0, 50.0], 100.0, 3.0, 5.0), 0.0);
-        assert_eq!(share([0.0, 0.0], 0.0, 0.0, 5.0), 0.0);
+    fn a_group_whose_intervals_are_narrow_enough_takes_the_least_time() {
+        assert_eq!(share([0.0, 50.0], 100.0, 3.0, 5.0), 2.5);
+        assert_eq!(share([0.0, 0.0], 0.0, 0.0, 5.0), 2.5);
     }
 
     #[test]
@@ -171,7 +169,7 @@ mod tests {
     #[test]
     fn no_group_takes_all_and_none_that_lacks_something_takes_nothing() {
         assert_eq!(share([1e6, 1e6], 1e6, 1.0, 5.0), 12.5);
-        assert_eq!(share([1.0, 1e6], 10.0, 6.0, 5.0), 3.0);
-        assert_eq!(share([1.0, 2.0], -5.0, 6.0, 5.0), 3.0);
+        assert_eq!(share([1.0, 1e6], 10.0, 6.0, 5.0), 2.5);
+        assert_eq!(share([1.0, 2.0], -5.0, 6.0, 5.0), 2.5);
     }
 }

@@ -129,6 +129,10 @@ impl Task<'_> {
         if self.busy_per_s.is_none() {
             self.busy_per_s = self.reference(alive).map(|per_s| rounded(per_s * self.rounds.busy_share));
         }
+        if self.busy_per_s.is_none() {
+            // Without the reference nobody knows what is busy; a later start may.
+            self.weights.remove(&Phase::Busy);
+        }
         let mut spent: BTreeMap<Phase, Duration> =
             self.weights.keys().map(|phase| (*phase, Duration::ZERO)).collect();
         for number in 0.. {

@@ -131,7 +131,7 @@ pub struct Rounds {
     pub light_per_s: f64,
     /// The busy rate, as a share of the reference's throughput, 0 to 1.
     pub busy_share: f64,
-    /// How narrow intervals are to be. Rounds end when all are, or the time is over.
+    /// How narrow intervals are to be: the time goes to the points and loads that lack most of it.
     #[serde(default)]
     pub half_widths: HalfWidths,
 }
