@@ -59,18 +59,15 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
         spots.into_iter().filter_map(one)
     };
     let mut all: Vec<_> = pairs.flat_map(at).collect();
-    all.sort_by_key(Compared::case);
+    let place = |spot: &Spot<'_>| base.all().position(|other| std::ptr::eq(other.group, spot.group));
+    all.sort_by_key(|one| (one.metric.key, place(&one.spot)));
     all
 }
 
 impl Compared<'_> {
-    /// What tells its case from others: the metric and the group at the point.
-    fn case(&self) -> (&'static str, usize) {
-        (self.metric.key, std::ptr::from_ref(self.spot.group) as usize)
-    }
-
+    /// A metric at a point is one case.
     fn is_same_case(&self, other: &Self) -> bool {
-        self.case() == other.case()
+        self.metric.key == other.metric.key && std::ptr::eq(self.spot.group, other.spot.group)
     }
 }
 
