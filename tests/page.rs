@@ -67,26 +67,26 @@ fn headings_follow_in_order_from_a_single_first() {
 }
 
 #[test(needs(CHROMIUM, Node("puppeteer-core"), Node("axe-core")))]
-fn a_contender_is_hidden_in_every_figure_and_shown_again_by_the_keyboard() {
+fn a_candidate_is_hidden_in_every_figure_and_shown_again_by_the_keyboard() {
     let seen = &*SEEN;
     let toggles = &seen["toggles"];
-    let name = toggles["name"].as_str().expect("a contender");
+    let name = toggles["name"].as_str().expect("a candidate");
     assert!(toggles["before"][name].as_u64().is_some_and(|series| series > 1), "{toggles}");
     assert_eq!(toggles["without"][name], 0);
     assert_eq!(toggles["again"], toggles["before"]);
     assert_eq!(toggles["all"], toggles["before"]);
-    let contenders = toggles["names"].as_array().expect("contenders");
+    let candidates = toggles["names"].as_array().expect("candidates");
     for (series, shown) in toggles["none"].as_object().expect("series") {
-        // What is no contender, such as an operation that was timed, has no box and stays.
-        let is_contender = contenders.iter().any(|contender| contender == series);
+        // What is no candidate, such as an operation that was timed, has no box and stays.
+        let is_candidate = candidates.iter().any(|candidate| candidate == series);
         assert_eq!(
             *shown,
-            if is_contender { json!(0) } else { toggles["before"][series].clone() },
+            if is_candidate { json!(0) } else { toggles["before"][series].clone() },
             "{series}"
         );
     }
     let others = |state: &str| {
-        let mut all = toggles[state].as_object().expect("contenders").clone();
+        let mut all = toggles[state].as_object().expect("candidates").clone();
         all.remove(name);
         all
     };

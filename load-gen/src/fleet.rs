@@ -204,11 +204,6 @@ impl Fleet {
         &self.connections
     }
 
-    /// From connect(2) to the established connection, one sample a connection.
-    pub fn connect_durations(&self) -> &Histogram {
-        &self.connect
-    }
-
     /// Puts `load` on the active connections and returns what was measured. May be called again: the
     /// connections stay open between windows.
     ///

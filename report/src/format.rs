@@ -3,7 +3,7 @@
 use model::schema::{Exclude, Point};
 
 use crate::rounds::Unit;
-use crate::statistics::{REPEATS_FOR_EXACT, REPEATS_FOR_INTERVAL, Ratio};
+use crate::statistics::Ratio;
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -84,12 +84,6 @@ pub fn rate(per_s: f64) -> String {
 pub fn nominal_rate(per_s: f64) -> String {
     let whole = per_s.round();
     if whole == per_s && whole >= 0.0 { count(whole as u64) } else { rate(per_s) }
-}
-
-/// What an interval over so few repeats rests on besides them.
-pub fn interval_caveat(repeats: usize) -> Option<String> {
-    let few = (REPEATS_FOR_INTERVAL..REPEATS_FOR_EXACT).contains(&repeats);
-    few.then(|| format!("{repeats} are too few for an exact one: it is Student's, of the logarithms"))
 }
 
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
@@ -266,11 +260,6 @@ pub fn quantity_and_ends(unit: Unit, value: f64, low: f64, high: f64) -> String 
     format!("{text} ({:.decimals$}–{:.decimals$})", low / scale, high / scale)
 }
 
-/// The ratio alone, where its interval does not fit: `61×`.
-pub fn ratio_alone(ratio: &Ratio) -> String {
-    format!("{:.*}×", ratio_decimals(ratio.summary.median), ratio.summary.median)
-}
-
 fn ratio_decimals(ratio: f64) -> usize {
     match ratio {
         ratio if ratio >= 10.0 => 0,
@@ -391,13 +380,6 @@ mod tests {
         assert_eq!(ratio(&small), "0.0061× (0.0052–0.0063)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
-    }
-
-    #[test]
-    fn few_repeats_come_with_a_caveat() {
-        let caveat = "5 are too few for an exact one: it is Student's, of the logarithms";
-        assert_eq!(interval_caveat(5).as_deref(), Some(caveat));
-        assert_eq!(interval_caveat(6), None);
     }
 
     #[test]

@@ -130,12 +130,6 @@ impl Process {
         self.processes().into_iter().filter_map(|id| load_gen::machine::resident_bytes(id).ok()).sum()
     }
 
-    /// The names of its threads.
-    pub fn thread_names(&self) -> Vec<String> {
-        let names = tasks(self.id()).into_iter();
-        names.filter_map(|task| fs::read_to_string(task.join("comm")).ok()).collect()
-    }
-
     /// How it has ended, if it has.
     pub fn ended(&self) -> Option<ExitStatus> {
         self.child.lock().expect("no user panics").try_wait().expect("a child of ours")

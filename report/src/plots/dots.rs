@@ -1,4 +1,4 @@
-//! A picture of dots: a row a contender, where nothing varies but who it is.
+//! A picture of dots: a row a candidate, where nothing varies but who it is.
 
 use super::axis::Axis;
 use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
@@ -12,7 +12,7 @@ const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
 /// The most of its width that a picture gives to names, and to values.
 const NAMES_SHARE: f64 = 0.35;
 
-/// One figure of several contenders, along a horizontal axis.
+/// One figure of several candidates, along a horizontal axis.
 #[derive(Debug)]
 pub struct Dots {
     /// What the axis is.

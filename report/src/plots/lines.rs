@@ -1,4 +1,4 @@
-//! A picture of lines: one a contender, over what varies.
+//! A picture of lines: one a candidate, over what varies.
 
 use super::axis::{Axis, Tick};
 use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
@@ -30,7 +30,7 @@ pub struct Lines {
     pub rules: Vec<(f64, &'static str)>,
 }
 
-/// One contender's line.
+/// One candidate's line.
 #[derive(Debug, Clone)]
 pub struct Series {
     pub mechanism: String,

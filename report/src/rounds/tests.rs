@@ -135,6 +135,23 @@ fn requests_that_failed_or_were_never_sent_are_no_saturation() {
 }
 
 #[test]
+fn slices_in_which_a_candidate_stood_still_are_no_saturation_unless_they_are_many() {
+    let halved = |every| {
+        let mut campaign = with_poll(&Behaviour::default());
+        of_poll(&mut campaign).step_by(every).for_each(|slice| {
+            slice.completed /= 2;
+            slice.answered /= 2;
+        });
+        campaign
+    };
+    analysed(halved(8), |analysis| assert_eq!(candidate(analysis, "poll").light, None));
+    analysed(halved(2), |analysis| {
+        let why = candidate(analysis, "poll").light.expect("saturated").why;
+        assert_eq!(why, Overload::MissesRate);
+    });
+}
+
+#[test]
 fn a_response_that_grows_over_the_slice_is_saturation() {
     let growing = |grows| with_poll(&Behaviour { grows, ..Behaviour::default() });
     analysed(growing(1.6), |analysis| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::campaign::{Campaign, Histograms, Phase, PlannedPoint, Round};
+use model::campaign::{Campaign, Histograms, Phase, PlannedPoint, Round, Start};
 use model::schema::Rounds;
 use report::rounds::Analysis;
 use report::rounds::metrics::{CPU, RESPONSE, THROUGHPUT};
@@ -139,9 +139,11 @@ impl Known {
             lacking_s.entry(phase).or_insert(if phase == Phase::Busy { rest_s } else { unknown_s });
         }
         let first = |start: u32| here.iter().find(|round| round.start == start).map(|round| round.began_s);
-        let of_start = campaign.starts.iter().filter(|start| (start.point, start.group) == (point, group));
-        let mut openings = of_start.filter_map(|start| Some(first(start.start)? - start.began_s));
-        Self { lacking_s, opening_s: openings.next_back().unwrap_or(0.0) }
+        let opening_s = |start: &Start| Some(first(start.start)? - start.began_s);
+        Self {
+            lacking_s,
+            opening_s: campaign.starts_of(point, group).filter_map(opening_s).last().unwrap_or(0.0),
+        }
     }
 }
 

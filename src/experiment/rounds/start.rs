@@ -167,10 +167,11 @@ impl Task<'_> {
         }
     }
 
-    /// The throughput of the reference, in requests per second.
+    /// The throughput of the reference, in requests per second, if it has answered any.
     fn reference(&self, alive: &Alive) -> Option<f64> {
         let mut all = alive.candidates.iter();
-        all.find(|candidate| candidate.name() == self.group[0]).map(|known| known.throughput_per_s)
+        let reference = all.find(|candidate| candidate.name() == self.group[0])?;
+        (reference.throughput_per_s > 0.0).then_some(reference.throughput_per_s)
     }
 
     /// The light rate, in requests per second: the point's own, or that of the scenario as far as whoever walks all connections on every

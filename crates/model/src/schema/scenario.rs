@@ -243,15 +243,6 @@ pub struct Sweep {
     pub alive: Vec<u32>,
 }
 
-impl Sweep {
-    /// Whether connections are all that differs between its points.
-    pub fn varies_connections_alone(&self) -> bool {
-        let texts = [&self.accept, &self.sizes, &self.rates, &self.churn].map(Vec::len);
-        let counts = [&self.threads, &self.slices_ms, &self.alive].map(Vec::len);
-        texts.into_iter().chain(counts).all(|values| values <= 1) && self.active.len() == 1
-    }
-}
-
 /// Counts or shares of active connections; a single one is written without brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]

@@ -5,23 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What changed between the two edges of a measured window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Usage {
-    /// Time between the two readings, in seconds.
-    pub window_s: f64,
-    /// Echoes completed between the two readings.
-    pub echoes: u64,
-    /// The server's process; of an external server, its whole process group.
-    pub server: ProcessUsage,
-    /// The server's own counters; absent for a server that has none.
-    pub counters: Option<ServerCounters>,
-    /// The generator's process.
-    pub generator: ProcessUsage,
-    /// The whole machine.
-    pub system: SystemUsage,
-}
-
 /// What one process used, or all processes of a group together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessUsage {
@@ -173,39 +156,4 @@ pub struct SlabCache {
     pub before: u64,
     /// Objects in use with every connection open.
     pub after: u64,
-}
-
-impl Usage {
-    /// How often threads of the server gave up the processor, and how often it was taken from one, for one echo;
-    /// absent without echoes, or where nobody counts them.
-    pub fn server_switches_per_echo(&self) -> Option<(f64, f64)> {
-        let Switches { voluntary_switches, involuntary_switches } = self.server.switches?;
-        let an_echo = |switches: u64| switches as f64 / self.echoes as f64;
-        (self.echoes > 0).then(|| (an_echo(voluntary_switches), an_echo(involuntary_switches)))
-    }
-
-    /// Processor time of the server for one echo, in nanoseconds; absent without echoes.
-    pub fn server_cpu_ns_per_echo(&self) -> Option<f64> {
-        (self.echoes > 0).then(|| self.server.cpu_s * 1e9 / self.echoes as f64)
-    }
-
-    /// Processor time of the whole machine for one echo, in nanoseconds; absent without echoes.
-    pub fn system_cpu_ns_per_echo(&self) -> Option<f64> {
-        (self.echoes > 0).then(|| self.system.busy_s * 1e9 / self.echoes as f64)
-    }
-
-    /// System calls of the server for one echo; absent without echoes, or where nobody counts the calls.
-    pub fn server_syscalls_per_echo(&self) -> Option<f64> {
-        let counters = self.counters?;
-        let calls = counters.calls?;
-        // The server's own count, from the same reading: a server of a thousand threads answers late. Results of
-        // versions that did not count echoes have the generator's alone.
-        let echoes = if counters.echoes > 0 { counters.echoes } else { self.echoes };
-        (echoes > 0 && calls.syscalls > 0).then(|| calls.syscalls as f64 / echoes as f64)
-    }
-
-    /// Share of one processor that the server used, 0 to the number of its threads.
-    pub fn server_busy(&self) -> f64 {
-        self.server.cpu_s / self.window_s
-    }
 }
