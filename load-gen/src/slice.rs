@@ -60,6 +60,8 @@ impl ServerReading {
 
 /// A gap in the generator's own time that is longer than this is no scheduling noise: the round does not count.
 const LONG_GAP_NS: u64 = 5_000_000;
+/// A gap that is longer than this is one that a request can tell: a turn of the worker takes some microseconds.
+const GAP_NS: u64 = 100_000;
 /// The share of a window that a worker may have waited for a processor.
 const STARVED_AT_MOST: f64 = 0.1;
 /// The share of requests that the generator may have sent too late, by its own fault, to be part of the window.
@@ -82,13 +84,16 @@ pub struct Edges {
     /// The last instant at which the worker was seen to run, and the longest time that it was not.
     seen_ns: u64,
     longest_gap_ns: u64,
+    /// The end of the latest gap.
+    gap_end_ns: u64,
 }
 
 impl Edges {
     /// The edges of a window from `begin_ns` to `end_ns`.
     pub fn new(begin_ns: u64, end_ns: u64, account: Arc<dyn Account>) -> Self {
         let planned_ns = [begin_ns, begin_ns + (end_ns - begin_ns) / 2, end_ns];
-        Self { planned_ns, account, readings: Vec::with_capacity(3), seen_ns: 0, longest_gap_ns: 0 }
+        let readings = Vec::with_capacity(3);
+        Self { planned_ns, account, readings, seen_ns: 0, longest_gap_ns: 0, gap_end_ns: 0 }
     }
 
     /// The instant of the next edge; none is left at the end of time.
@@ -100,14 +105,28 @@ impl Edges {
     /// The worker runs, and it is `now`.
     #[inline]
     pub fn pass(&mut self, now_ns: u64, live: &Live) {
-        let is_inside = (1..3).contains(&self.readings.len());
-        if is_inside {
-            // A caller's `now_ns` may be from before an edge was read.
-            self.longest_gap_ns = self.longest_gap_ns.max(now_ns.saturating_sub(self.seen_ns));
-        }
-        self.seen_ns = self.seen_ns.max(now_ns);
+        self.seen(now_ns);
         if now_ns >= self.next_ns() {
             self.read(live);
+        }
+    }
+
+    /// The worker runs, and it is `now`, which may be from before an edge was read.
+    #[inline]
+    fn seen(&mut self, now_ns: u64) {
+        let gap_ns = now_ns.saturating_sub(self.seen_ns);
+        if gap_ns > GAP_NS {
+            self.gap(now_ns, gap_ns);
+        }
+        self.seen_ns = self.seen_ns.max(now_ns);
+    }
+
+    #[cold]
+    fn gap(&mut self, now_ns: u64, gap_ns: u64) {
+        self.gap_end_ns = now_ns;
+        let is_inside = (1..3).contains(&self.readings.len());
+        if is_inside {
+            self.longest_gap_ns = self.longest_gap_ns.max(gap_ns);
         }
     }
 
@@ -145,6 +164,10 @@ pub struct SliceBooks {
     middle_ns: u64,
     /// Durations of the requests of the first half.
     first: histogram::Histogram,
+    /// Durations of the requests that met a gap: one in which the worker did not run.
+    disturbed: histogram::Histogram,
+    /// The duration of the first request of all, before the window, and when it was sent.
+    first_request: Option<(u64, u64)>,
     last_reply_ns: u64,
     longest_silence_ns: u64,
     /// Whether the worker spins, so that its CPU time is no measure of its work.
@@ -157,18 +180,35 @@ impl SliceBooks {
     /// Empty books for the window of `edges`.
     pub fn new(edges: Edges, spins: bool) -> Self {
         let [_, middle_ns, _] = edges.planned_ns;
-        Self { middle_ns, first: histogram::empty(), last_reply_ns: 0, longest_silence_ns: 0, spins, edges }
+        Self {
+            middle_ns,
+            first: histogram::empty(),
+            disturbed: histogram::empty(),
+            first_request: None,
+            last_reply_ns: 0,
+            longest_silence_ns: 0,
+            spins,
+            edges,
+        }
     }
 
     /// A reply has come at `now_ns` to a request that took `duration_ns`; `is_inside` tells whether it is one of the window.
     #[inline]
     pub fn completed(&mut self, times: Times, now_ns: u64, duration_ns: u64, is_inside: bool) {
+        self.edges.seen(now_ns);
         if is_inside {
             let silence_ns = now_ns - self.last_reply_ns.max(times.sent_ns);
             self.longest_silence_ns = self.longest_silence_ns.max(silence_ns);
             if times.intended_ns < self.middle_ns {
                 self.first.saturating_record(duration_ns);
             }
+            // What began before the gap ended had it in its time, or waited for it.
+            if times.intended_ns < self.edges.gap_end_ns {
+                self.disturbed.saturating_record(duration_ns);
+            }
+        }
+        if self.last_reply_ns == 0 {
+            self.first_request = Some((times.sent_ns, now_ns - times.sent_ns));
         }
         self.last_reply_ns = now_ns;
     }
@@ -179,7 +219,7 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     let [first, ..] = all else { unreachable!("a slice is made by workers") };
     let open_loop = first.is_open_loop();
     let (mut response, mut service) = (histogram::empty(), histogram::empty());
-    let mut first_half = histogram::empty();
+    let (mut first_half, mut disturbed) = (histogram::empty(), histogram::empty());
     let mut slice = Slice { candidate: candidate.to_owned(), ..Slice::default() };
     let mut faults = crate::fault::Faults::default();
     let (mut starved, mut longest_gap_ns): (f64, u64) = (0.0, 0);
@@ -205,9 +245,12 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         slice.completed += books.completed;
         slice.missed += books.missed;
         faults.merge(&books.faults);
-        for (sum, part) in
-            [(&mut response, &books.response), (&mut service, &books.service), (&mut first_half, &own.first)]
-        {
+        for (sum, part) in [
+            (&mut response, &books.response),
+            (&mut service, &books.service),
+            (&mut first_half, &own.first),
+            (&mut disturbed, &own.disturbed),
+        ] {
             sum.add(part).expect("all histograms have the project's bounds");
         }
     }
@@ -216,6 +259,9 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     let mut second_half = main.clone();
     second_half.subtract(&first_half).expect("the first half is a part of all");
     slice.response = histogram::encode(main);
+    slice.disturbed = (!disturbed.is_empty()).then(|| histogram::encode(&disturbed));
+    let first_requests = all.iter().filter_map(|books| books.slice.as_ref()?.first_request);
+    slice.first_request_ns = first_requests.min().map(|(_, duration_ns)| duration_ns);
     slice.p50_ns = median_ns(main);
     slice.p50_first_ns = median_ns(&first_half);
     slice.p50_second_ns = median_ns(&second_half);
@@ -239,4 +285,73 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
 
 fn median_ns(histogram: &histogram::Histogram) -> Option<u64> {
     (!histogram.is_empty()).then(|| histogram.value_at_quantile(0.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Account for Nothing {
+        fn read(&self) -> ServerReading {
+            ServerReading::default()
+        }
+    }
+
+    /// The books of a window that has begun, and was just looked at.
+    fn begun() -> (SliceBooks, u64) {
+        let begin_ns = now_ns();
+        let mut books =
+            SliceBooks::new(Edges::new(begin_ns, begin_ns + 1_000_000_000, Arc::new(Nothing)), true);
+        books.edges.pass(begin_ns, &Live::default());
+        let seen_ns = books.edges.seen_ns;
+        (books, seen_ns)
+    }
+
+    fn answered(books: &mut SliceBooks, intended_ns: u64, now_ns: u64) {
+        books.completed(Times { intended_ns, sent_ns: intended_ns }, now_ns, now_ns - intended_ns, true);
+    }
+
+    #[test]
+    fn what_began_before_a_gap_ended_met_it() {
+        let (mut books, start_ns) = begun();
+        answered(&mut books, start_ns, start_ns + 20_000);
+        assert_eq!(books.disturbed.len(), 0);
+        // One was under way in the gap, one fell due in it.
+        let end_ns = start_ns + 20_000 + GAP_NS + 1;
+        answered(&mut books, start_ns + 10_000, end_ns);
+        answered(&mut books, end_ns - 1, end_ns + 10_000);
+        assert_eq!(books.disturbed.len(), 2);
+        answered(&mut books, end_ns, end_ns + 20_000);
+        assert_eq!((books.disturbed.len(), books.edges.longest_gap_ns), (2, GAP_NS + 1));
+    }
+
+    #[test]
+    fn a_worker_that_is_seen_often_has_no_gap_however_slow_a_reply_is() {
+        let (mut books, start_ns) = begun();
+        for step in 1..=100 {
+            books.edges.pass(start_ns + step * GAP_NS, &Live::default());
+        }
+        answered(&mut books, start_ns, start_ns + 101 * GAP_NS);
+        assert_eq!((books.disturbed.len(), books.edges.longest_gap_ns), (0, 0));
+    }
+
+    #[test]
+    fn sleeping_on_purpose_is_no_gap() {
+        let (mut books, start_ns) = begun();
+        books.edges.woken(start_ns + 100 * GAP_NS);
+        answered(&mut books, start_ns, start_ns + 100 * GAP_NS);
+        assert_eq!(books.disturbed.len(), 0);
+    }
+
+    #[test]
+    fn the_first_request_of_all_is_timed_though_it_is_not_in_the_window() {
+        let (mut books, start_ns) = begun();
+        let first = Times { intended_ns: start_ns, sent_ns: start_ns + 5 };
+        books.completed(first, start_ns + 70_000, 70_000, false);
+        answered(&mut books, start_ns + 80_000, start_ns + 90_000);
+        assert_eq!(books.first_request, Some((start_ns + 5, 69_995)));
+        assert_eq!(books.disturbed.len(), 0);
+    }
 }

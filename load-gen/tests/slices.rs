@@ -67,6 +67,7 @@ fn a_slice_is_counted_between_its_edges_and_its_halves_are_parts_of_it() {
             // The account is read three times, and its last reading less its first is two of its steps.
             assert_eq!((slice.server.cpu_s, slice.server.counters.map(|all| all.echoes)), (2.0, Some(2_000)));
             assert!(slice.p50_ns.is_some() && slice.errors.is_empty(), "{slice:?}");
+            assert!(slice.first_request_ns.is_some_and(|first_ns| first_ns > 0), "{slice:?}");
             assert_eq!(slice.service_p50_ns.is_some(), mode != CLOSED, "in closed loop service is response");
         }
         assert_eq!(pool.lost().expect("the workers live"), 0);

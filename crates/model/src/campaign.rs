@@ -215,6 +215,13 @@ pub struct Slice {
     /// Durations of the requests that fell due in the window: in open loop from the intended send (response time), in closed loop
     /// from the send. HdrHistogram V2 with DEFLATE, base64.
     pub response: String,
+    /// Those of them that met a gap of the generator's own clock of more than 100 us, in the same form; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disturbed: Option<String>,
+    /// From send to reply of the first request of all, before the window, after the candidate had rested while others had their slices, in
+    /// nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_request_ns: Option<u64>,
     /// The response's median, in nanoseconds; absent without a request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub p50_ns: Option<u64>,
@@ -255,7 +262,14 @@ impl Campaign {
 
 /// The histograms of a campaign's slices, decoded.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Histograms(Vec<Vec<Counts>>);
+pub struct Histograms(Vec<Vec<Durations>>);
+
+/// The durations of a slice's requests.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Durations {
+    all: Counts,
+    disturbed: Counts,
+}
 
 impl Histograms {
     /// Decodes the histogram of every slice.
@@ -264,14 +278,26 @@ impl Histograms {
     ///
     /// When the text of one is damaged.
     pub fn of(campaign: &Campaign) -> Result<Self, DecodeError> {
-        let of_round =
-            |round: &Round| round.slices.iter().map(|slice| decode_counts(&slice.response)).collect();
+        let of_slice = |slice: &Slice| -> Result<Durations, DecodeError> {
+            let disturbed = slice.disturbed.as_deref().map(decode_counts).transpose()?.unwrap_or_default();
+            Ok(Durations { all: decode_counts(&slice.response)?, disturbed })
+        };
+        let of_round = |round: &Round| round.slices.iter().map(of_slice).collect();
         Ok(Self(campaign.rounds.iter().map(of_round).collect::<Result<_, _>>()?))
     }
 
     /// The histogram of a slice, by the index of its round in the campaign and its own in the round; empty where none was decoded.
     pub fn slice(&self, round: usize, slice: usize) -> &[(u64, u64)] {
-        self.0.get(round).and_then(|slices| slices.get(slice)).map_or(&[], Vec::as_slice)
+        self.durations(round, slice).map_or(&[], |durations| &durations.all)
+    }
+
+    /// The part of that histogram which met a gap of the generator's own clock.
+    pub fn disturbed(&self, round: usize, slice: usize) -> &[(u64, u64)] {
+        self.durations(round, slice).map_or(&[], |durations| &durations.disturbed)
+    }
+
+    fn durations(&self, round: usize, slice: usize) -> Option<&Durations> {
+        self.0.get(round)?.get(slice)
     }
 }
 

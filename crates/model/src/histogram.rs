@@ -114,6 +114,14 @@ pub fn decode_counts(text: &str) -> Result<Counts, DecodeError> {
     Ok(histogram.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
 }
 
+/// What is left of `counts` without `part` of them.
+pub fn without(counts: &[(u64, u64)], part: &[(u64, u64)]) -> Counts {
+    let of_part =
+        |value_ns| part.binary_search_by_key(&value_ns, |(value, _)| *value).map_or(0, |at| part[at].1);
+    let left = counts.iter().map(|&(value_ns, count)| (value_ns, count.saturating_sub(of_part(value_ns))));
+    left.filter(|(_, count)| *count > 0).collect()
+}
+
 /// The histogram of values with their counts, such as [`decode_counts`] gives. Values that are too large count as the largest.
 pub fn of_counts(counts: &[(u64, u64)]) -> Histogram {
     let mut histogram = empty();

@@ -303,10 +303,13 @@ fn measure(
         let relation = Relation::of(interval, MARGIN);
         Some(Comparison { ratio: ratio.ratio, interval, relation, generator_full })
     };
+    let known = |level: Level| (level.value, Some(level.interval));
     let value = |at: usize| match (metric.source, metric.phase) {
         (Source::Quantile(quantile), Some(phase)) => {
-            let level = Merged::new(&samples.seen(phase, at)).quantile(quantile)?;
-            Some((level.value, Some(level.interval)))
+            Merged::new(&samples.seen(phase, at)).quantile(quantile).map(known)
+        }
+        (Source::Undisturbed(quantile), Some(phase)) => {
+            Merged::new(&samples.undisturbed(phase, at)).quantile(quantile).map(known)
         }
         _ => estimate(&of_candidate(&values, at)),
     };

@@ -73,6 +73,8 @@ pub enum Source {
     Slice(fn(&Slice) -> Option<f64>),
     /// A quantile of all response times, 0 to 1. It has an interval and no ratio.
     Quantile(f64),
+    /// The same of those that met no gap of the generator's own clock.
+    Undisturbed(f64),
     /// A value for each start.
     Start(fn(&Started) -> Option<f64>),
 }
@@ -106,17 +108,28 @@ pub const BUSY_RESPONSE: Metric =
 pub const BUSY_CPU: Metric = cpu("busy_cpu", "CPU time per request, busy", Phase::Busy);
 
 /// Every metric, in the order of tables.
-pub static METRICS: [Metric; 33] = [
+pub static METRICS: [Metric; 36] = [
     RESPONSE,
     response("response_p90", "response p90", Phase::Light, Source::Quantile(0.9)),
     response("response_p99", "response p99", Phase::Light, Source::Quantile(0.99)),
+    undisturbed("response_p99_undisturbed", "response p99, undisturbed", Phase::Light),
     service("service_p50", "service p50", Phase::Light),
+    Metric {
+        numerator: "time from the send to the reply, of the first request after a pause",
+        ..response(
+            "first_request",
+            "first request after a pause",
+            Phase::Light,
+            Source::Slice(|slice| Some(slice.first_request_ns? as f64)),
+        )
+    },
     THROUGHPUT,
     CPU,
     UTILISATION,
     BUSY_RESPONSE,
     response("busy_response_p90", "response p90, busy", Phase::Busy, Source::Quantile(0.9)),
     response("busy_response_p99", "response p99, busy", Phase::Busy, Source::Quantile(0.99)),
+    undisturbed("busy_response_p99_undisturbed", "response p99, busy, undisturbed", Phase::Busy),
     service("busy_service_p50", "service p50, busy", Phase::Busy),
     BUSY_CPU,
     utilisation("busy_utilisation", "utilisation, busy", Phase::Busy),
@@ -173,7 +186,7 @@ impl Metric {
 
     /// Returns whether candidates have a ratio to the reference by it.
     pub fn has_ratio(&self) -> bool {
-        !matches!(self.source, Source::Quantile(_))
+        !matches!(self.source, Source::Quantile(_) | Source::Undisturbed(_))
             && !matches!(self.subject, Subject::Utilisation | Subject::Waste)
     }
 
@@ -259,6 +272,11 @@ const fn response(key: &'static str, name: &'static str, phase: Phase, source: S
         numerator: "time from the intended send to the reply",
         denominator: "",
     }
+}
+
+/// A quantile without the requests during which the generator did not run: what it would have been, had the machine been its own.
+const fn undisturbed(key: &'static str, name: &'static str, phase: Phase) -> Metric {
+    response(key, name, phase, Source::Undisturbed(0.99))
 }
 
 const fn service(key: &'static str, name: &'static str, phase: Phase) -> Metric {

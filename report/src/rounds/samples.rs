@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started};
+use model::histogram::{Counts, without};
 use model::schema::twin_of;
 
 use super::metrics::{Metric, Source};
@@ -38,6 +39,7 @@ pub struct Seen<'a> {
     /// The slice.
     pub slice: &'a Slice,
     counts: &'a [(u64, u64)],
+    disturbed: &'a [(u64, u64)],
 }
 
 impl AsRef<[(u64, u64)]> for Seen<'_> {
@@ -75,7 +77,11 @@ impl<'a> Samples<'a> {
         let slices = round.slices.iter().enumerate();
         let seen = |name: &str| {
             let (place, slice) = slices.clone().find(|(_, slice)| slice.candidate == name)?;
-            Some(Seen { slice, counts: histograms.slice(at, place) })
+            Some(Seen {
+                slice,
+                counts: histograms.slice(at, place),
+                disturbed: histograms.disturbed(at, place),
+            })
         };
         let seen = self.candidates.iter().map(|name| seen(name)).collect();
         let phase = self.phases.entry(round.phase).or_default();
@@ -131,6 +137,12 @@ impl<'a> Samples<'a> {
     pub fn seen(&self, phase: Phase, candidate: usize) -> Vec<Vec<Seen<'a>>> {
         let starts = self.phases.get(&phase).into_iter().flat_map(|rounds| rounds.slices.values());
         starts.map(|rounds| rounds.iter().filter_map(|round| round[candidate]).collect()).collect()
+    }
+
+    /// The histograms of a candidate's slices without the requests that met a gap of the generator's own clock, by start and round.
+    pub fn undisturbed(&self, phase: Phase, candidate: usize) -> Vec<Vec<Counts>> {
+        let of_slice = |seen: &Seen<'_>| without(seen.counts, seen.disturbed);
+        self.seen(phase, candidate).iter().map(|rounds| rounds.iter().map(of_slice).collect()).collect()
     }
 }
 

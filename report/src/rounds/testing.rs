@@ -311,6 +311,8 @@ impl<'a> Maker<'a> {
             generator_busy: if phase == Phase::Saturation { of.generator_busy } else { 0.1 },
             longest_silence_ns: if stalls { of.stall_ns } else { 400_000 },
             response: self.encoded(p50_ns, of.samples),
+            disturbed: None,
+            first_request_ns: Some((p50_ns * 2.0) as u64),
             p50_ns: Some(p50_ns as u64),
             p50_first_ns: Some((p50_ns / of.grows.sqrt() * (0.01 * self.normal()).exp()) as u64),
             p50_second_ns: Some((p50_ns * of.grows.sqrt()) as u64),

@@ -1,6 +1,7 @@
 //! What a campaign of rounds with known ratios says.
 
 use model::campaign::{Campaign, Histograms, Slice};
+use model::histogram;
 use model::schema::{Diagnosis, Health, Point, ResultFile, SCHEMA_VERSION, Symptom};
 use proptest::prelude::*;
 use stats::Relation;
@@ -344,6 +345,25 @@ fn a_percentile_of_all_samples_needs_a_hundred_beyond_it() {
     analysed(with_poll(&tail(300)), |analysis| {
         let p99 = candidate(analysis, "poll").figure(Metric::of_key("response_p99").expect("a metric"));
         assert!(p99.is_some(), "144 samples beyond");
+    });
+}
+
+#[test]
+fn what_met_a_gap_of_the_generator_is_in_one_percentile_and_not_in_the_other() {
+    let many = Behaviour { samples: 1_000, ..Behaviour::default() };
+    let mut campaign = Shape::of(&["poll"]).campaign(|_, _| many.clone());
+    of_poll(&mut campaign).for_each(|slice| {
+        let all = histogram::decode_counts(&slice.response).expect("a histogram");
+        slice.disturbed = Some(histogram::encode(&histogram::of_counts(&all[all.len() / 2..])));
+    });
+    analysed(campaign, |analysis| {
+        let value = |name, key| {
+            let figure = candidate(analysis, name).figure(Metric::of_key(key).expect("a metric"));
+            figure.expect("samples enough").value
+        };
+        let [all, undisturbed] = ["response_p99", "response_p99_undisturbed"].map(|key| value("poll", key));
+        assert!((0.55..0.70).contains(&(undisturbed / all)), "{undisturbed} of {all}");
+        assert_eq!(value(REFERENCE, "response_p99"), value(REFERENCE, "response_p99_undisturbed"));
     });
 }
 
