@@ -47,6 +47,9 @@ pub struct ServerReading {
     pub counters: Option<ServerCounters>,
     /// How often its threads began to run on a processor, where that can be read in passing.
     pub wakeups: Option<u64>,
+    /// The time in which its thread was ready to run and had no processor, in seconds; of a server with several threads nothing, since
+    /// they wait for one another.
+    pub starved_s: Option<f64>,
 }
 
 impl ServerReading {
@@ -54,7 +57,8 @@ impl ServerReading {
     pub fn since(&self, earlier: &Self, wall_s: f64) -> ServerCost {
         let counters = self.counters.zip(earlier.counters).map(|(later, earlier)| later.since(earlier));
         let wakeups = self.wakeups.zip(earlier.wakeups).map(|(later, earlier)| later.saturating_sub(earlier));
-        ServerCost { wall_s, cpu_s: (self.cpu_s - earlier.cpu_s).max(0.0), counters, wakeups }
+        let starved_s = self.starved_s.zip(earlier.starved_s).map(|(later, earlier)| later - earlier);
+        ServerCost { wall_s, cpu_s: (self.cpu_s - earlier.cpu_s).max(0.0), counters, wakeups, starved_s }
     }
 }
 

@@ -28,7 +28,7 @@ impl Account for Reads {
     fn read(&self) -> ServerReading {
         let reads = self.0.fetch_add(1, Relaxed);
         let counters = ServerCounters { echoes: reads * 1_000, ..ServerCounters::default() };
-        ServerReading { cpu_s: reads as f64, counters: Some(counters), wakeups: None }
+        ServerReading { cpu_s: reads as f64, counters: Some(counters), ..ServerReading::default() }
     }
 }
 

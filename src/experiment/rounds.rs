@@ -6,6 +6,7 @@
 mod candidate;
 mod effort;
 pub mod groups;
+mod machine;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use load_gen::machine::quota::Groups;
 use load_gen::schedule;
 use model::campaign::{Campaign, Phase, PlannedPoint, Round, Start};
 use model::schema::{Point, ResultFile};
@@ -63,6 +65,7 @@ pub fn run(
     let campaign_began =
         Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
     campaign.complete = false;
+    let control_groups = Groups::of_this_process();
     let rounds = &plan.scenario.rounds;
     'all: for number in 0..rounds.starts {
         // Every point has its first start before any has its second: whoever watches sees all of it early.
@@ -100,6 +103,7 @@ pub fn run(
                 random: schedule::random(seed, 0, 1),
                 seed,
                 campaign_began,
+                control_groups: &control_groups,
             };
             let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
             task.run(&place, &mut keeper)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use load_gen::machine::usage::{Account, Wakeups};
+use load_gen::machine::usage::{Account, Scheduled, Scheduling};
 use load_gen::slice;
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
 
@@ -87,7 +87,7 @@ pub enum ServerError {
 pub struct ServerAccount {
     cpu: Account,
     counters: Option<SharedCounters>,
-    wakeups: Option<Wakeups>,
+    scheduling: Option<Scheduling>,
 }
 
 /// The accounts of a server at one moment.
@@ -97,8 +97,8 @@ pub struct ServerReading {
     pub cpu: Duration,
     /// Its counters, if it shares them.
     pub counters: Option<ServerCounters>,
-    /// How often its threads began to run, where they are few.
-    pub wakeups: Option<u64>,
+    /// The scheduler's account of its threads, where they are few.
+    pub scheduled: Option<Scheduled>,
 }
 
 impl ServerAccount {
@@ -109,9 +109,9 @@ impl ServerAccount {
     /// When it has ended.
     pub fn read(&self) -> io::Result<ServerReading> {
         // The file accesses first: what they take is not between the processor time and the clock of whoever reads.
-        let wakeups = self.wakeups.as_ref().and_then(Wakeups::read);
+        let scheduled = self.scheduling.as_ref().and_then(Scheduling::read);
         Ok(ServerReading {
-            wakeups,
+            scheduled,
             cpu: self.cpu.read()?,
             counters: self.counters.as_ref().and_then(SharedCounters::read),
         })
@@ -120,13 +120,15 @@ impl ServerAccount {
 
 impl slice::Account for ServerAccount {
     fn read(&self) -> slice::ServerReading {
+        let has_one_thread = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.threads() == 1);
         // What cannot be read has ended, and that is found out after the slice.
         Self::read(self).map_or_else(
             |_| slice::ServerReading::default(),
-            |ServerReading { cpu, counters, wakeups }| slice::ServerReading {
+            |ServerReading { cpu, counters, scheduled }| slice::ServerReading {
                 cpu_s: cpu.as_secs_f64(),
                 counters,
-                wakeups,
+                wakeups: scheduled.map(|scheduled| scheduled.wakeups),
+                starved_s: scheduled.filter(|_| has_one_thread).map(|scheduled| scheduled.starved_s),
             },
         )
     }

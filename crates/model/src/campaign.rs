@@ -142,6 +142,10 @@ pub struct ServerCost {
     /// threads than can be read in passing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wakeups: Option<u64>,
+    /// The time in which its thread was ready to run and had no processor, in seconds; absent of a server with several threads, since they
+    /// wait for one another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub starved_s: Option<f64>,
 }
 
 /// The kind of load of a round.

@@ -119,12 +119,20 @@ impl Account {
     }
 }
 
-/// How often the threads of a process began to run on a processor, each time after it had waited for something or had been put
-/// aside (/proc/PID/task/TID/schedstat, the third number). Threads that start later are not counted.
+/// The scheduler's accounts of the threads of a process (/proc/PID/task/TID/schedstat). Threads that start later are not counted.
 #[derive(Debug, Clone)]
-pub struct Wakeups(Arc<[CString]>);
+pub struct Scheduling(Arc<[CString]>);
 
-impl Wakeups {
+/// The scheduler's account of some threads so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scheduled {
+    /// How often one of them began to run on a processor, each time after it had waited for something or had been put aside.
+    pub wakeups: u64,
+    /// The time in which they were ready to run and had no processor, in seconds.
+    pub starved_s: f64,
+}
+
+impl Scheduling {
     /// Those of process `pid` as it is now; none with more threads than can be read in passing, at some microseconds each.
     pub fn of(pid: u32) -> Option<Self> {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
@@ -135,20 +143,33 @@ impl Wakeups {
         (1..=WATCHED_AT_MOST).contains(&paths.len()).then_some(Self(paths))
     }
 
-    /// The count so far; none once a thread is gone, or where the kernel keeps no such account. Nothing is allocated.
-    pub fn read(&self) -> Option<u64> {
-        self.0.iter().map(|path| times_run(path)).sum()
+    /// The sum so far; none once a thread is gone, or where the kernel keeps no such account. Nothing is allocated.
+    pub fn read(&self) -> Option<Scheduled> {
+        self.0.iter().try_fold(Scheduled::default(), |sum, path| {
+            let of_thread = scheduled(path)?;
+            Some(Scheduled {
+                wakeups: sum.wakeups + of_thread.wakeups,
+                starved_s: sum.starved_s + of_thread.starved_s,
+            })
+        })
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.0.len()
     }
 }
 
-/// Threads beyond which wake-ups are not counted.
+/// Threads beyond which the scheduler's accounts are not read.
 const WATCHED_AT_MOST: usize = 16;
 
-fn times_run(path: &CStr) -> Option<u64> {
+fn scheduled(path: &CStr) -> Option<Scheduled> {
     let mut text = [0; 128];
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let length = rustix::io::read(&file, &mut text).ok()?;
-    std::str::from_utf8(&text[..length]).ok()?.split_ascii_whitespace().nth(2)?.parse().ok()
+    let mut numbers = std::str::from_utf8(&text[..length]).ok()?.split_ascii_whitespace().skip(1);
+    let starved_s = numbers.next()?.parse::<f64>().ok()? / 1e9;
+    Some(Scheduled { starved_s, wakeups: numbers.next()?.parse().ok()? })
 }
 
 /// What one thread of this process has used (/proc/PID/task/TID/schedstat).
@@ -263,14 +284,14 @@ mod tests {
             assert_eq!(answers.next().expect("a line").expect("it writes"), "again");
         };
         exchange();
-        let wakeups = Wakeups::of(cat.id()).expect("one thread");
-        let before = wakeups.read().expect("it lives");
+        let scheduling = Scheduling::of(cat.id()).expect("one thread");
+        let before = scheduling.read().expect("it lives");
         (0..100).for_each(|_| exchange());
-        let after = wakeups.read().expect("it lives");
-        assert!(after > before, "{before} {after}");
+        let after = scheduling.read().expect("it lives");
+        assert!(after.wakeups > before.wakeups && after.starved_s > before.starved_s, "{before:?} {after:?}");
         drop(ask);
         cat.wait().expect("a child");
-        assert_eq!(wakeups.read(), None, "it is gone");
+        assert_eq!(scheduling.read(), None, "it is gone");
     }
 
     #[test]

@@ -306,6 +306,7 @@ impl<'a> Maker<'a> {
                 cpu_s: cpu_ns * answered as f64 / 1e9,
                 counters: Some(ServerCounters { calls: Some(counters), ..ServerCounters::default() }),
                 wakeups: Some(answered / 4),
+                starved_s: Some(0.0),
             },
             generator_cpu_s: 0.05,
             generator_busy: if phase == Phase::Saturation { of.generator_busy } else { 0.1 },

@@ -22,6 +22,9 @@ const LONGEST_WINDOW: Duration = Duration::from_millis(500);
 /// How much of what is known of a candidate's throughput the latest slice decides: a single one may be off.
 const NEWER_COUNTS: f64 = 0.5;
 
+/// The share of the time of other candidates' slices in which one that is idle has used a processor.
+const RESTS_AT_MOST: f64 = 0.01;
+
 /// Slices in a row without any answer that end a candidate.
 const SILENT_AT_MOST: u32 = 3;
 
@@ -146,6 +149,11 @@ impl Candidate {
     /// What is known of it so far.
     pub fn so_far(&self) -> Started {
         self.started.clone()
+    }
+
+    /// Returns whether it has used hardly any CPU time in the slices of others.
+    pub fn rests(&self) -> bool {
+        self.beside.cpu_s <= self.beside.wall_s * RESTS_AT_MOST
     }
 
     /// Gives it one slice.

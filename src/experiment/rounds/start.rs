@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
+use load_gen::machine::quota::Groups;
 use model::campaign::{Phase, Round, Start, Started};
 use model::schema::{Arrivals, LoadMode, Point, Rounds, WaitPolicy};
 use rand::seq::SliceRandom;
@@ -11,6 +12,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::super::server::{Place, Server, ServerError};
 use super::candidate::{Candidate, Shape, in_ticks};
+use super::machine::{self, Machine};
 
 /// Requests per connection that a window is long enough for.
 const REQUESTS_PER_CONNECTION: f64 = 20.0;
@@ -50,6 +52,8 @@ pub struct Task<'a> {
     pub seed: u64,
     /// When the campaign began, on this process's clock.
     pub campaign_began: Instant,
+    /// The control groups of this process, which may have a quota.
+    pub control_groups: &'a Groups,
 }
 
 /// What hears of a start while it goes on.
@@ -231,6 +235,7 @@ impl Task<'_> {
             slices: Vec::with_capacity(alive.candidates.len()),
         };
         alive.candidates.shuffle(&mut self.random);
+        let machine = Machine::now(self.control_groups);
         for at in (0..alive.candidates.len()).rev() {
             match alive.candidates[at].slice(&shape) {
                 Ok(slice) => round.slices.push(slice),
@@ -246,7 +251,12 @@ impl Task<'_> {
             }
         }
         let mut faults = round.slices.iter().flat_map(|slice| &slice.faults);
-        round.dropped = faults.next().cloned();
+        round.dropped = faults.next().cloned().or_else(|| machine.fault()).or_else(|| {
+            // Without a processor for each, generator and server take it from each other; and so does a candidate that never rests.
+            let are_apart =
+                place.pinning.generator.is_some() && alive.candidates.iter().all(Candidate::rests);
+            are_apart.then(|| machine::starved(&round.slices)).flatten()
+        });
         Some(round)
     }
 }

@@ -74,7 +74,7 @@ impl External {
 
     /// The account of all processes of its group.
     pub fn account(&self) -> ServerAccount {
-        ServerAccount { cpu: Account::Group(self.group), counters: None, wakeups: None }
+        ServerAccount { cpu: Account::Group(self.group), counters: None, scheduling: None }
     }
 
     /// Resident memory of all processes of its group, in bytes.

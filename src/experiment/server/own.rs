@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use load_gen::machine;
-use load_gen::machine::usage::{self, Account, ProcessClock, Wakeups};
+use load_gen::machine::usage::{self, Account, ProcessClock, Scheduling};
 use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
 
@@ -109,7 +109,7 @@ impl Own {
     pub fn account(&self) -> std::io::Result<ServerAccount> {
         let cpu = Account::Process(ProcessClock::of(self.child.id())?);
         let counters = self.counters.clone().filter(|counters| counters.read().is_some());
-        Ok(ServerAccount { cpu, counters, wakeups: Wakeups::of(self.child.id()) })
+        Ok(ServerAccount { cpu, counters, scheduling: Scheduling::of(self.child.id()) })
     }
 
     /// Its resident memory, in bytes.
