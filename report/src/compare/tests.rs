@@ -1,5 +1,6 @@
 use super::*;
 use crate::rounds::testing::{Behaviour, DEFAULT, Shape, decoded};
+use crate::rounds::{Figure, Shown};
 use model::schema::Exclude;
 
 const CANDIDATES: [&str; 3] = ["epoll-lt", "epoll-et", "poll"];
@@ -185,6 +186,45 @@ fn where_the_generator_was_full_a_ratio_proves_something_in_one_direction_alone(
     assert_eq!(of_poll(&full(1, "epoll-lt", 1.0), &full(2, "", 0.7)), (NotComparable, Gate::Undecided));
 }
 
+#[test]
+fn a_full_generator_hides_nothing_that_is_surely_worse_and_decides_nothing_else() {
+    use ComparedVerdict::{Better, Equal, NotComparable, Worse};
+    let figure = Figure { value: 100_000.0, interval: None, is_lower_bound: false, comparison: None };
+    let judged = |may_be, low: f64, high: f64| {
+        let change = judge::Change {
+            metric: &crate::rounds::metrics::THROUGHPUT,
+            shown: [Shown::Figure(&figure); 2],
+            is_saturated: [false; 2],
+            ratio: Some(((low * high).sqrt(), stats::Interval { low, high })),
+            may_be,
+            is_expected: true,
+            obstacle: None,
+        };
+        let (compared, missing) = change.judge("poll", &Point::new("idle-scaling", 100, 10), Some(0.1));
+        let compared = compared.expect("both sides have it");
+        (compared.verdict, compared.fails, missing.is_some())
+    };
+    // [may be higher, may be lower], the interval, and what is to be said: the verdict, whether the gate fails, whether something is missing.
+    for (may_be, (low, high), expected) in [
+        ([false, false], (0.6, 0.8), (Worse, true, false)),
+        // The truth is below the whole interval, or in it.
+        ([false, true], (0.6, 0.8), (Worse, true, false)),
+        ([false, true], (0.92, 0.97), (Worse, false, false)),
+        ([false, true], (0.8, 1.1), (NotComparable, false, false)),
+        ([false, true], (0.99, 1.01), (NotComparable, false, false)),
+        ([false, true], (1.2, 1.4), (NotComparable, false, false)),
+        // The truth may be above it: what looks worse than allowed cannot be told.
+        ([true, false], (0.6, 0.8), (NotComparable, false, true)),
+        ([true, false], (0.92, 0.97), (NotComparable, false, false)),
+        ([true, false], (1.2, 1.4), (Better, false, false)),
+        ([true, true], (0.6, 0.8), (NotComparable, false, true)),
+        ([true, true], (1.2, 1.4), (NotComparable, false, false)),
+        ([false, false], (0.99, 1.01), (Equal, false, false)),
+    ] {
+        assert_eq!(judged(may_be, low, high), expected, "{may_be:?}, {low} to {high}");
+    }
+}
+
 /// What a gate of 900 % finds missing in `new`: the lines, and the outcome in words.
 fn missing(base: &Campaign, new: &Campaign) -> (Vec<String>, String) {
     let comparison = compared(base, new, Some(9.0)).expect("comparable");
@@ -365,6 +405,35 @@ fn a_build_is_worse_than_its_base_where_the_whole_interval_says_so_and_each_figu
     assert!(lines.iter().any(|line| line.contains(": throughput 0.9")), "{lines:?}");
     assert_eq!(held_to_base(against_base("poll", 1.08, 0.01), 0.2), (Gate::Passed, Vec::new()));
     assert_eq!(held_to_base(against_base("", 1.0, 0.05), 0.05).0, Gate::Passed);
+}
+
+#[test]
+fn a_build_that_is_surely_worse_than_a_base_with_which_the_generator_was_full_fails() {
+    let held = |full: &[&str]| {
+        let shape = Shape { starts: 10, rounds: 30, ..shape(3) };
+        let mut campaign = shape.campaign(|name, _| Behaviour {
+            noise: 0.01,
+            generator_busy: if full.contains(&name) { 0.99 } else { 0.7 },
+            throughput_per_s: if name == "poll" { 84_000.0 } else { 120_000.0 },
+            ..Behaviour::default()
+        });
+        campaign.plan.reference = "base".to_owned();
+        campaign.plan.against = Some("/old/muxbench".to_owned());
+        held_to_base(campaign, 0.1)
+    };
+    // The made-up base is "epoll-lt": what it might do more makes "poll" worse still.
+    let (outcome, lines) = held(&["epoll-lt"]);
+    assert_eq!(outcome, Gate::Worse);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains(": throughput 0.7")), "{lines:?}");
+    for full in [&["poll"][..], &["epoll-lt", "poll"]] {
+        let (outcome, lines) = held(full);
+        assert_eq!(outcome, Gate::Undecided, "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.starts_with("missing: poll, throughput, at ")
+                && line.ends_with(": the generator was full too")),
+            "{lines:?}"
+        );
+    }
 }
 
 #[test]
