@@ -272,12 +272,7 @@ fn whatever_was_left_out_is_missing_with_the_reason_in_one_line_and_known_before
         let expected = format!("missing: poll, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): {told}");
         assert_eq!(lines, [expected]);
         assert!(outcome.ends_with("; NEW measured less than BASE: it lacks poll at 2 points"), "{outcome}");
-        let planned = Campaign { starts: Vec::new(), rounds: Vec::new(), ..new.clone() };
-        let (base, before) = decoded(base.clone());
-        let after = Histograms::default();
-        let source = Source { name: "base", campaign: &base, histograms: &before };
-        let new_source = Source { name: "-", campaign: &planned, histograms: &after };
-        assert_eq!(prospect(source, new_source, &Options::default()).expect("comparable"), lines);
+        assert_eq!(foreseen(&base, &new), lines);
         assert!(missing(&new, &base).0.is_empty(), "measuring more is no fault");
     }
     let mut new = campaign(2, "", 1.0);
@@ -334,7 +329,7 @@ fn a_metric_that_is_gone_is_missing() {
 }
 
 #[test]
-fn another_load_or_another_reference_is_no_comparison() {
+fn another_load_is_no_comparison() {
     let base = campaign(1, "", 1.0);
     let mut new = campaign(2, "", 1.0);
     for round in new.rounds.iter_mut().filter(|round| round.phase == model::campaign::Phase::Light) {
@@ -347,20 +342,74 @@ fn another_load_or_another_reference_is_no_comparison() {
     assert!(
         of(&comparison, "poll", "throughput").iter().all(|one| one.verdict != ComparedVerdict::NotComparable)
     );
-    let mut new = campaign(2, "", 1.0);
-    new.plan.reference = "poll".to_owned();
-    for group in new.plan.points.iter_mut().flat_map(|point| &mut point.groups) {
+}
+
+/// A campaign with "poll" as the reference.
+fn beside_poll(seed: u64) -> Campaign {
+    let mut campaign = campaign(seed, "", 1.0);
+    campaign.plan.reference = "poll".to_owned();
+    for group in campaign.plan.points.iter_mut().flat_map(|point| &mut point.groups) {
         *group = ["poll", "epoll-lt", "epoll-et"].map(str::to_owned).into();
     }
+    campaign
+}
+
+/// The lines about what `base` has and `new` does not set out to measure.
+fn foreseen(base: &Campaign, new: &Campaign) -> Vec<String> {
+    let planned = Campaign { starts: Vec::new(), rounds: Vec::new(), ..new.clone() };
+    let (base, before) = decoded(base.clone());
+    let after = Histograms::default();
+    let base = Source { name: "base", campaign: &base, histograms: &before };
+    let new = Source { name: "-", campaign: &planned, histograms: &after };
+    prospect(base, new, &Options::default()).expect("comparable")
+}
+
+#[test]
+fn another_reference_is_no_comparison_and_known_before_anything_is_measured_but_nothing_is_left_out() {
+    let (base, new) = (campaign(1, "", 1.0), beside_poll(2));
     let refused = compared(&base, &new, None).expect_err("nothing is the same");
     assert!(refused.0[0].starts_with("nothing to compare: "), "{refused:?}");
+    let (lines, outcome) = missing(&base, &new);
+    let told = |name: &str| {
+        format!(
+            "not comparable: {name}, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): \
+             the reference is poll in NEW, and epoll-lt in BASE"
+        )
+    };
+    assert_eq!(lines, CANDIDATES.map(told));
+    assert_eq!(foreseen(&base, &new), lines);
+    assert_eq!(
+        outcome,
+        "no figure could be compared; NEW has another reference for epoll-lt at 2 points, epoll-et at 2 points, poll at 2 points"
+    );
     let comparison = compared(&base, &new, Some(0.1)).expect("a gate has an answer");
-    assert_eq!(gate(&comparison), Gate::Undecided);
+    assert!(comparison.only_in_new.is_empty(), "{:?}", comparison.only_in_new);
+    assert!(comparison.missing.iter().all(|one| one.other_reference.as_deref() == Some("poll")));
+    assert!(foreseen(&base, &campaign(2, "", 1.0)).is_empty());
+
+    // What is left out besides is missing all the same, and so is what failed.
+    let mut less = beside_poll(2);
+    leave_out(&mut less, "epoll-et", Some("this kernel refuses it"));
+    let (lines, outcome) = missing(&base, &less);
+    let left_out = "missing: epoll-et, at 100 × 10 (idle-scaling), 10k × 10 (idle-scaling): left out: this kernel refuses it";
+    assert_eq!(lines, [told("epoll-lt"), left_out.to_owned(), told("poll")]);
+    assert_eq!(foreseen(&base, &less), lines);
     assert!(
-        comparison
-            .missing
-            .iter()
-            .any(|one| one.reason == "NEW compares it with poll, and BASE with epoll-lt")
+        outcome.ends_with(
+            "; NEW measured less than BASE: it lacks epoll-et at 2 points; NEW has another reference for epoll-lt at 2 points, poll at 2 points"
+        ),
+        "{outcome}"
+    );
+    let mut failed = beside_poll(2);
+    failed.rounds.iter_mut().for_each(|round| round.slices.retain(|slice| slice.candidate != "epoll-et"));
+    let started = failed.starts.iter_mut().flat_map(|start| &mut start.candidates);
+    started
+        .filter(|one| one.candidate == "epoll-et")
+        .for_each(|one| one.failed = Some("the server died".to_owned()));
+    let (lines, _) = missing(&base, &failed);
+    assert!(
+        lines[1].starts_with("missing: epoll-et, ") && lines[1].ends_with(": the server died"),
+        "{lines:?}"
     );
 }
 

@@ -20,7 +20,7 @@ pub struct Comparison {
     pub fail_above: Option<f64>,
     /// What else differs between the two, a sentence each.
     pub warnings: Vec<String>,
-    /// Everything that BASE measured and NEW did not: with any of it no gate is passed.
+    /// Everything that BASE measured and NEW did not, or beside another reference: with any of it no gate is passed.
     pub missing: Vec<Missing>,
     /// Candidates and points that only NEW has, a sentence each.
     pub only_in_new: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Comparison {
     pub comparisons: Vec<Compared>,
 }
 
-/// Something that BASE measured and NEW did not.
+/// Something that BASE measured and NEW did not, or beside another reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
     /// The mechanism or the external server.
@@ -39,6 +39,8 @@ pub struct Missing {
     pub point: Point,
     /// The metric; absent where it is all that BASE has of the candidate there.
     pub metric: Option<String>,
+    /// The reference that it has in NEW, where that is another than in BASE; absent where NEW has nothing of it.
+    pub other_reference: Option<String>,
     /// The reason: why it was left out, or what became of it.
     pub reason: String,
 }
