@@ -12,6 +12,11 @@ use model::read;
 use model::schema::{Compared, ComparedVerdict, Comparison, Exclude, Point, ResultFile};
 use report::rounds::testing::{Behaviour, Shape};
 use support::muxbench;
+use trials::test;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
 
 /// The campaign that others are compared with.
 static CAMPAIGN: LazyLock<Campaign> = LazyLock::new(|| slowed(1.0));
@@ -443,11 +448,8 @@ fn a_run_is_kept_as_a_baseline_and_another_is_compared_with_it_at_its_end() {
 }
 
 /// A server of known flaws beside the same without them.
-#[test]
+#[test(needs(Program("gcc")))]
 fn a_server_that_became_slower_than_its_base_fails_the_gate_of_the_run_with_a_line_for_each_figure() {
-    if Command::new("gcc").arg("--version").output().is_err() {
-        return;
-    }
     let place = Place::new();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/servers/flawed_echo.c");
     let built =
