@@ -1,10 +1,11 @@
 //! The command line of `load-gen`.
 
 mod consistency;
+mod values;
 
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use model::schema::{
     Arrivals, Dialogue, EngineKind, LoadMode, Objective, Pause, Protocol, Shard, Size, Timestamps,
     WaitPolicy, Workload,
@@ -16,13 +17,16 @@ use crate::export::{Export, Exports};
 use crate::fleet::{FleetOptions, Load};
 use crate::generate::Generate;
 use crate::ring_size::{self, RingSize};
-use crate::series;
 use crate::shard;
 use crate::start_at::{self, StartAt};
 use crate::target::{Target, Written};
 use crate::units::{self, Active};
 use crate::view::{Colour, Paint};
 use crate::{dialogue, sizes, think};
+use values::{
+    ArrivalsArg, EngineArg, ProtocolArg, TimestampsArg, WaitArg, interval, pipeline, positive_duration,
+    positive_total,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -210,40 +214,6 @@ pub struct Cli {
     pub color: Colour,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TimestampsArg {
-    /// When the generator has read the reply
-    User,
-    /// Besides, when the kernel received it
-    Kernel,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ArrivalsArg {
-    /// Exponential gaps, a random active connection each
-    Poisson,
-    /// Equal gaps, connections in turn
-    Uniform,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ProtocolArg {
-    /// The same bytes
-    Echo,
-    /// `get bytes N` and a line feed for every N bytes read
-    Ack,
-    /// A Redis server's reply to ECHO
-    Redis,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WaitArg {
-    /// Poll without ever sleeping
-    Spin,
-    /// Sleep with a nanosecond timer
-    Sleep,
-}
-
 /// What is to be measured on the connections.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
@@ -253,14 +223,6 @@ pub enum Plan {
     Steps(Vec<f64>),
     /// The search in this range for the highest rate that meets an objective.
     Search((f64, f64), Objective),
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EngineArg {
-    /// epoll(7), recv, send
-    Epoll,
-    /// io_uring(7) (Linux 6.0)
-    IoUring,
 }
 
 impl Cli {
@@ -402,35 +364,6 @@ pub fn end_with<T>(error: &clap::Error) -> Result<T, PrintError> {
     let is_painted = Paint::of(Colour::Auto, &std::io::stdout()).is_on();
     streams::print(if is_painted { text.ansi().to_string() } else { text.to_string() })?;
     std::process::exit(0);
-}
-
-fn pipeline(text: &str) -> Result<u32, String> {
-    const MOST: u32 = 10_000;
-    match units::positive_count(text)? {
-        depth @ ..=MOST => Ok(depth),
-        _ => Err(format!("at most {MOST} requests can be under way on a connection")),
-    }
-}
-
-fn positive_total(text: &str) -> Result<u64, String> {
-    match units::count(text)? {
-        0 => Err("must be at least 1".into()),
-        total => Ok(total),
-    }
-}
-
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
-        Duration::ZERO => Err("must be longer than nothing".into()),
-        duration => Ok(duration),
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
-        interval if interval >= series::SHORTEST => Ok(interval),
-        _ => Err("must be at least 10ms: write 1s, or 100ms".into()),
-    }
 }
 
 #[cfg(test)]

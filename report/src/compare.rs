@@ -84,7 +84,7 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
         new: about(new.name, &after),
         fail_above: options.fail_above,
         warnings: conditions.warnings,
-        only_in_new: missing::candidates(&after, &before).iter().map(only_in_new).collect(),
+        only_in_new: only_in_new(&after, &before),
         missing,
         twin: Proportion::of(changed, families).map(share),
         comparisons,
@@ -103,9 +103,7 @@ pub fn prospect(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<
         return Err(Refused(refusals));
     }
     let before = Analysis::of(base.campaign, base.histograms);
-    let mut missing = missing::candidates(&before, &Analysis::of(new.campaign, new.histograms));
-    missing.retain(|one| !missing::is_planned(new.campaign, one));
-    Ok(missing::lines(&missing))
+    Ok(missing::lines(&missing::unplanned(&before, new.campaign)))
 }
 
 /// A point in a line: `10k × 10 (idle-scaling)`.
@@ -132,8 +130,9 @@ fn is_known(missing: &[Missing], one: &Missing) -> bool {
         .any(|known| is_whole(known) && (&known.candidate, &known.point) == (&one.candidate, &one.point))
 }
 
-fn only_in_new(one: &Missing) -> String {
-    format!("{} at {}: only in NEW", one.candidate, place(&one.point))
+fn only_in_new(new: &Analysis<'_>, base: &Analysis<'_>) -> Vec<String> {
+    let news = missing::candidates(new, base).into_iter().filter(|one| one.other_reference.is_none());
+    news.map(|one| format!("{} at {}: only in NEW", one.candidate, place(&one.point))).collect()
 }
 
 fn about(name: &str, analysis: &Analysis<'_>) -> ComparedCampaign {

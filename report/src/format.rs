@@ -190,27 +190,32 @@ pub fn ratio(ratio: &Ratio) -> String {
     format!("{ratio}× ({low}–{high})")
 }
 
-/// A ratio and the ends of its interval, all with the same decimals: `1.80`, `1.72` and `1.91`.
+/// A ratio and the ends of its interval, all with the same decimals, four at most: `1.80`, `1.72` and `1.91`.
 pub fn ratio_and_ends(ratio: f64, low: f64, high: f64) -> [String; 3] {
     let mut decimals = ratio_decimals(ratio);
-    let ends = |decimals: usize| [low, high].map(|end| format!("{end:.decimals$}"));
+    let printed = |decimals: usize| [ratio, low, high].map(|value| format!("{value:.decimals$}"));
+    let is_one = |text: &String| text.parse() == Ok(1.0);
     // An interval that leaves 1 out must not be printed as if it touched it.
     let leaves_one_out = low > 1.0 || high < 1.0;
-    let touches_one = |decimals| ends(decimals).iter().any(|end| end.parse() == Ok(1.0));
-    while leaves_one_out && decimals < MOST_DECIMALS && touches_one(decimals) {
+    while leaves_one_out && decimals < MOST_DECIMALS && printed(decimals)[1..].iter().any(is_one) {
         decimals += 1;
     }
     // Nor one with a width as if it had none.
-    let collapses = |decimals| ends(decimals)[0] == ends(decimals)[1];
-    while low < high && decimals < 2 && collapses(decimals) {
+    let collapses = |[_, low, high]: [String; 3]| low == high;
+    while low < high && decimals < 2 && collapses(printed(decimals)) {
         decimals += 1;
     }
-    let [low, high] = ends(decimals);
-    [format!("{ratio:.decimals$}"), low, high]
+    // What is nearer to 1 than the decimals tell stands on the side on which it lies.
+    let step = 10f64.powi(-(decimals as i32));
+    let beside_one = if low > 1.0 { 1.0 + step } else { 1.0 - step };
+    printed(decimals).map(|text| match leaves_one_out && is_one(&text) {
+        true => format!("{beside_one:.decimals$}"),
+        false => text,
+    })
 }
 
-/// The decimals with which any two numbers near 1 are told apart.
-const MOST_DECIMALS: usize = 17;
+/// The most decimals that a ratio has; a difference in percent has two less, which are as fine.
+const MOST_DECIMALS: usize = 4;
 
 /// The difference that a ratio and its interval, which leaves 1 out, make: `9.5% (8.4–10.0%)` for 0.905, from 2 on and below a half the factor:
 /// `7.2× (7.1–7.4)`. The direction is left to words.
@@ -225,10 +230,14 @@ pub fn difference(ratio: f64, low: f64, high: f64) -> String {
     let (value, mut ends) = (percent(ratio), [percent(low), percent(high)]);
     ends.sort_by(f64::total_cmp);
     let mut decimals = usize::from(value < 9.95);
-    while decimals < MOST_DECIMALS && format!("{:.decimals$}", ends[0]).parse() == Ok(0.0) {
+    let printed = |decimals: usize| [value, ends[0], ends[1]].map(|value| format!("{value:.decimals$}"));
+    let is_none = |text: &String| text.parse() == Ok(0.0);
+    while decimals < MOST_DECIMALS - 2 && is_none(&printed(decimals)[1]) {
         decimals += 1;
     }
-    format!("{value:.decimals$}% ({:.decimals$}–{:.decimals$}%)", ends[0], ends[1])
+    let least = format!("{:.decimals$}", 10f64.powi(-(decimals as i32)));
+    let [value, low, high] = printed(decimals).map(|text| if is_none(&text) { least.clone() } else { text });
+    format!("{value}% ({low}–{high}%)")
 }
 
 /// A value of a metric: `35.1 µs`, `142k`, `97%`.
@@ -340,6 +349,8 @@ mod tests {
         assert_eq!(difference(0.905, 0.9, 0.916), "9.5% (8.4–10.0%)");
         assert_eq!(difference(1.215, 1.202, 1.234), "22% (20–23%)");
         assert_eq!(difference(1.014, 1.0004, 1.025), "1.40% (0.04–2.50%)");
+        assert_eq!(difference(1.014, 1.000_004, 1.025), "1.40% (0.01–2.50%)");
+        assert_eq!(difference(0.986, 0.975, 0.999_996), "1.40% (0.01–2.50%)");
         assert_eq!(difference(7.21, 7.1, 7.38), "7.2× (7.1–7.4)");
         assert_eq!(difference(0.1, 0.09, 0.11), "10× (9–11)");
     }
@@ -359,8 +370,11 @@ mod tests {
         #[test]
         fn no_interval_that_leaves_one_out_is_printed_as_touching_it(low in 1e-6f64..2.0, width in 1e-9f64..2.0, share in 0f64..1.0) {
             let high = low + width;
-            let [_, low_text, high_text] = ratio_and_ends(low + width * share, low, high);
-            let [printed_low, printed_high] = [low_text, high_text].map(|end| end.parse::<f64>().expect("a number"));
+            let texts = ratio_and_ends(low + width * share, low, high);
+            let decimals = texts.each_ref().map(|text| text.split_once('.').map_or(0, |(_, decimals)| decimals.len()));
+            prop_assert!(decimals[0] <= 4 && decimals.iter().all(|of_one| *of_one == decimals[0]), "{:?}", texts);
+            let [ratio, printed_low, printed_high] = texts.map(|text| text.parse::<f64>().expect("a number"));
+            prop_assert!((printed_low..=printed_high).contains(&ratio));
             prop_assert_eq!(printed_low > 1.0 || printed_high < 1.0, low > 1.0 || high < 1.0);
         }
     }
@@ -380,6 +394,20 @@ mod tests {
         assert_eq!(ratio(&small), "0.0061× (0.0052–0.0063)");
         let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
         assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    }
+
+    #[test]
+    fn an_end_next_to_one_stands_on_its_side_of_it_with_four_decimals() {
+        for ((ratio, low, high), texts) in [
+            ((1.01, 1.0004, 1.02), ["1.0100", "1.0004", "1.0200"]),
+            ((1.01, 1.000_004, 1.02), ["1.0100", "1.0001", "1.0200"]),
+            ((0.99, 0.98, 0.999_996), ["0.9900", "0.9800", "0.9999"]),
+            ((1.000_02, 1.000_01, 1.000_03), ["1.0001", "1.0001", "1.0001"]),
+            ((12.0, 1.000_004, 100.0), ["12.0000", "1.0001", "100.0000"]),
+            ((1.0, 1.0, 1.0), ["1.00", "1.00", "1.00"]),
+        ] {
+            assert_eq!(ratio_and_ends(ratio, low, high), texts);
+        }
     }
 
     #[test]

@@ -16,20 +16,20 @@ pub struct Campaign {
     pub schema_version: u32,
     /// Version of muxbench that measured.
     pub muxbench_version: String,
-    /// When the run began, RFC 3339, UTC.
+    /// Begin of the run, RFC 3339, UTC.
     pub started: String,
     /// The command that repeats the run exactly.
     pub command: String,
-    /// How sure the figures were to be.
+    /// The certainty that was asked for.
     pub length: Length,
-    /// Whether every planned start was measured; false after an interruption.
+    /// True where every planned start was measured; false after an interruption.
     pub complete: bool,
     /// The machine.
     pub environment: Environment,
     /// The doctor's verdict on it before the first start; absent where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub diagnosis: Option<Diagnosis>,
-    /// What was planned.
+    /// The plan.
     pub plan: Plan,
     /// Every start of a group of candidates, in the order of time.
     pub starts: Vec<Start>,
@@ -37,20 +37,20 @@ pub struct Campaign {
     pub rounds: Vec<Round>,
 }
 
-/// How sure the figures of a run are to be, and so how long it may take.
+/// The certainty that the figures of a run are to have, and so the time that it may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
     /// A first look.
     Quick,
-    /// What a run is without further options.
+    /// A run without further options.
     #[default]
     Default,
     /// A third of the default's intervals, in six times its time.
     Thorough,
 }
 
-/// What a campaign sets out to measure: the scenario, and what the command line made of it.
+/// The plan of a campaign: the scenario, and what the command line made of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The scenario with every override applied.
@@ -60,7 +60,7 @@ pub struct Plan {
     /// The other build that this one is compared with: a muxbench, or the command of a server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub against: Option<String>,
-    /// Where candidates are measured.
+    /// The points at which candidates are measured.
     pub points: Vec<PlannedPoint>,
     /// The seed of every order and every schedule.
     #[serde(with = "crate::schema::seed")]
@@ -87,11 +87,11 @@ pub struct Start {
     pub group: u32,
     /// Number of the start, from 0.
     pub start: u32,
-    /// When it began, in seconds since the campaign began.
+    /// Its begin, in seconds since the campaign began.
     pub began_s: f64,
-    /// Whether it went on to its last round; false after an interruption.
+    /// True where it went on to its last round; false after an interruption.
     pub complete: bool,
-    /// How often its slices were doubled, since in those of earlier starts the halves had differed.
+    /// Doublings of its slices, since in those of earlier starts the halves had differed.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub doublings: u32,
     /// Each candidate's set-up and end.
@@ -103,10 +103,10 @@ pub struct Start {
 pub struct Started {
     /// The candidate's name; that of the reference's twin is `NAME again`.
     pub candidate: String,
-    /// Why it could not be measured, or not to the end; absent where it was.
+    /// The reason for which it could not be measured, or not to the end; absent where it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<String>,
-    /// How its connections fared; absent when its server did not start.
+    /// Its connections, and what became of them; absent when its server did not start.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub connections: Option<Connections>,
     /// Resident memory of the server with all connections open, less that before the first, in bytes; of an external server, the
@@ -116,10 +116,10 @@ pub struct Started {
     /// The kernel's memory before its first connection and with all of its connections open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub slab: Option<Slab>,
-    /// What the server used from before the first connection until it had accepted all of them.
+    /// The server's cost from before the first connection until it had accepted all of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub setup: Option<ServerCost>,
-    /// What the server used from before the first connection was closed, by a reset, until it had closed all of them at its end;
+    /// The server's cost from before the first connection was closed, by a reset, until it had closed all of them at its end;
     /// absent for an external server, which does not tell.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub teardown: Option<ServerCost>,
@@ -128,7 +128,7 @@ pub struct Started {
     pub cpu_beside_others: Option<f64>,
 }
 
-/// What a server used between two instants.
+/// The cost of a server between two instants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerCost {
     /// Time between the two, in seconds.
@@ -138,8 +138,8 @@ pub struct ServerCost {
     /// Its counters; absent of a server that has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counters: Option<ServerCounters>,
-    /// How often its threads began to run on a processor, after a wait or after they had been put aside; absent of a server with more
-    /// threads than can be read in passing.
+    /// The number of times that its threads began to run on a processor, after a wait or after they had been put aside; absent of a server with
+    /// more threads than can be read in passing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wakeups: Option<u64>,
     /// The time in which its thread was ready to run and had no processor, in seconds; absent of a server with several threads, since they
@@ -176,16 +176,16 @@ pub struct Round {
     /// Requests per second of the open loop; absent in closed loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate_per_s: Option<f64>,
-    /// When it began, in seconds since the campaign began.
+    /// Its begin, in seconds since the campaign began.
     pub began_s: f64,
-    /// Why it does not count, for any candidate: the fault of the generator or the machine.
+    /// The reason for which it does not count, for any candidate: the fault of the generator or the machine.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dropped: Option<String>,
     /// The slices, in the order of time.
     pub slices: Vec<Slice>,
 }
 
-/// What one candidate did in one round. Counts and costs are those between two readings at the edges of the window.
+/// One candidate's part of one round. Counts and costs are those between two readings at the edges of the window.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Slice {
     /// The candidate's name.
@@ -238,7 +238,7 @@ pub struct Slice {
     /// Median of the service time, from the actual send, in nanoseconds; absent in closed loop, where it is the response.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub service_p50_ns: Option<u64>,
-    /// What the generator or the machine did wrong in this slice; any of it drops the round.
+    /// Faults of the generator or the machine in this slice; any of them drops the round.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub faults: Vec<String>,
 }

@@ -21,6 +21,7 @@ pub mod need;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::panic;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
@@ -164,17 +165,34 @@ pub fn require(need: &Need) {
     }
 }
 
+/// Looks whether `need` is met, for a test that libtest runs: it cannot be ignored any more, and has to pass without having tried anything.
+/// Where the need is not met, the line that counts what cannot run is written here.
+///
+/// # Panics
+///
+/// Where CI is set and there is no exemption.
+pub fn is_met(need: &Need) -> bool {
+    let Err(reason) = need.look() else { return true };
+    let reason = excuse(&need.name(), &reason).unwrap_or_else(|failure| panic!("{failure}"));
+    // libtest holds back what is printed, not what is written; it may have begun a line.
+    writeln!(std::io::stdout(), "\ncannot run here: 1 test: {reason}").expect("standard output is open");
+    false
+}
+
 /// What becomes of a test that lacks `need`.
 fn missing(need: &str, reason: &str) -> Result<Completion, Failed> {
-    let exemption = std::fs::read_to_string(need::peers().join("exempt").join(need)).ok();
-    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    let reason = match exemption {
-        Some(exemption) => format!("{reason}; exempt: {}", exemption.trim()),
-        None if is_ci => {
-            return Err(format!("{reason}, and CI must run everything: see CONTRIBUTING.md").into());
-        }
-        None => reason.to_owned(),
-    };
+    let reason = excuse(need, reason)?;
     *MISSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(reason.clone()).or_default() += 1;
     Ok(Completion::ignored_with(reason))
+}
+
+/// The reason for which a test that lacks `need` does not run, with the exemption, or else why that is a failure.
+fn excuse(need: &str, reason: &str) -> Result<String, String> {
+    let exemption = std::fs::read_to_string(need::peers().join("exempt").join(need)).ok();
+    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    match exemption {
+        Some(exemption) => Ok(format!("{reason}; exempt: {}", exemption.trim())),
+        None if is_ci => Err(format!("{reason}, and CI must run everything: see CONTRIBUTING.md")),
+        None => Ok(reason.to_owned()),
+    }
 }

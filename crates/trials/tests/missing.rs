@@ -51,6 +51,12 @@ mod looked_at {
     }
 
     #[test]
+    fn passes_without_having_tried() {
+        assert!(trials::is_met(&trials::Need::Program("sh")));
+        assert!(!trials::is_met(&trials::Need::Program("no-such-oracle")));
+    }
+
+    #[test]
     fn fails() {
         panic!("as it should");
     }
@@ -65,7 +71,8 @@ fn a_test_that_cannot_run_is_ignored_with_its_reason_and_counted() {
         "looked_at::lacks_something_else ... ignored (no moon tonight)",
         "looked_at::finds_out            ... ignored (the tide is out)",
         "cannot run here: 1 test: no moon tonight\n",
-        "test result: FAILED. 2 passed; 1 failed; 3 ignored; ",
+        "\ncannot run here: 1 test: no-such-oracle is not installed\n",
+        "test result: FAILED. 3 passed; 1 failed; 3 ignored; ",
         "as it should",
     ] {
         assert!(unpadded(&said).contains(&unpadded(line)), "{line}: {said}");
@@ -82,7 +89,8 @@ fn unpadded(text: &str) -> String {
 
 #[test]
 fn ci_fails_on_a_test_that_cannot_run() {
-    for filter in ["looked_at::lacks_a_program", "looked_at::lacks_something_else", "looked_at::finds_out"] {
+    for filter in ["lacks_a_program", "lacks_something_else", "finds_out", "passes_without_having_tried"] {
+        let filter = &format!("looked_at::{filter}");
         let (output, said) = run(filter, Some("true"));
         assert_eq!(output.status.code(), Some(101), "{said}");
         assert!(said.contains("CI must run everything"), "{said}");

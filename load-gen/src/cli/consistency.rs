@@ -5,7 +5,8 @@ use clap::error::ErrorKind;
 use model::schema::Objective;
 use report::export::Measure;
 
-use super::{Cli, EngineArg, Plan, TimestampsArg};
+use super::values::{EngineArg, TimestampsArg};
+use super::{Cli, Plan};
 use crate::curve::{self, OfferedRate};
 use crate::{dialogue, search, series};
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use serde_json::{Value, json};
+use trials::need::{Need, python};
 
 use super::statistics::{self, Tested};
 use crate::schedule;
@@ -26,15 +27,12 @@ answers = {
 json.dump(answers, sys.stdout)
 ";
 
-/// What scipy answers; none where it is not installed, which only a developer's machine may lack.
+/// What scipy answers; none where it is not installed, which is said.
 fn ask_scipy(question: &Value) -> Option<Value> {
-    let there = Command::new("python3").args(["-c", "import scipy"]).stderr(Stdio::null()).status();
-    if !there.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "scipy is missing: .ci/peers installs it");
-        eprintln!("skipped: scipy is not installed");
+    if !trials::is_met(&Need::Python("scipy")) {
         return None;
     }
-    let mut python = Command::new("python3")
+    let mut python = Command::new(python("scipy"))
         .args(["-W", "ignore", "-c", SCIPY])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -66,6 +66,7 @@ pub fn against(analysis: &Analysis<'_>, most: f64) -> (Gate, Vec<String>) {
                     candidate: side.name.to_owned(),
                     point: point.clone(),
                     metric: None,
+                    other_reference: None,
                     reason: missing::not_measured(analysis, side),
                 }),
                 None => {

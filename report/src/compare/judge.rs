@@ -53,6 +53,7 @@ impl Change<'_> {
             candidate: candidate.to_owned(),
             point: point.clone(),
             metric: Some(metric.key.to_owned()),
+            other_reference: None,
             reason: reason.clone().unwrap_or_default(),
         });
         let compared = Compared {

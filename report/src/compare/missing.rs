@@ -5,9 +5,7 @@ use model::schema::{Missing, Point, program_of};
 
 use super::place;
 use crate::format;
-use crate::rounds::{
-    Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, PointAnalysis, Shown, Trouble,
-};
+use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble};
 
 /// Candidates of which so many lines are printed before all of one candidate become one line.
 const LINES_OF_ONE: usize = 4;
@@ -16,28 +14,91 @@ const POINTS_OF_A_LINE: usize = 3;
 
 /// The candidates at points that `base` has figures of, and `new` has none of beside the same reference.
 pub(super) fn candidates(base: &Analysis<'_>, new: &Analysis<'_>) -> Vec<Missing> {
-    let mut missing = Vec::new();
-    for before in &base.points {
-        let after = new.points.iter().find(|point| point.point == before.point);
-        for (group, candidate) in before.rows().into_iter().filter(|(_, candidate)| has_figures(candidate)) {
-            let reference = group.candidates[group.reference].name;
-            missing.extend(reason(new, after, before.point, candidate.name, reference).map(|reason| {
-                Missing {
-                    candidate: candidate.name.to_owned(),
-                    point: before.point.clone(),
-                    metric: None,
-                    reason,
-                }
-            }));
+    let lacking = measured(base).filter_map(|one| {
+        let after = new.points.iter().find(|point| point.point == one.point);
+        let groups = after.into_iter().flat_map(|point| &point.groups);
+        let found: Vec<Found<'_>> = groups.filter_map(|group| Found::of(group, one.candidate)).collect();
+        match (found.iter().find(|found| found.reference == one.reference), found.first()) {
+            (Some(found), _) if has_figures(found.analysis) => None,
+            // What failed has failed, whatever it was measured beside.
+            (Some(found), _) | (None, Some(found)) if !has_figures(found.analysis) => {
+                Some(one.missing(not_measured(new, found.analysis)))
+            }
+            (_, Some(found)) => Some(one.beside(found.reference)),
+            (_, None) => Some(one.missing(left_out(new.campaign, one))),
         }
-    }
-    missing
+    });
+    lacking.collect()
 }
 
-/// Returns whether `campaign` sets out to measure what is missing.
-pub(super) fn is_planned(campaign: &Campaign, one: &Missing) -> bool {
-    let points = campaign.plan.points.iter().filter(|planned| planned.point == one.point);
-    points.flat_map(|planned| planned.groups.iter().flatten()).any(|name| *name == one.candidate)
+/// The candidates at points that `base` has figures of, and `campaign`, of which nothing is measured yet, will have none of beside the same
+/// reference.
+pub(super) fn unplanned(base: &Analysis<'_>, campaign: &Campaign) -> Vec<Missing> {
+    let lacking = measured(base).filter_map(|one| {
+        let points = campaign.plan.points.iter().filter(|planned| planned.point == *one.point);
+        let groups = points.flat_map(|planned| &planned.groups);
+        let references: Vec<&String> = groups
+            .filter(|group| group.iter().any(|name| name == one.candidate))
+            .filter_map(|group| group.first())
+            .collect();
+        match references.first() {
+            _ if references.iter().any(|reference| *reference == one.reference) => None,
+            Some(reference) => Some(one.beside(reference)),
+            None => Some(one.missing(left_out(campaign, one))),
+        }
+    });
+    lacking.collect()
+}
+
+/// A candidate that BASE has figures of at a point.
+#[derive(Clone, Copy)]
+struct Measured<'a> {
+    candidate: &'a str,
+    reference: &'a str,
+    point: &'a Point,
+}
+
+impl Measured<'_> {
+    /// It, which NEW does not have for `reason`.
+    fn missing(self, reason: String) -> Missing {
+        Missing {
+            candidate: self.candidate.to_owned(),
+            point: self.point.clone(),
+            metric: None,
+            other_reference: None,
+            reason,
+        }
+    }
+
+    /// It, which NEW has beside `reference` alone.
+    fn beside(self, reference: &str) -> Missing {
+        let reason = format!("the reference is {reference} in NEW, and {} in BASE", self.reference);
+        Missing { other_reference: Some(reference.to_owned()), ..self.missing(reason) }
+    }
+}
+
+/// A candidate in a group of NEW.
+struct Found<'a> {
+    reference: &'a str,
+    analysis: &'a CandidateAnalysis<'a>,
+}
+
+impl<'a> Found<'a> {
+    fn of(group: &'a GroupAnalysis<'a>, candidate: &str) -> Option<Self> {
+        let analysis = group.candidates.iter().find(|one| one.name == candidate)?;
+        Some(Self { reference: group.candidates[group.reference].name, analysis })
+    }
+}
+
+fn measured<'a>(base: &'a Analysis<'a>) -> impl Iterator<Item = Measured<'a>> {
+    base.points.iter().flat_map(|point| {
+        let rows = point.rows().into_iter().filter(|(_, candidate)| has_figures(candidate));
+        rows.map(|(group, candidate)| Measured {
+            candidate: candidate.name,
+            reference: group.candidates[group.reference].name,
+            point: point.point,
+        })
+    })
 }
 
 /// Returns whether anything was measured of a candidate under load.
@@ -46,34 +107,16 @@ pub(super) fn has_figures(candidate: &CandidateAnalysis<'_>) -> bool {
     under_load.into_iter().any(|metric| candidate.shown(metric) != Shown::Absent)
 }
 
-/// The reason for which `new` has no figures of a candidate beside `reference` at a point, where that is so.
-fn reason(
-    new: &Analysis<'_>,
-    after: Option<&PointAnalysis<'_>>,
-    point: &Point,
-    candidate: &str,
-    reference: &str,
-) -> Option<String> {
-    let scenario = &new.campaign.plan.scenario;
-    let groups = after.into_iter().flat_map(|point| &point.groups);
-    let found =
-        groups.filter_map(|group| Some((group, group.candidates.iter().find(|one| one.name == candidate)?)));
-    let found: Vec<_> = found.collect();
-    let beside = |(group, _): &&(&GroupAnalysis<'_>, _)| group.candidates[group.reference].name == reference;
-    match (found.iter().find(beside), found.first()) {
-        (Some((_, found)), _) if has_figures(found) => None,
-        (Some((_, found)), _) => Some(not_measured(new, found)),
-        (None, Some((group, _))) => Some(format!(
-            "NEW compares it with {}, and BASE with {reference}",
-            group.candidates[group.reference].name
-        )),
-        (None, None) => Some(match scenario.exclusion(candidate, point) {
-            Some(exclude) => format!("left out: {}", exclude.reason.replace('\n', " ")),
-            None if after.is_none() && scenario.candidates().any(|known| known == program_of(candidate)) => {
-                "NEW does not measure at such a point".to_owned()
-            }
-            None => "NEW was not asked to measure it".to_owned(),
-        }),
+/// The reason for which a candidate is not in the plan of NEW.
+fn left_out(new: &Campaign, one: Measured<'_>) -> String {
+    let scenario = &new.plan.scenario;
+    let has_point = new.plan.points.iter().any(|planned| planned.point == *one.point);
+    match scenario.exclusion(one.candidate, one.point) {
+        Some(exclude) => format!("left out: {}", exclude.reason.replace('\n', " ")),
+        None if !has_point && scenario.candidates().any(|known| known == program_of(one.candidate)) => {
+            "NEW does not measure at such a point".to_owned()
+        }
+        None => "NEW was not asked to measure it".to_owned(),
     }
 }
 
@@ -118,9 +161,11 @@ pub(super) fn lines(missing: &[Missing]) -> Vec<String> {
     lines
 }
 
-/// `missing: poll, at 10k × 10 (idle-scaling): it failed in 6 of 6 starts: the server died`.
+/// `missing: poll, at 10k × 10 (idle-scaling): it failed in 6 of 6 starts: the server died`. What NEW has beside another reference is not
+/// missing, but `not comparable`.
 fn line(group: &[&Missing]) -> String {
-    let Missing { candidate, metric, reason, .. } = group[0];
+    let Missing { candidate, metric, reason, other_reference, .. } = group[0];
+    let what = if other_reference.is_some() { "not comparable" } else { "missing" };
     let places: Vec<String> = group.iter().take(POINTS_OF_A_LINE).map(|one| place(&one.point)).collect();
     let further = match group.len().saturating_sub(POINTS_OF_A_LINE) {
         0 => String::new(),
@@ -128,11 +173,24 @@ fn line(group: &[&Missing]) -> String {
     };
     let metric = metric.as_deref().and_then(Metric::of_key).map(|metric| format!(", {}", metric.name));
     let metric = metric.unwrap_or_default();
-    format!("missing: {candidate}{metric}, at {}{further}: {reason}", places.join(", "))
+    format!("{what}: {candidate}{metric}, at {}{further}: {reason}", places.join(", "))
 }
 
-/// A clause that says how much is missing: `io-uring at 7 points, poll at 1 point`.
+/// Clauses that say how much is missing: `; NEW measured less than BASE: it lacks io-uring at 7 points, poll at 1 point`, and the same of what has
+/// another reference. Empty where nothing is.
 pub(super) fn summary(missing: &[Missing]) -> String {
+    let (elsewhere, lacking): (Vec<&Missing>, Vec<&Missing>) =
+        missing.iter().partition(|one| one.other_reference.is_some());
+    let clause = |words: &str, missing: &[&Missing]| match missing {
+        [] => String::new(),
+        missing => format!("; {words} {}", counted(missing)),
+    };
+    clause("NEW measured less than BASE: it lacks", &lacking)
+        + &clause("NEW has another reference for", &elsewhere)
+}
+
+/// `io-uring at 7 points, poll at 1 point`.
+fn counted(missing: &[&Missing]) -> String {
     let mut candidates: Vec<&str> = Vec::new();
     for one in missing {
         if !candidates.contains(&one.candidate.as_str()) {

@@ -214,10 +214,7 @@ fn obstacles(comparison: &Comparison) -> Vec<String> {
 
 /// What came of it, in a sentence.
 pub fn outcome(comparison: &Comparison) -> String {
-    match missing::summary(&comparison.missing) {
-        missing if missing.is_empty() => of_figures(comparison),
-        missing => format!("{}; NEW measured less than BASE: it lacks {missing}", of_figures(comparison)),
-    }
+    of_figures(comparison) + &missing::summary(&comparison.missing)
 }
 
 /// The outcome of the figures that both have and that decide, in a clause.

@@ -12,9 +12,9 @@ pub struct BenchGroup {
     pub schema_version: u32,
     /// Its name: `wait`, `echo`.
     pub group: String,
-    /// What one call is, for a reader.
+    /// The call that is timed, for a reader.
     pub what: String,
-    /// When it was measured, RFC 3339, UTC.
+    /// Begin of the measurement, RFC 3339, UTC.
     pub started: String,
     /// The machine.
     pub environment: Environment,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the evidence says of a claim. It is computed from results, never typed in.
+/// The verdict of the evidence on a claim. It is computed from results, never typed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClaimVerdict {
@@ -32,7 +32,7 @@ impl ClaimVerdict {
     }
 }
 
-/// What one piece of evidence does to its claim.
+/// The effect of one piece of evidence on its claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
@@ -53,22 +53,22 @@ pub enum Finding {
 /// One observation that bears on a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
-    /// What was done: `epoll_ctl(ADD) of a regular file`.
+    /// The action: `epoll_ctl(ADD) of a regular file`.
     pub what: String,
-    /// What the claim expects of it; absent where it expects nothing.
+    /// The outcome that the claim expects; absent where it expects nothing.
     pub claimed: Option<String>,
-    /// What the kernel did, in the same notation; absent where it could not be observed.
+    /// The outcome on this kernel, in the same notation; absent where it could not be observed.
     pub observed: Option<String>,
-    /// Why it is a condition, why it could not be observed, or what else is worth knowing.
+    /// The reason for which it is a condition or could not be observed, or what else is worth knowing.
     pub note: Option<String>,
-    /// What follows for the claim.
+    /// The consequence for the claim.
     pub finding: Finding,
 }
 
 /// The figure that a claim comes down to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimFigure {
-    /// What it is.
+    /// Its name in words.
     pub what: String,
     /// Its value.
     pub value: f64,
@@ -91,16 +91,16 @@ pub struct ClaimResult {
     pub section: String,
     /// The claim in one sentence.
     pub claim: String,
-    /// What the evidence says of it.
+    /// The verdict of the evidence on it.
     pub verdict: ClaimVerdict,
-    /// Under which conditions it holds, what contradicts it, or why it could not be decided.
+    /// The conditions under which it holds, what contradicts it, or why it could not be decided.
     pub because: Vec<String>,
-    /// What was observed.
+    /// The observations.
     pub evidence: Vec<Evidence>,
     /// The figure that it comes down to; absent of a claim that is not about a quantity, or that is open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub figure: Option<ClaimFigure>,
-    /// What was used: the candidates and points of a campaign, or a micro-benchmark.
+    /// The results that were used: the candidates and points of a campaign, or a micro-benchmark.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub used: Vec<String>,
     /// Commands that measure what is missing.
@@ -108,7 +108,7 @@ pub struct ClaimResult {
     pub needs: Vec<String>,
 }
 
-/// How often the campaigns found the twin of their reference to differ from it, where there is no difference to find.
+/// The share of comparisons in which campaigns found the twin of their reference to differ from it, where there is no difference to find.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FalseDifferences {
     /// Campaigns that measured a twin.
@@ -132,7 +132,7 @@ pub struct Claims {
     pub muxbench_version: String,
     /// The results that they were decided from, a line each.
     pub sources: Vec<String>,
-    /// How often the twin of the reference differed from it, over all campaigns; absent where none has measured one.
+    /// The share of comparisons in which the twin of the reference differed from it, over all campaigns; absent where none has measured one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub false_differences: Option<FalseDifferences>,
     /// Those about cost and scale, then those about semantics.

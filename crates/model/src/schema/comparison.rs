@@ -16,29 +16,31 @@ pub struct Comparison {
     pub base: ComparedCampaign,
     /// The campaign that is judged.
     pub new: ComparedCampaign,
-    /// How much worse a figure may be, as a share: 0.1 is 10 %. Absent where nothing was to fail.
+    /// The most by which a figure may be worse, as a share: 0.1 is 10 %. Absent where nothing was to fail.
     pub fail_above: Option<f64>,
-    /// What else differs between the two, a sentence each.
+    /// Other differences between the two, a sentence each.
     pub warnings: Vec<String>,
-    /// Everything that BASE measured and NEW did not: with any of it no gate is passed.
+    /// Everything that BASE measured and NEW did not, or beside another reference: with any of it no gate is passed.
     pub missing: Vec<Missing>,
     /// Candidates and points that only NEW has, a sentence each.
     pub only_in_new: Vec<String>,
-    /// In how many families the twin of the reference changed beside the reference, where nothing has; absent without any.
+    /// The share of families in which the twin of the reference changed beside the reference, where nothing has; absent without any.
     pub twin: Option<Share>,
     /// Each figure of each candidate at each point that both campaigns have.
     pub comparisons: Vec<Compared>,
 }
 
-/// Something that BASE measured and NEW did not.
+/// Something that BASE measured and NEW did not, or beside another reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
     /// The mechanism or the external server.
     pub candidate: String,
-    /// Where.
+    /// The point.
     pub point: Point,
     /// The metric; absent where it is all that BASE has of the candidate there.
     pub metric: Option<String>,
+    /// The reference that it has in NEW, where that is another than in BASE; absent where NEW has nothing of it.
+    pub other_reference: Option<String>,
     /// The reason: why it was left out, or what became of it.
     pub reason: String,
 }
@@ -52,7 +54,7 @@ pub struct ComparedCampaign {
     pub scenario: String,
     /// The candidate that all others are compared with.
     pub reference: String,
-    /// When it began, RFC 3339, UTC.
+    /// Its begin, RFC 3339, UTC.
     pub started: String,
     /// Version of muxbench that measured.
     pub muxbench_version: String,
@@ -62,11 +64,11 @@ pub struct ComparedCampaign {
     pub kernel: String,
     /// Processor model.
     pub processor: String,
-    /// In how many families the twin of the reference differed from it within the campaign; absent without any.
+    /// The share of families in which the twin of the reference differed from it within the campaign; absent without any.
     pub twin: Option<Share>,
 }
 
-/// How often something happened, with the exact 95 % interval of its probability.
+/// The share of cases in which something happened, with the exact 95 % interval of its probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
     /// Cases in which it happened.
@@ -84,7 +86,7 @@ pub struct Share {
 pub struct Compared {
     /// The mechanism or the external server.
     pub candidate: String,
-    /// Where.
+    /// The point.
     pub point: Point,
     /// The key of the metric.
     pub metric: String,
@@ -92,19 +94,19 @@ pub struct Compared {
     pub base: Option<ComparedFigure>,
     /// The value of NEW.
     pub new: Option<ComparedFigure>,
-    /// What has changed: the candidate's ratio to the reference in NEW over that in BASE; of the reference its level in NEW over that in BASE.
+    /// The change: the candidate's ratio to the reference in NEW over that in BASE; of the reference its level in NEW over that in BASE.
     /// Absent where one of them is, or where there are too few starts for an interval.
     pub ratio: Option<ComparedRatio>,
-    /// Whether what the host did to reference and candidate alike is cancelled from the ratio. It is not of the reference itself, which
-    /// decides no gate.
+    /// True where what the host did to reference and candidate alike is cancelled from the ratio. It is not of the reference itself,
+    /// which decides no gate.
     pub drift_cancelled: bool,
-    /// What may be said.
+    /// The verdict.
     pub verdict: ComparedVerdict,
-    /// What became of it in words: why nothing may be said, or the saturation that takes the place of a value.
+    /// The reason in words for which nothing may be said, or the saturation that takes the place of a value.
     pub reason: Option<String>,
-    /// Whether it is one of the figures that decide a gate.
+    /// True of the figures that decide a gate.
     pub decides: bool,
-    /// Whether it is worse by more than was allowed: the whole interval lies beyond.
+    /// True where it is worse by more than was allowed: the whole interval lies beyond.
     pub fails: bool,
 }
 
@@ -117,7 +119,7 @@ pub struct ComparedFigure {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// Whether the true value may be higher, since the generator was full too.
+    /// True where the value may be higher in truth, since the generator was full too.
     pub is_lower_bound: bool,
 }
 
@@ -132,7 +134,7 @@ pub struct ComparedRatio {
     pub high: f64,
 }
 
-/// What may be said of a figure.
+/// The verdict on a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ComparedVerdict {

@@ -1,4 +1,4 @@
-//! What several runs of the load generator at rising rates found: `load-gen --rate 10k..200k:10` and `--slo`.
+//! The results of several runs of the load generator at rising rates: `load-gen --rate 10k..200k:10` and `--slo`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use super::LoadReport;
 /// The same connections under several offered rates, one after the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadCurve {
-    /// Whether the figures may be used: without an objective, every step is valid; with one, the run at the rate that was
-    /// found is.
+    /// True where the figures may be used: without an objective, every step is valid; with one, the run at the rate that
+    /// was found is.
     pub valid: bool,
     /// One sentence for each reason against that, with the rate that it is about.
     pub invalid_reasons: Vec<String>,
@@ -20,7 +20,7 @@ pub struct LoadCurve {
     pub search: Option<RateSearch>,
 }
 
-/// What the search for the highest rate that meets an objective found.
+/// The outcome of the search for the highest rate that meets an objective.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RateSearch {
     /// The objective.
@@ -29,20 +29,20 @@ pub struct RateSearch {
     pub met_per_s: Option<f64>,
     /// The lowest rate that did not meet it; absent if all did.
     pub missed_per_s: Option<f64>,
-    /// Why the search ended.
+    /// The reason for which the search ended.
     pub ended: SearchEnd,
 }
 
 /// A bound on a percentile of the response times. It also asks that every request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Objective {
-    /// Which percentile, as a quantile: 0.99.
+    /// The percentile, as a quantile: 0.99.
     pub quantile: f64,
-    /// What it may be at most, in nanoseconds.
+    /// The most that it may be, in nanoseconds.
     pub limit_ns: u64,
 }
 
-/// Why a search for a rate ended.
+/// The reason for which a search for a rate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchEnd {

@@ -1,25 +1,25 @@
-//! What `muxbench doctor` found.
+//! The findings of `muxbench doctor`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether a machine will hold so many connections, and how small a difference it lets be seen.
+/// The doctor's answer: whether a machine will hold so many connections, and how small a difference it lets be seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
-    /// When it was asked, RFC 3339, UTC.
+    /// The time at which it was asked, RFC 3339, UTC.
     pub started: String,
     /// Connections that the questions are about.
     pub connections: u32,
     /// The answers, in the order in which they are printed.
     pub symptoms: Vec<Symptom>,
-    /// How quiet the machine was; absent where the probe was not asked for.
+    /// The noise of the machine; absent where the probe was not asked for.
     pub noise: Option<Noise>,
 }
 
 impl Diagnosis {
-    /// Whether something stands in the way of what was asked about.
+    /// Returns whether something stands in the way of what was asked about.
     pub fn failed(&self) -> bool {
         self.symptoms.iter().any(|symptom| symptom.state == Health::Fail)
     }
@@ -28,13 +28,13 @@ impl Diagnosis {
 /// One question and what the machine answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Symptom {
-    /// What it is about: `descriptors`, `governor`.
+    /// Its subject: `descriptors`, `governor`.
     pub name: String,
-    /// What to think of it.
+    /// The verdict on it.
     pub state: Health,
-    /// What was found, for a reader.
+    /// The state that was found, for a reader.
     pub found: String,
-    /// Why it matters.
+    /// The reason for which it matters.
     pub why: String,
     /// The command, or the line of a file, that changes it; absent where nothing needs to change or nothing can.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -49,7 +49,7 @@ impl Symptom {
     }
 }
 
-/// What to think of an answer.
+/// The verdict on an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -61,17 +61,17 @@ pub enum Health {
     Fail,
 }
 
-/// How quiet the machine was for some seconds: what work took that is always the same, and how late timers came.
+/// The noise of the machine over some seconds: what work took that is always the same, and how late timers came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Noise {
-    /// How long it was listened to, in seconds.
+    /// The time for which it was listened to, in seconds.
     pub length_s: f64,
     /// Share of the time that work of constant length took beyond its median, on the worst processor, 0 to 1: interrupts,
     /// other programs, the hypervisor.
     pub lost_share: f64,
     /// The longest that this work was held up, in nanoseconds.
     pub longest_gap_ns: u64,
-    /// How late a timer of a millisecond came, in nanoseconds: the median.
+    /// Lateness of a timer of a millisecond, in nanoseconds: the median.
     pub timer_late_p50_ns: u64,
     /// … and the 99th percentile.
     pub timer_late_p99_ns: u64,

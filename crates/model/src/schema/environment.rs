@@ -48,7 +48,7 @@ pub struct Environment {
     pub muxbench_version: String,
     /// Version of the compiler that built it.
     pub rustc_version: String,
-    /// How it was built: `release` or `debug`.
+    /// The profile that it was built with: `release` or `debug`.
     pub profile: String,
 }
 

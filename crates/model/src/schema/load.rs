@@ -1,4 +1,4 @@
-//! What one run of the load generator found: the content of `load-gen --json`.
+//! The result of one run of the load generator: the content of `load-gen --json`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use super::workload::{Churn, Size, Workload};
 /// requests whose clock started inside the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadReport {
-    /// Whether the figures may be used: no rule of measurement was broken.
+    /// True where the figures may be used: no rule of measurement was broken.
     pub valid: bool,
     /// One sentence for each rule that was broken, with what to do about it.
     pub invalid_reasons: Vec<String>,
-    /// What was asked for.
+    /// The load that was asked for.
     pub settings: LoadSettings,
-    /// How the connections fared.
+    /// The connections, and what became of them.
     pub connections: Connections,
     /// Length of the measured window, in seconds, without warm-up and drain.
     pub window_s: f64,
@@ -78,21 +78,21 @@ pub struct LoadReport {
     /// of response and service that the generator itself added.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub generator_added: Option<Latency>,
-    /// How far the kernel's time-stamps may be off from the generator's clock, in nanoseconds.
+    /// The most by which the kernel's time-stamps may be off from the generator's clock, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timestamp_error_ns: Option<u64>,
-    /// What the generator found out about itself. Absent in closed loop, which has no schedule to keep.
+    /// The generator's check of itself. Absent in closed loop, which has no schedule to keep.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub self_check: Option<SelfCheck>,
     /// The window cut into intervals (`--interval`), without holes; replies that came after the window are in
     /// further ones. Their counts add up to `completed` and `errors`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub intervals: Vec<Interval>,
-    /// When the window began, by CLOCK_REALTIME of the generator's machine: RFC 3339, UTC, nanoseconds. Of merged
+    /// Begin of the window, by CLOCK_REALTIME of the generator's machine: RFC 3339, UTC, nanoseconds. Of merged
     /// shards, the earliest; empty in files from before it was kept.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub started_at: String,
-    /// Which part of a whole run this is. `settings` are those of the whole, everything else is this part's. Absent in
+    /// The part of a whole run that this is. `settings` are those of the whole, everything else is this part's. Absent in
     /// a result that is a whole.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shard: Option<Shard>,
@@ -115,10 +115,10 @@ pub struct CpuQuota {
     pub held_back: f64,
 }
 
-/// What came within one interval, of the requests whose clock started inside the window.
+/// One interval, and what came within it of the requests whose clock started inside the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
-    /// When it begins, in seconds since the window's begin.
+    /// Its begin, in seconds since the window's.
     pub start_s: f64,
     /// Its length, in seconds.
     pub length_s: f64,
@@ -136,9 +136,9 @@ pub struct Interval {
 /// One of several processes that carry a run together, each its exact share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
-    /// Which one it is, counted from 1.
+    /// Its number, counted from 1.
     pub index: u32,
-    /// How many there are.
+    /// The number of all shards.
     pub count: u32,
 }
 
@@ -148,15 +148,15 @@ impl fmt::Display for Shard {
     }
 }
 
-/// What a merged result keeps of each shard by itself.
+/// One shard, as a merged result keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MergedShard {
-    /// Which one it is.
+    /// Its number, and that of all.
     #[serde(flatten)]
     pub shard: Shard,
-    /// Whether its own figures may be used.
+    /// True where its own figures may be used.
     pub valid: bool,
-    /// When its window began.
+    /// Begin of its window.
     pub started_at: String,
     /// Connections that it established.
     pub opened: u64,
@@ -176,12 +176,12 @@ pub struct MergedShard {
     pub generator_starved: f64,
     /// Share of its machine's processor time that the hypervisor took, 0 to 1.
     pub steal: f64,
-    /// What it found out about itself. Absent in closed loop.
+    /// Its check of itself. Absent in closed loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub self_check: Option<SelfCheck>,
 }
 
-/// Whose clock says when a reply came.
+/// The clock that says when a reply came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Timestamps {
@@ -193,13 +193,13 @@ pub enum Timestamps {
 }
 
 impl Timestamps {
-    /// Whether they are the generator's own alone.
+    /// Returns whether they are the generator's own alone.
     pub fn are_user(&self) -> bool {
         *self == Self::User
     }
 }
 
-/// What the generator was asked to do.
+/// The load that a generator was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadSettings {
     /// The server's address.
@@ -212,19 +212,19 @@ pub struct LoadSettings {
     pub mode: LoadMode,
     /// Bytes of one request; their mean, rounded, where sizes vary.
     pub size_bytes: u32,
-    /// How sizes vary, where they do.
+    /// The distribution of sizes, where they vary.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size: Option<Size>,
-    /// What the server answers.
+    /// The kind of reply that the server makes.
     pub protocol: Protocol,
-    /// What was asked for beyond a constant stream of equal requests.
+    /// The load beyond a constant stream of equal requests.
     #[serde(flatten)]
     pub workload: Workload,
     /// Worker threads, each with a descriptor table of its own.
     pub threads: u32,
-    /// How a worker waits for the next thing to do.
+    /// The way in which a worker waits for the next thing to do.
     pub wait: WaitPolicy,
-    /// How a worker moves bytes.
+    /// The way in which a worker moves bytes.
     #[serde(default)]
     pub engine: EngineKind,
     /// Length of the measured window, in seconds; where `requests` are given, the most that it may be.
@@ -240,7 +240,7 @@ pub struct LoadSettings {
     /// The instant at which the load was to begin, warm-up included: RFC 3339, UTC. Absent where none was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub start_at: Option<String>,
-    /// Whose time-stamps the replies have.
+    /// The clock of the replies' time-stamps.
     #[serde(skip_serializing_if = "Timestamps::are_user", default)]
     pub timestamps: Timestamps,
     /// Length of the intervals of the series, in seconds; absent without one.
@@ -248,7 +248,7 @@ pub struct LoadSettings {
     pub interval_s: Option<f64>,
 }
 
-/// How requests come about.
+/// The way in which requests come about.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "loop", rename_all = "lowercase")]
 pub enum LoadMode {
@@ -266,7 +266,7 @@ pub enum LoadMode {
     },
 }
 
-/// How the generator moves bytes.
+/// The way in which the generator moves bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineKind {
@@ -288,7 +288,7 @@ pub enum Arrivals {
     Uniform,
 }
 
-/// What the server answers.
+/// The kind of reply that a server makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -298,11 +298,11 @@ pub enum Protocol {
     Ack,
     /// The reply of a Redis server to ECHO.
     Redis,
-    /// What a template says.
+    /// The reply that a template says.
     Template,
 }
 
-/// How a worker waits for the next thing to do.
+/// The way in which a worker waits for the next thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitPolicy {
@@ -312,7 +312,7 @@ pub enum WaitPolicy {
     Sleep,
 }
 
-/// How the connections fared.
+/// The connections of a run, and what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connections {
     /// Connections that were established.
@@ -326,15 +326,15 @@ pub struct Connections {
     /// Of those, what the system said, counted by the name of the errno, as in errno(3).
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub errnos: BTreeMap<String, u64>,
-    /// What each place of the target got, in the order in which connections go to them; addresses of a name that accepted
-    /// nothing come last. Empty in files from before it was kept.
+    /// The places of the target with what each got, in the order in which connections go to them; addresses of a name that
+    /// accepted nothing come last. Empty in files from before it was kept.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub targets: Vec<TargetReport>,
     /// Connections that were replaced during the window, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub churn: Option<Churn>,
-    /// How many times a connection became active during the window because another became idle, where that was
-    /// asked for.
+    /// The number of times that a connection became active during the window because another became idle, where that
+    /// was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rotated: Option<u64>,
     /// Resident memory that the generator grew by while it opened them, in bytes.
@@ -349,10 +349,10 @@ pub struct Connections {
     pub closed_s: Option<f64>,
 }
 
-/// How the connections to one place of the target fared.
+/// The connections to one place of the target, and what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetReport {
-    /// Where it is: `127.0.0.1:7777`, `[::1]:7777`, `unix:/path` or `unix:@name`.
+    /// Its address: `127.0.0.1:7777`, `[::1]:7777`, `unix:/path` or `unix:@name`.
     pub address: String,
     /// Connections to it that were established.
     pub opened: u64,

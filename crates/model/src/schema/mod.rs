@@ -61,9 +61,9 @@ pub enum ResultFile {
     Load(LoadReport),
     /// Several runs of it at rising rates: `load-gen --rate 10k..200k:10 --json`, and `--slo`.
     LoadCurve(LoadCurve),
-    /// What each mechanism reports on one kernel: `muxbench semantics --json`.
+    /// The reports of each mechanism on one kernel: `muxbench semantics --json`.
     Semantics(Semantics),
-    /// Whether a machine is fit to measure on: `muxbench doctor --json`.
+    /// The fitness of a machine to be measured on: `muxbench doctor --json`.
     Diagnosis(Diagnosis),
     /// Published figures, measured again: `muxbench run reproductions`.
     Reproductions(Reproductions),

@@ -1,11 +1,11 @@
-//! Where candidates are measured.
+//! The points at which candidates are measured.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Rounds;
 
-/// Where candidates are measured. What is absent is as the scenario says.
+/// A point at which candidates are measured. What is absent is as the scenario says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The sweep that it belongs to.
@@ -17,8 +17,8 @@ pub struct Point {
     /// Threads of the server.
     #[serde(skip_serializing_if = "is_one", default = "one")]
     pub threads: u32,
-    /// How its loops meet the listener: `shared`, `exclusive` or `reuseport`; as the mechanism does by itself, if
-    /// nothing is said.
+    /// The way in which its loops meet the listener: `shared`, `exclusive` or `reuseport`; as the mechanism does by
+    /// itself, if nothing is said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub accept: Option<String>,
     /// Bytes of a request.
@@ -39,7 +39,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// Whether only connections tell it from others of its sweep.
+    /// Returns whether only connections tell it from others of its sweep.
     pub fn is_plain(&self) -> bool {
         *self == Self::new(self.sweep.clone(), self.connections, self.active)
     }

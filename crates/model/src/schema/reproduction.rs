@@ -10,7 +10,7 @@ use super::Environment;
 pub struct Reproductions {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
-    /// When it was measured, RFC 3339, UTC.
+    /// Begin of the measurement, RFC 3339, UTC.
     pub started: String,
     /// The command that repeats it.
     pub command: String,
@@ -25,15 +25,15 @@ pub struct Reproductions {
 pub struct Reproduction {
     /// Its name: `tlpi`.
     pub name: String,
-    /// What it is called: a title.
+    /// Its title.
     pub title: String,
-    /// Where it was published.
+    /// The publication.
     pub source: String,
-    /// What is measured, and how.
+    /// The measurement: of what, and how.
     pub what: String,
-    /// What differs from the original, and why.
+    /// The differences from the original, and their reasons.
     pub differs: String,
-    /// What its figures count: `s`, `µs`, `ops/s`.
+    /// The unit of its figures: `s`, `µs`, `ops/s`.
     pub unit: String,
     /// Its figures.
     pub figures: Vec<ReproducedFigure>,
@@ -46,7 +46,7 @@ pub struct ReproducedFigure {
     pub mechanism: String,
     /// Descriptors watched.
     pub watched: u32,
-    /// What was published; absent where the original has no such figure.
+    /// The published figure; absent where the original has none.
     pub published: Option<f64>,
     /// Ours: the median over the repeats.
     pub median: f64,

@@ -15,7 +15,7 @@ use super::{Point, Protocol};
 pub struct Scenario {
     /// Its name, and the name of its file.
     pub name: String,
-    /// What the experiment asks, for a reader.
+    /// The question that the experiment asks, for a reader.
     pub analysis: String,
     /// Mechanisms to measure, by name; the first is not special. A scenario's file that leaves them out means
     /// every mechanism of the build; a result names them all.
@@ -24,7 +24,7 @@ pub struct Scenario {
     /// Servers of other making to measure beside them.
     #[serde(rename = "server", skip_serializing_if = "Vec::is_empty", default)]
     pub servers: Vec<ExternalServer>,
-    /// What is not measured, and why.
+    /// Exclusions: what is not measured, and why.
     #[serde(rename = "exclude", skip_serializing_if = "Vec::is_empty", default)]
     pub excludes: Vec<Exclude>,
     /// The candidate that all others are compared with, and that is measured a second time as its own twin, so that a campaign
@@ -32,12 +32,12 @@ pub struct Scenario {
     pub reference: String,
     /// The load, unless a point says otherwise.
     pub load: Load,
-    /// How candidates are measured.
+    /// The rounds in which candidates are measured.
     pub rounds: Rounds,
     /// The points to measure at.
     #[serde(rename = "sweep")]
     pub sweeps: Vec<Sweep>,
-    /// What `--quick` measures instead.
+    /// The part that `--quick` measures instead.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quick: Option<Quick>,
 }
@@ -50,17 +50,17 @@ impl Scenario {
         self.mechanisms.iter().chain(servers).map(String::as_str)
     }
 
-    /// Why `candidate` is not measured at `point`, where that is so.
+    /// The exclusion by which `candidate` is not measured at `point`, where there is one.
     pub fn exclusion(&self, candidate: &str, point: &Point) -> Option<&Exclude> {
         let mechanism = program_of(candidate);
         self.excludes.iter().find(|exclude| exclude.mechanism == mechanism && exclude.covers(point))
     }
 }
 
-/// What the name of a twin has behind that of the candidate. No mechanism and no server has a name with a space in it.
+/// The end of a twin's name, behind that of the candidate. No mechanism and no server has a name with a space in it.
 pub const AGAIN: &str = " again";
 
-/// What the name of a candidate of another build has behind that of this build's.
+/// The end of the name of a candidate of another build, behind that of this build's.
 const BASE: &str = " base";
 
 /// The mechanism or the server that is run for `candidate`: of a twin, what the other is; of another build's, what this build's is.
@@ -79,7 +79,7 @@ pub fn base_of(candidate: &str) -> String {
     format!("{candidate}{BASE}")
 }
 
-/// Whether a candidate is one of another build.
+/// Returns whether a candidate is one of another build.
 pub fn is_base(candidate: &str) -> bool {
     candidate.strip_suffix(AGAIN).unwrap_or(candidate).ends_with(BASE)
 }
@@ -90,7 +90,7 @@ pub fn is_base(candidate: &str) -> bool {
 pub struct Exclude {
     /// The mechanism or the external server, by name.
     pub mechanism: String,
-    /// Why, for a reader: it is printed and kept.
+    /// The reason, for a reader: it is printed and kept.
     pub reason: String,
     /// In this sweep only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -104,12 +104,12 @@ pub struct Exclude {
 }
 
 impl Exclude {
-    /// Whether the mechanism is left out wherever it would be measured.
+    /// Returns whether the mechanism is left out wherever it would be measured.
     pub fn is_everywhere(&self) -> bool {
         self.sweep.is_none() && self.above_connections.is_none() && self.accept.is_none()
     }
 
-    /// Whether `point` is one that the mechanism is left out at.
+    /// Returns whether `point` is one that the mechanism is left out at.
     pub(super) fn covers(&self, point: &Point) -> bool {
         self.sweep.as_ref().is_none_or(|sweep| *sweep == point.sweep)
             && self.above_connections.is_none_or(|most| point.connections > most)
@@ -117,11 +117,11 @@ impl Exclude {
     }
 }
 
-/// How candidates are measured: all at once, in rounds of short slices.
+/// The rounds of a scenario: all candidates are measured at once, in short slices.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rounds {
-    /// How often servers and connections are started anew.
+    /// Starts: servers and connections are new in each.
     pub starts: u32,
     /// Time of each point, over all its starts, in seconds.
     pub point_s: f64,
@@ -131,12 +131,12 @@ pub struct Rounds {
     pub light_per_s: f64,
     /// The busy rate, as a share of the reference's throughput, 0 to 1.
     pub busy_share: f64,
-    /// How narrow intervals are to be: the time goes to the points and loads that lack most of it.
+    /// The width that intervals are to have: the time goes to the points and loads that lack most of it.
     #[serde(default)]
     pub half_widths: HalfWidths,
 }
 
-/// How narrow the intervals of ratios to the reference are to be: half their width, relative, 0.03 for 3 %.
+/// The width that the intervals of ratios to the reference are to have: half of it, relative, 0.03 for 3 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HalfWidths {
@@ -174,7 +174,7 @@ pub struct ExternalServer {
     /// One line about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub about: Option<String>,
-    /// How long it may take to listen, and to end after SIGTERM, in seconds; 10 unless given.
+    /// The time that it may take to listen, and to end after SIGTERM, in seconds; 10 unless given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub patience_s: Option<f64>,
 }
@@ -183,7 +183,7 @@ pub struct ExternalServer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quick {
-    /// What it changes of the scenario's rounds.
+    /// The rounds, where they differ from the scenario's.
     pub rounds: QuickRounds,
     /// The points to measure at.
     #[serde(rename = "sweep")]
@@ -194,7 +194,7 @@ pub struct Quick {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuickRounds {
-    /// How often servers and connections are started anew.
+    /// Starts: servers and connections are new in each.
     pub starts: u32,
     /// Time of each point, over all its starts, in seconds.
     pub point_s: f64,
@@ -206,7 +206,7 @@ pub struct QuickRounds {
 pub struct Load {
     /// Bytes of a request.
     pub size_bytes: u32,
-    /// What the server answers.
+    /// The kind of reply that the server makes.
     pub protocol: Protocol,
 }
 
@@ -223,7 +223,7 @@ pub struct Sweep {
     /// Threads of the server: loops, or of a pool its threads. One, where nothing is said.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub threads: Vec<u32>,
-    /// How several loops meet the listener: `shared`, `exclusive` or `reuseport`.
+    /// The ways in which several loops meet the listener: `shared`, `exclusive` or `reuseport`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub accept: Vec<String>,
     /// Bytes of a request, also as `"64k"` (65,536).

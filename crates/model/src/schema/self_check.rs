@@ -1,4 +1,4 @@
-//! What a run of the load generator found out about itself.
+//! The load generator's check of itself in a run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A check that had too few samples is not in the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SelfCheck {
-    /// Whether every check passed. One that fails makes the run invalid.
+    /// True where every check passed. One that fails makes the run invalid.
     pub passed: bool,
     /// The probability below which a p-value counts as a deviation and not as chance.
     pub significance: f64,
@@ -22,9 +22,9 @@ pub struct SelfCheck {
 pub struct Check {
     /// Its name, for scripts: `gaps_intended`.
     pub name: String,
-    /// What the statistic is, and of what.
+    /// The kind of statistic, and of what it is.
     pub method: String,
-    /// How far what was found deviates from what should be.
+    /// The deviation of what was found from what should be.
     pub statistic: f64,
     /// The probability of a deviation at least as large by chance alone; absent where nothing is left to chance.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -33,9 +33,9 @@ pub struct Check {
     pub threshold: f64,
     /// Number of observations that the statistic is of.
     pub samples: u64,
-    /// Whether the run passed.
+    /// True where the run passed.
     pub passed: bool,
-    /// Where it did not: what was found, and what to do about it.
+    /// The finding and what to do about it, where it did not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub advice: Option<String>,
 }

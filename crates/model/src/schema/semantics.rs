@@ -1,4 +1,4 @@
-//! What each mechanism reports, observed live: `muxbench semantics --json`.
+//! The reports of each mechanism, observed live: `muxbench semantics --json`.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ClaimResult;
 
-/// What one kernel reports through each mechanism, and what follows for the claims about it.
+/// The reports of one kernel through each mechanism, and what follows for the claims about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Semantics {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
     /// Version of muxbench.
     pub muxbench_version: String,
-    /// When it was observed, RFC 3339, UTC.
+    /// Begin of the observation, RFC 3339, UTC.
     pub started: String,
     /// Operating system, as `uname -s` prints it.
     pub system: String,
@@ -24,7 +24,7 @@ pub struct Semantics {
     pub architecture: String,
     /// The mechanisms asked, in the order of columns.
     pub mechanisms: Vec<Observer>,
-    /// What each of them reported in each situation.
+    /// The situations, with what each of them reported.
     pub situations: Vec<SituationReport>,
     /// The claims, with what was observed of each.
     pub claims: Vec<ClaimResult>,
@@ -35,9 +35,9 @@ pub struct Semantics {
 pub struct Observer {
     /// Its name, the key of its answers.
     pub name: String,
-    /// Which calls with which flags.
+    /// The calls with their flags.
     pub about: String,
-    /// Why it could not be asked, where it could not.
+    /// The reason for which it could not be asked, where it could not.
     pub unavailable: Option<String>,
 }
 
@@ -46,9 +46,9 @@ pub struct Observer {
 pub struct SituationReport {
     /// Its name, which is an argument of `muxbench semantics`.
     pub name: String,
-    /// What the descriptor is and what has happened to it.
+    /// The descriptor, and what has happened to it.
     pub about: String,
-    /// Why the situation could not be brought about, where it could not; there are then no phases.
+    /// The reason for which the situation could not be brought about, where it could not; there are then no phases.
     pub unavailable: Option<String>,
     /// Every phase, in order.
     pub phases: Vec<PhaseReport>,
@@ -57,12 +57,12 @@ pub struct SituationReport {
 /// A wait without timeout at one point of the situation's course.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseReport {
-    /// Which wait.
+    /// The wait.
     pub phase: Phase,
-    /// What was done just before it; absent where the phase means nothing in this situation, and
+    /// The action just before it; absent where the phase means nothing in this situation, and
     /// then there are no answers.
     pub action: Option<String>,
-    /// What each mechanism reported, by its name.
+    /// The answers of the mechanisms, by their names.
     pub answers: BTreeMap<String, Answer>,
 }
 
@@ -109,7 +109,7 @@ impl Phase {
     }
 }
 
-/// What a wait without timeout reported of the descriptor.
+/// The report of a wait without timeout on the descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
@@ -189,7 +189,7 @@ impl Answer {
         Self::Events { events: Vec::new() }
     }
 
-    /// Whether `event` was reported.
+    /// Returns whether `event` was reported.
     pub fn has(&self, event: Event) -> bool {
         matches!(self, Self::Events { events } if events.contains(&event))
     }
@@ -210,7 +210,7 @@ impl std::fmt::Display for Answer {
 }
 
 impl Semantics {
-    /// What `mechanism` reported in `situation` on the wait `phase`, where it was asked.
+    /// The answer of `mechanism` in `situation` on the wait `phase`, where it was asked.
     pub fn answer(&self, situation: &str, phase: Phase, mechanism: &str) -> Option<&Answer> {
         let situation = self.situations.iter().find(|report| report.name == situation)?;
         situation.phases.iter().find(|report| report.phase == phase)?.answers.get(mechanism)

@@ -1,23 +1,23 @@
-//! What a measured window cost: processor time, context switches, system calls.
+//! The cost of a measured window: processor time, context switches, system calls.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What one process used, or all processes of a group together.
+/// The usage of one process, or of all processes of a group together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessUsage {
     /// Processor time, user and system, in seconds (clock_getcpuclockid(3)); of a group, with the time of
     /// children that have ended, which the kernel keeps in ticks of usually 10 ms.
     pub cpu_s: f64,
-    /// How often it was switched; absent of a process with many threads, whose accounts would take longer to
+    /// Switches of its threads; absent of a process with many of them, whose accounts would take longer to
     /// read than what is measured.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub switches: Option<Switches>,
 }
 
-/// How often the threads of a process were switched.
+/// Switches of the threads of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Switches {
     /// Times a thread gave up the processor to wait.
@@ -36,7 +36,7 @@ impl Switches {
         }
     }
 
-    /// What has come since `earlier`.
+    /// The difference since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Switches {
     }
 }
 
-/// What the whole machine used: the kernel charges loopback's receive work to whoever sends, so a
+/// The usage of the whole machine: the kernel charges loopback's receive work to whoever sends, so a
 /// process's own time is not all that it costs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SystemUsage {
@@ -64,7 +64,7 @@ pub struct SystemUsage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ServerCounters {
-    /// What its system calls did; absent for a runtime that hides them.
+    /// Counters of its system calls; absent for a runtime that hides them.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub calls: Option<CallCounters>,
     /// Replies made, each to one read.
@@ -77,7 +77,7 @@ pub struct ServerCounters {
     pub refused: u64,
 }
 
-/// What the system calls of a server did.
+/// Counters of the system calls of a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallCounters {
     /// Calls that waited for events.
@@ -123,7 +123,7 @@ impl ServerCounters {
         self.zip(other, u64::saturating_add)
     }
 
-    /// What was counted since `earlier`.
+    /// The counts since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         self.zip(earlier, u64::saturating_sub)

@@ -1,9 +1,9 @@
-//! What the load generator was asked to do beyond a constant stream of equal requests.
+//! The load beyond a constant stream of equal requests.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How many bytes a request has.
+/// The distribution of the bytes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "distribution", rename_all = "lowercase")]
 pub enum Size {
@@ -23,7 +23,7 @@ pub enum Size {
     Exponential {
         /// The mean of the distribution.
         mean_bytes: u32,
-        /// What is longer is cut to this many bytes, and what is shorter than one byte is one.
+        /// The most bytes, to which what is longer is cut; what is shorter than one byte is one.
         most_bytes: u32,
     },
 }
@@ -44,18 +44,18 @@ pub enum Pause {
     },
 }
 
-/// What is sent and what has to come back, for servers that do not echo.
+/// A request and the reply that has to come back, for servers that do not echo.
 ///
 /// `{payload}` stands for the bytes of the request's size, `{size}` for their number in decimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dialogue {
-    /// What is sent for each request.
+    /// The bytes that are sent for each request.
     pub send: String,
-    /// What has to come back for it, byte for byte.
+    /// The bytes that have to come back for it.
     pub expect: String,
 }
 
-/// What was asked for beyond a constant stream of equal requests; each is absent where it was not.
+/// The load beyond a constant stream of equal requests; each part is absent where it was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Workload {
     /// Closed loop: the pause between a reply and the next request on its connection.
@@ -76,12 +76,12 @@ pub struct Workload {
     /// Before the warm-up, load grew from nothing during so many seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ramp_s: Option<f64>,
-    /// What is sent and what has to come back, where that is no echo and no acknowledgement.
+    /// The request and the reply, where that is no echo and no acknowledgement.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dialogue: Option<Dialogue>,
 }
 
-/// What became of connections that were to be replaced during the window.
+/// Connections that were to be replaced during the window, and what became of them.
 ///
 /// `scheduled` = `replaced` + `failed` + `unfinished`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

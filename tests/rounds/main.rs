@@ -1,0 +1,16 @@
+//! `muxbench run`: who is measured when, what is left when it ends before its time, and what goes wrong.
+
+mod place;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod against;
+mod end;
+mod faults;
+mod measured;
+mod refused;
+mod scenarios;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
