@@ -120,7 +120,8 @@ impl ServerAccount {
 
 impl slice::Account for ServerAccount {
     fn read(&self) -> slice::ServerReading {
-        let has_one_thread = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.threads() == 1);
+        // One that serves, beside the one that waits for the end.
+        let has_one_loop = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.threads() <= 2);
         // What cannot be read has ended, and that is found out after the slice.
         Self::read(self).map_or_else(
             |_| slice::ServerReading::default(),
@@ -128,7 +129,7 @@ impl slice::Account for ServerAccount {
                 cpu_s: cpu.as_secs_f64(),
                 counters,
                 wakeups: scheduled.map(|scheduled| scheduled.wakeups),
-                starved_s: scheduled.filter(|_| has_one_thread).map(|scheduled| scheduled.starved_s),
+                starved_s: scheduled.filter(|_| has_one_loop).map(|scheduled| scheduled.starved_s),
             },
         )
     }

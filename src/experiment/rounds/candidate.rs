@@ -56,8 +56,8 @@ pub struct Candidate {
     pub throughput_per_s: f64,
     /// Slices without any answer since the latest with one.
     silent_slices: u32,
-    /// When its latest slice ended.
-    latest: Option<Stamped>,
+    /// A reading since which it should have rested: after the slice of another candidate that followed its own.
+    resting: Option<Stamped>,
     /// CPU and wall time since then, up to its next slice, over all slices.
     beside: ServerCost,
 }
@@ -85,7 +85,7 @@ impl Candidate {
                 started,
                 throughput_per_s: 0.0,
                 silent_slices: 0,
-                latest: None,
+                resting: None,
                 beside: ServerCost::default(),
             }),
             Err(why) => {
@@ -156,6 +156,14 @@ impl Candidate {
         self.beside.cpu_s <= self.beside.wall_s * RESTS_AT_MOST
     }
 
+    /// Another has had a slice since: whatever its own had left to do is done. Whoever walks thousands of connections is not at rest when the
+    /// last reply is out.
+    pub fn rest(&mut self) {
+        if self.resting.is_none() {
+            self.resting = Some(Stamped::now(&*self.account));
+        }
+    }
+
     /// Gives it one slice.
     ///
     /// # Errors
@@ -163,8 +171,8 @@ impl Candidate {
     /// Why it can be measured no more.
     pub fn slice(&mut self, load: &Shape) -> Result<Slice, String> {
         let before = Stamped::now(&*self.account);
-        if let Some(latest) = &self.latest {
-            let beside = before.cost_since(latest);
+        if let Some(resting) = self.resting.take() {
+            let beside = before.cost_since(&resting);
             self.beside.cpu_s += beside.cpu_s;
             self.beside.wall_s += beside.wall_s;
         }
@@ -179,7 +187,6 @@ impl Candidate {
             account: Arc::clone(&self.account),
         };
         let slice = self.pool.slice(&whole, &self.started.candidate).map_err(|error| error.to_string());
-        self.latest = Some(Stamped::now(&*self.account));
         if let Some(how) = self.server.ended() {
             return Err(format!("the server ended {how}"));
         }

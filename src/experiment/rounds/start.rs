@@ -238,7 +238,11 @@ impl Task<'_> {
         let machine = Machine::now(self.control_groups);
         for at in (0..alive.candidates.len()).rev() {
             match alive.candidates[at].slice(&shape) {
-                Ok(slice) => round.slices.push(slice),
+                Ok(slice) => {
+                    round.slices.push(slice);
+                    let others = alive.candidates.iter_mut().enumerate().filter(|(other, _)| *other != at);
+                    others.for_each(|(_, other)| other.rest());
+                }
                 Err(why) if !super::is_stopped(place) => {
                     let (failed, server) = alive.candidates.swap_remove(at).close(Some(why), place);
                     server.stop();
