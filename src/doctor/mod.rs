@@ -27,8 +27,8 @@ pub fn examine(connections: u32, probe: Option<Duration>) -> Diagnosis {
     let facts = Facts::of_this_machine();
     let mut symptoms = room::symptoms(connections, &Capacity::of_this_machine());
     symptoms.extend(sandbox::symptoms(&sandbox::Tried::here()));
-    symptoms.extend(quiet::symptoms(&facts));
     let noise = probe.and_then(|length| noise::listen(length, &Pinning::choose()));
+    symptoms.extend(quiet::symptoms(&facts, noise.as_ref()));
     symptoms.extend(noise.iter().flat_map(|noise| quiet::symptoms_of_noise(noise, &facts)));
     Diagnosis { schema_version: SCHEMA_VERSION, started, connections, symptoms, noise }
 }

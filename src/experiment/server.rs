@@ -120,8 +120,7 @@ impl ServerAccount {
 
 impl slice::Account for ServerAccount {
     fn read(&self) -> slice::ServerReading {
-        // One that serves, beside the one that waits for the end.
-        let has_one_loop = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.threads() <= 2);
+        let has_one_loop = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.named() == 1);
         // What cannot be read has ended, and that is found out after the slice.
         Self::read(self).map_or_else(
             |_| slice::ServerReading::default(),

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,7 +122,11 @@ impl Account {
 
 /// The scheduler's accounts of the threads of a process (/proc/PID/task/TID/schedstat). Threads that start later are not counted.
 #[derive(Debug, Clone)]
-pub struct Scheduling(Arc<[CString]>);
+pub struct Scheduling {
+    paths: Arc<[CString]>,
+    /// Threads that have another name than the process.
+    named: usize,
+}
 
 /// The scheduler's account of some threads so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -136,16 +141,22 @@ impl Scheduling {
     /// Those of process `pid` as it is now; none with more threads than can be read in passing, at some microseconds each.
     pub fn of(pid: u32) -> Option<Self> {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
-        let path = |thread: fs::DirEntry| {
-            CString::new(thread.path().join("schedstat").into_os_string().into_vec()).ok()
-        };
-        let paths: Arc<[CString]> = threads.map(path).collect::<Option<_>>()?;
-        (1..=WATCHED_AT_MOST).contains(&paths.len()).then_some(Self(paths))
+        let folders: Vec<PathBuf> = threads.map(|thread| thread.path()).collect();
+        if !(1..=WATCHED_AT_MOST).contains(&folders.len()) {
+            return None;
+        }
+        let name = |folder: &Path| fs::read(folder.join("comm")).ok();
+        let own = name(Path::new(&format!("/proc/{pid}")));
+        let path = |folder: &PathBuf| CString::new(folder.join("schedstat").into_os_string().into_vec()).ok();
+        Some(Self {
+            paths: folders.iter().map(path).collect::<Option<_>>()?,
+            named: folders.iter().filter(|folder| name(folder) != own).count(),
+        })
     }
 
     /// The sum so far; none once a thread is gone, or where the kernel keeps no such account. Nothing is allocated.
     pub fn read(&self) -> Option<Scheduled> {
-        self.0.iter().try_fold(Scheduled::default(), |sum, path| {
+        self.paths.iter().try_fold(Scheduled::default(), |sum, path| {
             let of_thread = scheduled(path)?;
             Some(Scheduled {
                 wakeups: sum.wakeups + of_thread.wakeups,
@@ -154,9 +165,9 @@ impl Scheduling {
         })
     }
 
-    /// The number of threads.
-    pub fn threads(&self) -> usize {
-        self.0.len()
+    /// The number of threads that have another name than the process: in a server of ours those that serve.
+    pub fn named(&self) -> usize {
+        self.named
     }
 }
 
@@ -285,6 +296,7 @@ mod tests {
         };
         exchange();
         let scheduling = Scheduling::of(cat.id()).expect("one thread");
+        assert_eq!(scheduling.named(), 0);
         let before = scheduling.read().expect("it lives");
         (0..100).for_each(|_| exchange());
         let after = scheduling.read().expect("it lives");
