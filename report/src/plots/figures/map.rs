@@ -87,6 +87,7 @@ fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
         .map(|(_, one)| one.name)
         .collect();
     let who = match &leaders[..] {
+        [] if rows.iter().any(|(_, one)| is_bound(metric, one)) => "generator full".to_owned(),
         [] => return None,
         some if some.len() <= NAMES => some.join(", "),
         many => format!("{} + {} more", many[0], many.len() - 1),
@@ -107,6 +108,11 @@ fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
         hover: format!("{}: {}", format::place(at.point), hover(metric, &leaders, compared)),
         lines,
     })
+}
+
+/// Returns whether the generator was full too, so that nobody is known to lead.
+fn is_bound(metric: &Metric, one: &CandidateAnalysis<'_>) -> bool {
+    one.figure(metric).is_some_and(|figure| figure.is_lower_bound)
 }
 
 /// The active connections, where a share of few makes other ones.
@@ -130,6 +136,9 @@ fn nearest(
 }
 
 fn hover(metric: &Metric, leaders: &[&str], compared: Option<&Comparison>) -> String {
+    if leaders.is_empty() {
+        return format!("by {} nobody is known to lead: the generator was full too", metric.name);
+    }
     let verb = if leaders.len() == 1 { "is" } else { "are" };
     let by = compared.map(|compared| format!("; {} {}", leaders[0], answer::relation(metric, compared)));
     format!("by {} {} {verb} unbeaten{}", metric.name, format::and(leaders), by.unwrap_or_default())

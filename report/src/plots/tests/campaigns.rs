@@ -74,7 +74,7 @@ fn single() -> Campaign {
     over((&["poll"], vec![Point::new("idle-scaling", 10, 10)], vec![sweep]), |_, _| Behaviour::default())
 }
 
-/// A map on which poll is best below, and worse the more there are.
+/// A map on which poll is best below, and worse the more there are; the generator is full where all are active.
 fn grid() -> Campaign {
     let mut points: Vec<Point> = [10u32, 100, 1_000]
         .into_iter()
@@ -86,10 +86,13 @@ fn grid() -> Campaign {
         .collect();
     points.dedup();
     let sweep = json!({"name": "grid", "connections": ["10", "100", "1k"], "active": ["5%", "50%", "100%"]});
-    over((&["poll", "io-uring"], points, vec![sweep]), |candidate, point| match candidate {
-        "poll" if point.connections == 10 => Behaviour::times(0.8, 1.3, 0.8),
-        "poll" => Behaviour::times(1.5, 0.7, 1.5),
-        _ => Behaviour::default(),
+    over((&["poll", "io-uring"], points, vec![sweep]), |candidate, point| Behaviour {
+        generator_busy: if point.active == 1_000 { 0.99 } else { 0.7 },
+        ..match candidate {
+            "poll" if point.connections == 10 => Behaviour::times(0.8, 1.3, 0.8),
+            "poll" => Behaviour::times(1.5, 0.7, 1.5),
+            _ => Behaviour::default(),
+        }
     })
 }
 

@@ -141,6 +141,7 @@ fn the_map_has_the_colour_of_a_sole_winner_and_none_where_several_are_as_good() 
     assert_eq!(winners.iter().filter(|winner| **winner == Some("poll")).count(), 6, "{winners:?}");
     assert_eq!(winners.iter().filter(|winner| winner.is_none()).count(), 12, "{winners:?}");
     assert!(prose(&drawing.svg).contains("faster by 20%"), "{}", prose(&drawing.svg));
+    assert_eq!(prose(&drawing.svg).matches("generator full").count(), 1, "{}", prose(&drawing.svg));
 }
 
 #[test]
