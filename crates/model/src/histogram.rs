@@ -114,7 +114,7 @@ pub fn decode_counts(text: &str) -> Result<Counts, DecodeError> {
     Ok(histogram.iter_recorded().map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
 }
 
-/// What is left of `counts` without `part` of them.
+/// The samples of `counts` that are not in `part`, which holds some of them.
 pub fn without(counts: &[(u64, u64)], part: &[(u64, u64)]) -> Counts {
     let of_part =
         |value_ns| part.binary_search_by_key(&value_ns, |(value, _)| *value).map_or(0, |at| part[at].1);

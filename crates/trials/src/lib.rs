@@ -165,15 +165,15 @@ pub fn require(need: &Need) {
     }
 }
 
-/// Looks whether `need` is met, for a test that libtest runs: it cannot be ignored any more, and has to pass without having tried anything.
-/// Where the need is not met, the line that counts what cannot run is written here.
+/// Returns whether `need` is met, for a test that libtest runs: such a test cannot be ignored once it runs, and passes without having tried
+/// anything. If the need is not met, this writes the line by which tests that cannot run are counted.
 ///
 /// # Panics
 ///
-/// Where CI is set and there is no exemption.
+/// If the need is not met, CI is set, and there is no exemption.
 pub fn is_met(need: &Need) -> bool {
     let Err(reason) = need.look() else { return true };
-    let reason = excuse(&need.name(), &reason).unwrap_or_else(|failure| panic!("{failure}"));
+    let reason = reason_not_to_run(&need.name(), &reason).unwrap_or_else(|failure| panic!("{failure}"));
     // libtest holds back what is printed, not what is written; it may have begun a line.
     writeln!(std::io::stdout(), "\ncannot run here: 1 test: {reason}").expect("standard output is open");
     false
@@ -181,13 +181,13 @@ pub fn is_met(need: &Need) -> bool {
 
 /// What becomes of a test that lacks `need`.
 fn missing(need: &str, reason: &str) -> Result<Completion, Failed> {
-    let reason = excuse(need, reason)?;
+    let reason = reason_not_to_run(need, reason)?;
     *MISSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(reason.clone()).or_default() += 1;
     Ok(Completion::ignored_with(reason))
 }
 
-/// The reason for which a test that lacks `need` does not run, with the exemption, or else why that is a failure.
-fn excuse(need: &str, reason: &str) -> Result<String, String> {
+/// The reason for which a test that lacks `need` does not run, with its exemption if there is one; an error where CI must run it.
+fn reason_not_to_run(need: &str, reason: &str) -> Result<String, String> {
     let exemption = std::fs::read_to_string(need::peers().join("exempt").join(need)).ok();
     let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     match exemption {

@@ -131,7 +131,7 @@ pub struct Scheduling {
 /// The scheduler's account of some threads so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Scheduled {
-    /// How often one of them began to run on a processor, each time after it had waited for something or had been put aside.
+    /// The number of times that one of them began to run on a processor, after it had waited for something or had been put aside.
     pub wakeups: u64,
     /// The time in which they were ready to run and had no processor, in seconds.
     pub starved_s: f64,

@@ -27,7 +27,7 @@ answers = {
 json.dump(answers, sys.stdout)
 ";
 
-/// What scipy answers; none where it is not installed, which is said.
+/// The answers of scipy; `None`, and a line that says so, if it is not installed.
 fn ask_scipy(question: &Value) -> Option<Value> {
     if !trials::is_met(&Need::Python("scipy")) {
         return None;
