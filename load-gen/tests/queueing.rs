@@ -9,18 +9,18 @@
 //! send, and so contains the queue before the server) are that time; they differ by its lateness alone. What a queue's
 //! theory calls time of service, D, is what a single connection in closed loop measures as service.
 //!
-//! **How long to measure.** The unfinished work V of an M/G/1 queue is a Markov process that falls at rate 1 and jumps by
+//! **Two steps.** The schedule's own arrivals are known before the run, and with them what each request must take: by Lindley's
+//! recursion it waits what the one before it spent in the queue, less the gap between the two. So the measurement is held against
+//! these very arrivals, and ten seconds are enough; and a million arrivals of the schedule, which take no time, are held against theory.
+//!
+//! **How many arrivals.** The unfinished work V of an M/G/1 queue is a Markov process that falls at rate 1 and jumps by
 //! a time of service S at rate λ; Poisson arrivals see it as it is on average (PASTA), and wait V. With f(x) =
 //! x²/(2(1−ρ)) its generator gives −(x − E V), so that the mean of V over a time T has the variance σ²/T with
 //! σ² = 2 Cov(f(V), V) = (E V³ − E V E V²)/(1−ρ), and with Takács' recursion for S = D
 //!
 //! E V = ρ/(2(1−ρ)) D, E V² = 2(E V)² + ρ/(3(1−ρ)) D², E V³ = ρ/(1−ρ) (3/2 E V² D + E V D² + D³/4).
 //!
-//! At ρ = 0.8 that is 231.7 D³, so that 75 s know the mean wait of 2 ms to 56 µs, 1.9 % of the response. Half of that
-//! variance is the number of arrivals, which is known: the load that was really offered is that number times D over T.
-//! Theory is asked for that load, which leaves, by the linear part of the dependence,
-//! σ² − (dE V/dρ)² ρ D = (231.7 − 12.5² · 0.8) D³ = 106.7 D³: 38 µs, 1.3 %. A simulation of 60 such runs has a standard
-//! deviation of 1.3 % too, and so have 12 s at ρ = 0.5.
+//! At ρ = 0.8 that is 231.7 D³: a million arrivals, 1,250 s, know the mean response of 3 ms to 14 µs, 0.45 %.
 
 mod support;
 
@@ -34,6 +34,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use load_gen::clock::{self, now_ns};
+use load_gen::schedule::{Schedule, random};
+use model::schema::Arrivals;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Pid;
 use serde_json::Value;
@@ -204,19 +206,48 @@ fn m_d_1_ns(load: f64) -> f64 {
     SERVICE_NS as f64 * (1.0 + load / (2.0 * (1.0 - load)))
 }
 
-/// Measures at `rate` for `ci_s` where CI is set, and otherwise for a quarter of that, since it takes long; the tolerance is
-/// 5 %, and for the shorter time three times the standard deviation of 1.3 %, which has then doubled.
-fn assert_m_d_1(rate: &str, ci_s: f64) {
-    let in_full = std::env::var_os("CI").is_some();
-    let (seconds, tolerance) = if in_full { (ci_s, 0.05) } else { (ci_s / 4.0, 0.08) };
-    let Measured { report, server_late_ns, quiet } =
-        measure(50, &["--rate", rate, "-d", &format!("{seconds}s"), "--seed", "3"]);
-    let load = count(&report["scheduled"]) as f64 * SERVICE_NS as f64 / 1e9 / seconds;
-    let theory = m_d_1_ns(load);
+/// The time that each request of a schedule spends in the queue, with the instant at which it falls due, both in nanoseconds.
+fn lindley(schedule: Schedule) -> impl Iterator<Item = (u64, u64)> {
+    let mut free_ns = 0;
+    schedule.map(move |due| {
+        free_ns = due.at_ns.max(free_ns) + SERVICE_NS;
+        (due.at_ns, free_ns - due.at_ns)
+    })
+}
+
+fn mean(times_ns: &[u64]) -> f64 {
+    times_ns.iter().sum::<u64>() as f64 / times_ns.len() as f64
+}
+
+const CONNECTIONS: u32 = 50;
+const SEED: u64 = 3;
+/// Before the window, in nanoseconds.
+const WARM_UP_NS: u64 = 1_000_000_000;
+
+fn schedule(rate_per_s: u32) -> Schedule {
+    Schedule::new(Arrivals::Poisson, f64::from(rate_per_s), CONNECTIONS, random(SEED, 0, 0))
+}
+
+/// Measures at a rate for so many seconds and compares with what these arrivals must take.
+fn assert_agrees(rate_per_s: u32, seconds: u64) {
+    /// The distance from theory, on a quiet machine.
+    const TOLERANCE: f64 = 0.05;
+    /// The three digits of a histogram.
+    const DIGITS: f64 = 0.001;
+    let window_ns = WARM_UP_NS..WARM_UP_NS + seconds * 1_000_000_000;
+    let expected: Vec<u64> = lindley(schedule(rate_per_s))
+        .take_while(|(at_ns, _)| *at_ns < window_ns.end)
+        .filter_map(|(at_ns, spent_ns)| (at_ns >= window_ns.start).then_some(spent_ns))
+        .collect();
+    let (rate, duration, seed) = (rate_per_s.to_string(), format!("{seconds}s"), SEED.to_string());
+    let arguments = ["--rate", &rate, "-d", &duration, "--seed", &seed];
+    let Measured { report, server_late_ns, quiet } = measure(CONNECTIONS as usize, &arguments);
+    assert_eq!(count(&report["scheduled"]), expected.len() as u64, "the schedule is the one of its seed");
+    let theory = mean(&expected);
     let [response, service, lateness] =
         ["response", "service", "lateness"].map(|name| mean_ns(&report, name));
     eprintln!(
-        "{rate}/s for {seconds} s: load {load:.4}, response {:.4} ms, service {:.4} ms, theory {:.4} ms, \
+        "{rate}/s for {seconds} s: response {:.4} ms, service {:.4} ms, these arrivals {:.4} ms, \
          lateness of the generator {:.1} us, of the server {:.1} us",
         response / 1e6,
         service / 1e6,
@@ -228,32 +259,46 @@ fn assert_m_d_1(rate: &str, ci_s: f64) {
     // arrival makes no departure earlier. A generator that left out its waiting, or the server's, would be below theory.
     for (name, measured) in [("response", response), ("service and lateness", service + lateness)] {
         let off = measured / theory - 1.0;
-        assert!(off > -tolerance, "{name} is {:.1} % below theory at load {load:.3}", -off * 100.0);
+        assert!(off > -DIGITS, "{name} is {:.2} % below theory", -off * 100.0);
     }
     if quiet {
         // What a machine adds to one request is subtracted; what it adds by that to those behind it is not known, but is of
         // the same order, and then no more can be asked.
         let added = (lateness + server_late_ns) / theory;
-        let tolerance = if added < ADDED_BY_A_QUIET_MACHINE { tolerance } else { tolerance + added };
+        let tolerance = if added < ADDED_BY_A_QUIET_MACHINE { TOLERANCE } else { TOLERANCE + added };
         for (name, measured) in [("response", response - lateness), ("service", service)] {
             let off = (measured - server_late_ns) / theory - 1.0;
-            assert!(off.abs() < tolerance, "{name} is {:.1} % off theory at load {load:.3}", off * 100.0);
+            assert!(off.abs() < tolerance, "{name} is {:.1} % off theory", off * 100.0);
         }
     } else {
         eprintln!("twice not valid: held against theory from below only; {}", reasons(&report));
     }
     // Response less service is lateness request by request, so in the mean too, to the three digits of a histogram.
-    assert!((response - service - lateness).abs() < 0.002 * response, "{response} {service} {lateness}");
+    assert!(
+        (response - service - lateness).abs() < 2.0 * DIGITS * response,
+        "{response} {service} {lateness}"
+    );
 }
 
 #[test]
-fn at_half_load_the_mean_is_that_of_an_m_d_1_queue() {
-    assert_m_d_1("500", 12.0);
+fn the_schedules_arrivals_make_an_m_d_1_queue_of_a_server_with_a_constant_time_of_service() {
+    for rate_per_s in [500, 800] {
+        let times: Vec<u64> =
+            lindley(schedule(rate_per_s)).take(1_000_000).map(|(_, spent_ns)| spent_ns).collect();
+        let off = mean(&times) / m_d_1_ns(f64::from(rate_per_s) * SERVICE_NS as f64 / 1e9) - 1.0;
+        // Four standard deviations at the higher load, where they are largest.
+        assert!(off.abs() < 0.018, "{:.2} % off theory at {rate_per_s}/s", off * 100.0);
+    }
 }
 
 #[test]
-fn at_four_fifths_of_the_load_the_mean_is_that_of_an_m_d_1_queue() {
-    assert_m_d_1("800", 75.0);
+fn at_half_load_every_request_takes_what_its_place_in_the_queue_says() {
+    assert_agrees(500, 8);
+}
+
+#[test]
+fn at_four_fifths_of_the_load_every_request_takes_what_its_place_in_the_queue_says() {
+    assert_agrees(800, 12);
 }
 
 /// In closed loop N connections keep N requests in the server, which is never idle: it serves one every D, and each takes
