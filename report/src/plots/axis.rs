@@ -9,7 +9,7 @@ pub enum Unit {
     Duration,
     /// Things counted, labelled 10, 100, 1k; what they are stands in the axis's title.
     Count,
-    /// Bytes, labelled in B, kB, MB.
+    /// Bytes, labelled in B, kB, MB, or in KiB and MiB where they are powers of two.
     Bytes,
     /// Things a second, labelled 1k/s.
     Rate,
@@ -189,6 +189,10 @@ impl Axis {
         match self.unit {
             _ if value == 0.0 => "0".to_owned(),
             Unit::Duration => in_units(&[("s", 1e9), ("ms", 1e6), ("µs", 1e3)], "ns"),
+            // Sizes of messages are chosen so; `65.536 kB` has no room below an axis.
+            Unit::Bytes if value % 1024.0 == 0.0 && value % 1000.0 != 0.0 => {
+                in_units(&[("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0)], "B")
+            }
             Unit::Bytes => in_units(&[("GB", 1e9), ("MB", 1e6), ("kB", 1e3)], "B"),
             Unit::Rate => format!("{}/s", counted(value)),
             Unit::Count => counted(value),
@@ -305,6 +309,8 @@ mod tests {
     fn bytes_rates_and_shares_have_units_of_their_own() {
         let bytes = Axis::holding([40.0, 14_000.0], Unit::Bytes);
         assert_eq!(labels(&bytes, 120.0), ["100 B", "1 kB", "10 kB"]);
+        let of_powers_of_two = [1.0, 512.0, 4_096.0, 65_536.0, 1_048_576.0, 1e10].map(|size| bytes.label(size));
+        assert_eq!(of_powers_of_two, ["1 B", "512 B", "4 KiB", "64 KiB", "1 MiB", "10 GB"]);
         let rates = Axis::around([1e3, 60e3], 0.0, Unit::Rate);
         assert_eq!(labels(&rates, 300.0), ["1k/s", "2k/s", "5k/s", "10k/s", "20k/s", "50k/s"]);
         let shares = Axis::around([0.001, 1.0], 0.0, Unit::Share);
