@@ -26,7 +26,10 @@ mod stop;
 const CONTAINED: &str = "MUXBENCH_TEST_CONTAINED";
 
 fn main() -> std::process::ExitCode {
-    let arguments = trials::Arguments::from_args();
+    let mut arguments = trials::Arguments::from_args();
+    // A test waits for other processes half of its time.
+    arguments.test_threads =
+        arguments.test_threads.or_else(|| Some(2 * std::thread::available_parallelism().ok()?.get()));
     load_gen::machine::raise_descriptor_limit();
     match std::env::var(CONTAINED).as_deref() {
         Err(_) => {}

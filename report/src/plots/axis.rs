@@ -309,7 +309,8 @@ mod tests {
     fn bytes_rates_and_shares_have_units_of_their_own() {
         let bytes = Axis::holding([40.0, 14_000.0], Unit::Bytes);
         assert_eq!(labels(&bytes, 120.0), ["100 B", "1 kB", "10 kB"]);
-        let of_powers_of_two = [1.0, 512.0, 4_096.0, 65_536.0, 1_048_576.0, 1e10].map(|size| bytes.label(size));
+        let of_powers_of_two =
+            [1.0, 512.0, 4_096.0, 65_536.0, 1_048_576.0, 1e10].map(|size| bytes.label(size));
         assert_eq!(of_powers_of_two, ["1 B", "512 B", "4 KiB", "64 KiB", "1 MiB", "10 GB"]);
         let rates = Axis::around([1e3, 60e3], 0.0, Unit::Rate);
         assert_eq!(labels(&rates, 300.0), ["1k/s", "2k/s", "5k/s", "10k/s", "20k/s", "50k/s"]);

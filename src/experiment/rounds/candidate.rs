@@ -12,6 +12,7 @@ use model::schema::{LoadMode, Point, Size, WaitPolicy, Workload};
 use rustix::time::{ClockId, clock_getres};
 
 use super::super::server::{Place, Server, ServerError};
+use super::machine;
 
 /// How long connecting, and draining after a window, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -191,8 +192,14 @@ impl Candidate {
             return Err(format!("the server ended {how}"));
         }
         let slice = slice?;
-        // On a busy machine a server may have no processor for as long as a slice.
-        self.silent_slices = if slice.answered + slice.completed == 0 { self.silent_slices + 1 } else { 0 };
+        // On a busy machine a server, or the generator, may have no processor for as long as a slice: that says nothing of the server.
+        let could_answer =
+            slice.faults.is_empty() && machine::starved(std::slice::from_ref(&slice)).is_none();
+        if slice.answered + slice.completed > 0 {
+            self.silent_slices = 0;
+        } else if could_answer {
+            self.silent_slices += 1;
+        }
         if self.silent_slices == SILENT_AT_MOST {
             return Err(format!("the server answered nothing in {SILENT_AT_MOST} slices"));
         }
