@@ -216,6 +216,10 @@ pub struct Slice {
     pub generator_busy: f64,
     /// The longest time without a reply while one was outstanding, in nanoseconds.
     pub longest_silence_ns: u64,
+    /// The same of the requests that were sent before the window, without the time in which the generator itself did not run, in
+    /// nanoseconds: a server that stalls on its first request after a pause stalls there.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub warmup_silence_ns: u64,
     /// Durations of the requests that fell due in the window: in open loop from the intended send (response time), in closed loop
     /// from the send. HdrHistogram V2 with DEFLATE, base64.
     pub response: String,

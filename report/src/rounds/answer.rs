@@ -320,8 +320,13 @@ pub fn words(trouble: &Trouble) -> String {
         Trouble::Failed { starts, of, why } => {
             format!("failed in {starts} of {}: {}", format::plural(*of, "start"), why.replace('\n', " "))
         }
-        Trouble::Stalled { slices, of, longest_ns } => {
-            format!("stalled in {slices} of {of} slices, up to {}", format::duration_ns(*longest_ns as f64))
+        Trouble::Stalled { slices, in_warmup, of, longest_ns } => {
+            let longest = format::duration_ns(*longest_ns as f64);
+            let after_pause = match in_warmup {
+                0 => String::new(),
+                count => format!(", {count} times on the first requests after a pause"),
+            };
+            format!("stalled in {slices} of {of} slices, up to {longest}{after_pause}")
         }
         Trouble::Errors { name, count, of } => format!("{count} of {of} requests failed: {name}"),
         Trouble::Busy { per_mille } => {
