@@ -212,9 +212,12 @@ impl<'a> Analysis<'a> {
             .into_par_iter()
             .map(|at| {
                 let planned = &campaign.plan.points[at];
-                let samples = |group| Samples::of(campaign, histograms, at, group);
-                let groups = (0..planned.groups.len()).filter_map(samples);
-                PointAnalysis { point: &planned.point, groups: groups.map(group).collect() }
+                let analysed = |number| {
+                    let troubles = troubles::find(&Samples::of_all_lengths(campaign, at, number)?);
+                    Some(group(Samples::of(campaign, histograms, at, number)?, troubles))
+                };
+                let groups = (0..planned.groups.len()).filter_map(analysed);
+                PointAnalysis { point: &planned.point, groups: groups.collect() }
             })
             .collect();
         let groups = || points.iter().flat_map(|point| &point.groups);
@@ -228,7 +231,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
+fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>) -> GroupAnalysis<'_> {
     let samples = &of;
     let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
     let values = samples.values_of(&THROUGHPUT);
@@ -249,7 +252,6 @@ fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
         measure(samples, metric, &has_figure, &full)
     });
     let (mut figures, orders): (Vec<Vec<_>>, Vec<_>) = measured.unzip();
-    let troubles = troubles::find(samples);
     let candidate = |(at, troubles): (usize, Vec<Trouble>)| CandidateAnalysis {
         name: samples.candidates[at],
         light: light[at],

@@ -5,6 +5,7 @@ use stats::Relation;
 
 use super::analysis::{Analysis, Comparison, MARGIN};
 use super::headline::{Extreme, Lead};
+use super::lengths;
 use super::metrics::{Metric, Subject};
 use super::table;
 use super::troubles::Trouble;
@@ -35,6 +36,7 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
         }
         let mut tail = vec![table::legend(analysis), worth.join(" ")];
         tail.extend(halves(analysis));
+        tail.extend(doubled(analysis));
         tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
         tail.push(rest.to_owned());
         [head, tail]
@@ -59,7 +61,7 @@ pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
 
 /// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, and what servers did wrong.
 pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
-    let validity = [Some(dropped(analysis)), twin(analysis), halves(analysis)];
+    let validity = [Some(dropped(analysis)), twin(analysis), halves(analysis), doubled(analysis)];
     validity.into_iter().flatten().chain(troubles(analysis, usize::MAX)).collect()
 }
 
@@ -267,6 +269,19 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
         share.cases,
         format::percent_between(share.interval.low, share.interval.high)
     ))
+}
+
+/// Where slices were doubled, and so earlier starts do not count.
+fn doubled(analysis: &Analysis<'_>) -> Option<String> {
+    let all = lengths::too_short(analysis.campaign);
+    let first = all.first()?;
+    let place = format::place_in_short(analysis.points.get(first.point)?.point);
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", format::plural(more, "more point")),
+    };
+    let starts = format::plural(all.iter().map(|one| one.starts).sum(), "start");
+    Some(format!("Slices were doubled at {place}{more}: {starts} with shorter ones do not count."))
 }
 
 /// Where the halves of slices do not agree.

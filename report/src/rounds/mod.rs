@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod answer;
 pub mod headline;
+mod lengths;
 pub mod metrics;
 pub(crate) mod samples;
 mod saturation;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod figures;
+mod lengths;
 mod saturations;
 mod troubled;
 
