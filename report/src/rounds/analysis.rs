@@ -7,6 +7,7 @@ use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, le
 
 use super::headline::{self, Lead};
 use super::metrics::{Better, CPU, METRICS, Memory, Metric, RESPONSE, Source, Subject, THROUGHPUT};
+use super::resolution;
 use super::samples::{Samples, Values, of_candidate};
 use super::saturation::{self, Saturated};
 use super::troubles::{self, Trouble};
@@ -107,7 +108,7 @@ pub struct Comparison {
     pub ratio: f64,
     /// Its interval, which holds together with those of the other candidates of the family.
     pub interval: Interval,
-    /// What the interval says.
+    /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
     pub relation: Relation,
     /// Whether the generator was full with either of the two, so that the ratio understates the difference.
     pub generator_full: bool,
@@ -298,11 +299,15 @@ fn measure(
     let values = known(samples, metric, has_figure);
     let family = metric.has_ratio().then(|| family(&values, samples.reference)).flatten();
     let ratios = family.as_ref().map(Family::ratios).unwrap_or_default();
+    let twin = samples.twin.and_then(|at| ratios.get(at).copied().flatten());
+    let resolution = twin.map(|twin| resolution::reach(twin.simultaneous));
     let compare = |at: usize| {
         let ratio = ratios.get(at).copied().flatten().filter(|_| at != samples.reference)?;
         let interval = ratio.simultaneous;
         let generator_full = is_full(at) || is_full(samples.reference);
-        let relation = Relation::of(interval, MARGIN);
+        // The twin shows how often equal things differ by their intervals alone.
+        let bound = resolution.filter(|_| Some(at) != samples.twin);
+        let relation = resolution::relation(ratio.ratio, interval, bound);
         Some(Comparison { ratio: ratio.ratio, interval, relation, generator_full })
     };
     let known = |level: Level| (level.value, Some(level.interval));

@@ -7,6 +7,7 @@ use super::analysis::{Analysis, Comparison, MARGIN};
 use super::headline::{Extreme, Lead};
 use super::lengths;
 use super::metrics::{Metric, Subject};
+use super::resolution;
 use super::table;
 use super::troubles::Trouble;
 use crate::grid::Grid;
@@ -35,6 +36,7 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
             worth.reverse();
         }
         let mut tail = vec![table::legend(analysis), worth.join(" ")];
+        tail.extend(resolution(analysis));
         tail.extend(halves(analysis));
         tail.extend(doubled(analysis));
         tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
@@ -61,7 +63,8 @@ pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
 
 /// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, and what servers did wrong.
 pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
-    let validity = [Some(dropped(analysis)), twin(analysis), halves(analysis), doubled(analysis)];
+    let validity =
+        [Some(dropped(analysis)), twin(analysis), resolution(analysis), halves(analysis), doubled(analysis)];
     validity.into_iter().flatten().chain(troubles(analysis, usize::MAX)).collect()
 }
 
@@ -269,6 +272,22 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
         share.cases,
         format::percent_between(share.interval.low, share.interval.high)
     ))
+}
+
+/// The smallest difference that is told, by each metric: what the twin's intervals do not exclude, over the points.
+fn resolution(analysis: &Analysis<'_>) -> Option<String> {
+    let found = resolution::of(analysis);
+    let told = found.iter().map(|one| match format::percent_between(one.least, one.most) {
+        _ if format::percent(one.least) == format::percent(one.most) => {
+            format!("{} {}", one.metric.name, format::percent(one.most))
+        }
+        between => format!("{} {between}", one.metric.name),
+    });
+    let told: Vec<String> = told.collect();
+    let is_several = analysis.points.len() > 1;
+    let over = if is_several { ", by point" } else { "" };
+    (!told.is_empty())
+        .then(|| format!("Resolution{over}: {}; less is told as no difference.", told.join(", ")))
 }
 
 /// Where slices were doubled, and so earlier starts do not count.

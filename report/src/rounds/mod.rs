@@ -8,6 +8,7 @@ pub mod answer;
 pub mod headline;
 mod lengths;
 pub mod metrics;
+pub mod resolution;
 pub(crate) mod samples;
 mod saturation;
 pub mod table;

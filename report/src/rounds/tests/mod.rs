@@ -3,6 +3,7 @@
 mod answers;
 mod figures;
 mod lengths;
+mod resolution;
 mod saturations;
 mod troubled;
 
