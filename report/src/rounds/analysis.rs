@@ -1,6 +1,7 @@
 //! What a campaign of rounds says, as values: figures with intervals, ratios to the reference, saturation, and what was wrong.
 
 use model::campaign::{Campaign, Histograms, Phase};
+use model::histogram::Counts;
 use model::schema::Point;
 use rayon::prelude::*;
 use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, level, median};
@@ -177,6 +178,12 @@ impl GroupAnalysis<'_> {
             .filter(|comparison| !comparison.generator_full)
             .map(|comparison| (comparison.interval.high / comparison.interval.low).ln() / 2.0);
         median(&widths.filter(|width| width.is_finite()).collect::<Vec<_>>())
+    }
+
+    /// The durations of a candidate's requests under a load, in nanoseconds, each with its count, of all slices that count; without those that
+    /// met a gap of the generator's own clock.
+    pub fn durations(&self, phase: Phase, candidate: usize) -> Counts {
+        self.samples.undisturbed(phase, candidate).concat().concat()
     }
 
     /// The ratios to candidate `reference`, which need not be that of the group, by a metric; of candidates without a figure of it there is
