@@ -145,6 +145,21 @@ fn the_distribution_leaves_out_who_is_saturated_and_says_so() {
 }
 
 #[test]
+fn the_herd_is_told_by_the_way_to_accept() {
+    let all = drawings(campaigns::named("herd"));
+    let herd = all.iter().find(|drawing| drawing.name == "herd-herd").expect("drawn");
+    for expected in [
+        "epoll-lt, 16 threads, wake-ups per connection accepted: 21.2",
+        " shared, 6.2",
+        " exclusive and 6.2",
+        " reuseport",
+    ] {
+        assert!(herd.title.contains(expected), "{expected} in {}", herd.title);
+    }
+    assert!(!names(&drawings(campaigns::named("threads"))).contains(&"herd-threads"));
+}
+
+#[test]
 fn sparse_campaigns_draw_what_they_have() {
     let (campaign, _) = campaigns::named("single").clone();
     let expected = ["ratios", "distribution-light", "distribution-busy"];
