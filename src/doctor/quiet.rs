@@ -206,7 +206,7 @@ fn others(noise: &Noise) -> Symptom {
 }
 
 fn visible(noise: &Noise) -> Symptom {
-    let found = format!("±{:.1} % is noise of this machine, today", noise.visible_difference * 100.0);
+    let found = format!("±{:.1} % is noise of equal work here, today", noise.visible_difference * 100.0);
     let answer = pass(
         "resolution",
         found,

@@ -275,7 +275,7 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
 }
 
 /// The smallest difference that is told, by each metric: what the twin's intervals do not exclude, over the points.
-fn resolution(analysis: &Analysis<'_>) -> Option<String> {
+pub fn resolution(analysis: &Analysis<'_>) -> Option<String> {
     let found = resolution::of(analysis);
     let told = found.iter().map(|one| match format::percent_between(one.least, one.most) {
         _ if format::percent(one.least) == format::percent(one.most) => {
