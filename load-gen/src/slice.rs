@@ -289,21 +289,29 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     slice.p50_first_ns = median_ns(&first_half);
     slice.p50_second_ns = median_ns(&second_half);
     slice.service_p50_ns = if open_loop { median_ns(&service) } else { None };
-    let mut fault = |is_fault: bool, text: String| slice.faults.extend(is_fault.then_some(text));
-    fault(
-        longest_gap_ns > LONG_GAP_NS,
-        format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
-    );
-    fault(
-        starved > STARVED_AT_MOST,
-        format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
-    );
     let missed = slice.missed as f64 / slice.scheduled.max(1) as f64;
-    fault(
-        missed > MISSED_AT_MOST,
-        format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
-    );
+    slice.faults = faults_of_generator(longest_gap_ns, starved, missed);
     slice
+}
+
+/// What the generator did wrong in a slice.
+fn faults_of_generator(longest_gap_ns: u64, starved: f64, missed: f64) -> Vec<String> {
+    let fault = |is_fault: bool, text: String| is_fault.then_some(text);
+    let all = [
+        fault(
+            longest_gap_ns > LONG_GAP_NS,
+            format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
+        ),
+        fault(
+            starved > STARVED_AT_MOST,
+            format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
+        ),
+        fault(
+            missed > MISSED_AT_MOST,
+            format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
+        ),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn median_ns(histogram: &histogram::Histogram) -> Option<u64> {

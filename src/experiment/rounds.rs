@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use load_gen::machine::quota::Groups;
 use load_gen::schedule;
-use model::campaign::{Campaign, Phase, PlannedPoint, Round, Start};
+use model::campaign::{Campaign, Phase, Plan, PlannedPoint, Round, Start};
 use model::schema::{Point, ResultFile};
 use rand::seq::SliceRandom;
 
@@ -66,7 +66,6 @@ pub fn run(
         Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
     campaign.complete = false;
     let control_groups = Groups::of_this_process();
-    let rounds = &plan.scenario.rounds;
     'all: for number in 0.. {
         if all_groups(&plan.points).all(|at| is_measured(campaign, at)) {
             break;
@@ -79,41 +78,52 @@ pub fn run(
             if is_stopped(&place) {
                 break 'all;
             }
-            let planned = &plan.points[point as usize];
-            let members = &planned.groups[group as usize];
-            let now_s = campaign_began.elapsed().as_secs_f64();
-            let effort = effort::of_next_start(campaign, rounds, point, group, now_s);
-            // An interrupted start keeps its number, and its rounds.
-            let start = next_number(campaign, point, group);
-            let seed = seed_of(plan.seed, point, group, start);
-            let task = Task {
-                start: Start {
-                    point,
-                    group,
-                    start,
-                    began_s: campaign_began.elapsed().as_secs_f64(),
-                    complete: false,
-                    doublings: effort.doublings,
-                    candidates: Vec::new(),
-                },
-                point: &planned.point,
-                group: members,
-                rounds,
-                until: Instant::now() + Duration::from_secs_f64(effort.seconds),
-                weights: effort.weights,
-                known_per_s: throughputs(campaign, point),
-                busy_per_s: busy_rate(campaign, point),
-                random: schedule::random(seed, 0, 1),
-                seed,
-                campaign_began,
-                control_groups: &control_groups,
-            };
+            let task = next_task(campaign, &plan, (point, group), campaign_began, &control_groups);
             let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
             task.run(&place, &mut keeper)?;
         }
     }
     campaign.complete = !is_stopped(&place);
     write(campaign, folder)
+}
+
+/// The next start of a group of a point.
+fn next_task<'a>(
+    campaign: &Campaign,
+    plan: &'a Plan,
+    (point, group): (u32, u32),
+    campaign_began: Instant,
+    control_groups: &'a Groups,
+) -> Task<'a> {
+    let planned = &plan.points[point as usize];
+    let rounds = &plan.scenario.rounds;
+    let began_s = campaign_began.elapsed().as_secs_f64();
+    let effort = effort::of_next_start(campaign, rounds, point, group, began_s);
+    // An interrupted start keeps its number, and its rounds.
+    let start = next_number(campaign, point, group);
+    let seed = seed_of(plan.seed, point, group, start);
+    Task {
+        start: Start {
+            point,
+            group,
+            start,
+            began_s: campaign_began.elapsed().as_secs_f64(),
+            complete: false,
+            doublings: effort.doublings,
+            candidates: Vec::new(),
+        },
+        point: &planned.point,
+        group: &planned.groups[group as usize],
+        rounds,
+        until: Instant::now() + Duration::from_secs_f64(effort.seconds),
+        weights: effort.weights,
+        known_per_s: throughputs(campaign, point),
+        busy_per_s: busy_rate(campaign, point),
+        random: schedule::random(seed, 0, 1),
+        seed,
+        campaign_began,
+        control_groups,
+    }
 }
 
 /// Where not a single round counts for a candidate: its name, the point's connections and active ones, and the load.
