@@ -13,7 +13,7 @@ use model::schema::{LoadMode, ServerCounters, WaitPolicy};
 use crate::clock::now_ns;
 use crate::live::Live;
 use crate::machine::usage;
-use crate::measure::{Recorder, Times};
+use crate::measure::{Recorder, Times, Window};
 
 /// The load of one slice.
 #[derive(Clone)]
@@ -90,14 +90,23 @@ pub struct Edges {
     longest_gap_ns: u64,
     /// The end of the latest gap.
     gap_end_ns: u64,
+    /// The length of all gaps since the latest reply.
+    gaps_ns: u64,
 }
 
 impl Edges {
-    /// The edges of a window from `begin_ns` to `end_ns`.
-    pub fn new(begin_ns: u64, end_ns: u64, account: Arc<dyn Account>) -> Self {
-        let planned_ns = [begin_ns, begin_ns + (end_ns - begin_ns) / 2, end_ns];
-        let readings = Vec::with_capacity(3);
-        Self { planned_ns, account, readings, seen_ns: 0, longest_gap_ns: 0, gap_end_ns: 0 }
+    /// The edges of a window that nobody knows yet. The worker runs.
+    pub fn new(account: Arc<dyn Account>) -> Self {
+        let (planned_ns, readings) = ([u64::MAX; 3], Vec::with_capacity(3));
+        Self {
+            planned_ns,
+            account,
+            readings,
+            seen_ns: now_ns(),
+            longest_gap_ns: 0,
+            gap_end_ns: 0,
+            gaps_ns: 0,
+        }
     }
 
     /// The instant of the next edge; none is left at the end of time.
@@ -128,6 +137,7 @@ impl Edges {
     #[cold]
     fn gap(&mut self, now_ns: u64, gap_ns: u64) {
         self.gap_end_ns = now_ns;
+        self.gaps_ns += gap_ns;
         let is_inside = (1..3).contains(&self.readings.len());
         if is_inside {
             self.longest_gap_ns = self.longest_gap_ns.max(gap_ns);
@@ -163,9 +173,8 @@ impl Edges {
     }
 }
 
-/// What a slice keeps besides the counts and times of any window.
+/// What a slice keeps besides the counts and times of any window, from the first request of its warm-up on.
 pub struct SliceBooks {
-    middle_ns: u64,
     /// Durations of the requests of the first half.
     first: histogram::Histogram,
     /// Durations of the requests that met a gap: one in which the worker did not run.
@@ -174,6 +183,8 @@ pub struct SliceBooks {
     first_request: Option<(u64, u64)>,
     last_reply_ns: u64,
     longest_silence_ns: u64,
+    /// The same before the window, without the gaps in which the worker did not run: no round is dropped for those.
+    warmup_silence_ns: u64,
     /// Whether the worker spins, so that its CPU time is no measure of its work.
     spins: bool,
     /// The edges.
@@ -181,35 +192,42 @@ pub struct SliceBooks {
 }
 
 impl SliceBooks {
-    /// Empty books for the window of `edges`.
-    pub fn new(edges: Edges, spins: bool) -> Self {
-        let [_, middle_ns, _] = edges.planned_ns;
+    /// Empty books, of a server with `account`.
+    pub fn new(account: Arc<dyn Account>, spins: bool) -> Self {
         Self {
-            middle_ns,
             first: histogram::empty(),
             disturbed: histogram::empty(),
             first_request: None,
             last_reply_ns: 0,
             longest_silence_ns: 0,
+            warmup_silence_ns: 0,
             spins,
-            edges,
+            edges: Edges::new(account),
         }
+    }
+
+    /// The window begins at `begin_ns` and ends at `end_ns`.
+    pub fn plan(&mut self, Window { begin_ns, end_ns }: Window) {
+        self.edges.planned_ns = [begin_ns, begin_ns + (end_ns - begin_ns) / 2, end_ns];
     }
 
     /// A reply has come at `now_ns` to a request that took `duration_ns`; `is_inside` tells whether it is one of the window.
     #[inline]
     pub fn completed(&mut self, times: Times, now_ns: u64, duration_ns: u64, is_inside: bool) {
         self.edges.seen(now_ns);
+        let silence_ns = now_ns - self.last_reply_ns.max(times.sent_ns);
+        let gaps_ns = std::mem::take(&mut self.edges.gaps_ns);
         if is_inside {
-            let silence_ns = now_ns - self.last_reply_ns.max(times.sent_ns);
             self.longest_silence_ns = self.longest_silence_ns.max(silence_ns);
-            if times.intended_ns < self.middle_ns {
+            if times.intended_ns < self.edges.planned_ns[1] {
                 self.first.saturating_record(duration_ns);
             }
             // What began before the gap ended had it in its time, or waited for it.
             if times.intended_ns < self.edges.gap_end_ns {
                 self.disturbed.saturating_record(duration_ns);
             }
+        } else {
+            self.warmup_silence_ns = self.warmup_silence_ns.max(silence_ns.saturating_sub(gaps_ns));
         }
         if self.last_reply_ns == 0 {
             self.first_request = Some((times.sent_ns, now_ns - times.sent_ns));
@@ -245,6 +263,7 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         // One server: any worker's reading will do.
         slice.server = end.server.since(&begin.server, window_s);
         slice.longest_silence_ns = slice.longest_silence_ns.max(own.longest_silence_ns);
+        slice.warmup_silence_ns = slice.warmup_silence_ns.max(own.warmup_silence_ns);
         slice.scheduled += books.scheduled;
         slice.completed += books.completed;
         slice.missed += books.missed;
@@ -270,21 +289,29 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     slice.p50_first_ns = median_ns(&first_half);
     slice.p50_second_ns = median_ns(&second_half);
     slice.service_p50_ns = if open_loop { median_ns(&service) } else { None };
-    let mut fault = |is_fault: bool, text: String| slice.faults.extend(is_fault.then_some(text));
-    fault(
-        longest_gap_ns > LONG_GAP_NS,
-        format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
-    );
-    fault(
-        starved > STARVED_AT_MOST,
-        format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
-    );
     let missed = slice.missed as f64 / slice.scheduled.max(1) as f64;
-    fault(
-        missed > MISSED_AT_MOST,
-        format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
-    );
+    slice.faults = faults_of_generator(longest_gap_ns, starved, missed);
     slice
+}
+
+/// What the generator did wrong in a slice.
+fn faults_of_generator(longest_gap_ns: u64, starved: f64, missed: f64) -> Vec<String> {
+    let fault = |is_fault: bool, text: String| is_fault.then_some(text);
+    let all = [
+        fault(
+            longest_gap_ns > LONG_GAP_NS,
+            format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
+        ),
+        fault(
+            starved > STARVED_AT_MOST,
+            format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
+        ),
+        fault(
+            missed > MISSED_AT_MOST,
+            format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
+        ),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn median_ns(histogram: &histogram::Histogram) -> Option<u64> {
@@ -306,8 +333,8 @@ mod tests {
     /// The books of a window that has begun, and was just looked at.
     fn begun() -> (SliceBooks, u64) {
         let begin_ns = now_ns();
-        let mut books =
-            SliceBooks::new(Edges::new(begin_ns, begin_ns + 1_000_000_000, Arc::new(Nothing)), true);
+        let mut books = SliceBooks::new(Arc::new(Nothing), true);
+        books.plan(Window { begin_ns, end_ns: begin_ns + 1_000_000_000 });
         books.edges.pass(begin_ns, &Live::default());
         let seen_ns = books.edges.seen_ns;
         (books, seen_ns)
@@ -357,5 +384,26 @@ mod tests {
         answered(&mut books, start_ns + 80_000, start_ns + 90_000);
         assert_eq!(books.first_request, Some((start_ns + 5, 69_995)));
         assert_eq!(books.disturbed.len(), 0);
+    }
+
+    #[test]
+    fn a_silence_before_the_window_stands_apart_and_is_the_servers_part_of_it() {
+        let (mut books, start_ns) = begun();
+        let mut before = |sent_ns, now_ns| {
+            books.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
+            (books.warmup_silence_ns, books.longest_silence_ns)
+        };
+        // In a turn in which it was not looked at, the worker did not run.
+        let asleep_ns = start_ns + 50 * GAP_NS;
+        assert_eq!(before(start_ns, asleep_ns), (0, 0));
+        // While it is seen, it is the server that is silent.
+        for step in 1..=50 {
+            books.edges.pass(asleep_ns + step * GAP_NS, &Live::default());
+        }
+        let mut before = |sent_ns, now_ns| {
+            books.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
+            (books.warmup_silence_ns, books.longest_silence_ns)
+        };
+        assert_eq!(before(asleep_ns, asleep_ns + 50 * GAP_NS), (50 * GAP_NS, 0));
     }
 }

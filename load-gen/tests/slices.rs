@@ -121,3 +121,23 @@ fn a_stall_of_the_server_is_a_silence_and_no_fault_of_the_generator() {
     let stood_still = slice.faults.iter().any(|fault| fault.contains("stood still"));
     assert!(!stood_still, "{:?}", slice.faults);
 }
+
+#[test]
+fn a_stall_on_the_first_request_after_a_pause_is_a_silence_of_the_warm_up() {
+    let target = replying(|bytes, turn| {
+        if turn == 0 {
+            thread::sleep(Duration::from_millis(30));
+        }
+        Some(bytes.to_vec())
+    });
+    for engine in ENGINES {
+        for mode in [CLOSED, open(1_000.0)] {
+            let mut pool = pool(target, 1, engine);
+            let slice = slice(&mut pool, mode, Duration::from_millis(100));
+            assert!(slice.first_request_ns >= Some(30_000_000), "{slice:?}");
+            // Without the time in which the generator had no processor, on a busy machine.
+            assert!(slice.warmup_silence_ns > 5_000_000, "{slice:?}");
+            assert!(slice.completed > 0 && slice.errors.is_empty(), "{slice:?}");
+        }
+    }
+}

@@ -206,9 +206,12 @@ fn others(noise: &Noise) -> Symptom {
 }
 
 fn visible(noise: &Noise) -> Symptom {
-    let found = format!("±{:.1} % is noise of this machine, today", noise.visible_difference * 100.0);
-    let answer =
-        pass("resolution", found, "a smaller difference between two mechanisms cannot be told from chance");
+    let found = format!("±{:.1} % is noise of equal work here, today", noise.visible_difference * 100.0);
+    let answer = pass(
+        "resolution",
+        found,
+        "less cannot be told from chance; a campaign tells its own, by the twin of its reference",
+    );
     match noise.visible_difference > VISIBLE_ENOUGH {
         true => answer.but(Health::Warn, "a longer campaign (--thorough), or a quieter machine"),
         false => answer,
@@ -329,6 +332,8 @@ mod tests {
                 ("resolution", Health::Warn),
             ]
         );
+        let resolution = symptoms.last().expect("five at least");
+        assert!(resolution.found.starts_with("±20.0 %") && resolution.why.contains("twin"), "{resolution:?}");
         assert_eq!(symptoms[3].found, "cc1plus (7) 98 %");
         let quota = Some(Quota { processors: 0.5, setting: "/sys/fs/cgroup/cpu.max".into() });
         let symptoms = symptoms_of_noise(&noisy, &Facts { quota, ..good() });

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use load_gen::machine::quota::Groups;
 use load_gen::schedule;
-use model::campaign::{Campaign, Phase, PlannedPoint, Round, Start};
+use model::campaign::{Campaign, Phase, Plan, PlannedPoint, Round, Start};
 use model::schema::{Point, ResultFile};
 use rand::seq::SliceRandom;
 
@@ -66,45 +66,19 @@ pub fn run(
         Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
     campaign.complete = false;
     let control_groups = Groups::of_this_process();
-    let rounds = &plan.scenario.rounds;
-    'all: for number in 0..rounds.starts {
+    'all: for number in 0.. {
+        if all_groups(&plan.points).all(|at| is_measured(campaign, at)) {
+            break;
+        }
         // Every point has its first start before any has its second: whoever watches sees all of it early.
         for (point, group) in order(&plan.points, plan.seed, number) {
-            if starts_made(campaign, point, group) > number {
+            if !is_due(campaign, number, (point, group)) {
                 continue;
             }
             if is_stopped(&place) {
                 break 'all;
             }
-            let planned = &plan.points[point as usize];
-            let members = &planned.groups[group as usize];
-            let now_s = campaign_began.elapsed().as_secs_f64();
-            let effort = effort::of_next_start(campaign, rounds, point, group, now_s);
-            // An interrupted start keeps its number, and its rounds.
-            let start = next_number(campaign, point, group);
-            let seed = seed_of(plan.seed, point, group, start);
-            let task = Task {
-                start: Start {
-                    point,
-                    group,
-                    start,
-                    began_s: campaign_began.elapsed().as_secs_f64(),
-                    complete: false,
-                    doublings: effort.doublings,
-                    candidates: Vec::new(),
-                },
-                point: &planned.point,
-                group: members,
-                rounds,
-                until: Instant::now() + Duration::from_secs_f64(effort.seconds),
-                weights: effort.weights,
-                known_per_s: throughputs(campaign, point),
-                busy_per_s: busy_rate(campaign, point),
-                random: schedule::random(seed, 0, 1),
-                seed,
-                campaign_began,
-                control_groups: &control_groups,
-            };
+            let task = next_task(campaign, &plan, (point, group), campaign_began, &control_groups);
             let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
             task.run(&place, &mut keeper)?;
         }
@@ -113,13 +87,60 @@ pub fn run(
     write(campaign, folder)
 }
 
+/// The next start of a group of a point.
+fn next_task<'a>(
+    campaign: &Campaign,
+    plan: &'a Plan,
+    (point, group): (u32, u32),
+    campaign_began: Instant,
+    control_groups: &'a Groups,
+) -> Task<'a> {
+    let planned = &plan.points[point as usize];
+    let rounds = &plan.scenario.rounds;
+    let began_s = campaign_began.elapsed().as_secs_f64();
+    let effort = effort::of_next_start(campaign, rounds, point, group, began_s);
+    // An interrupted start keeps its number, and its rounds.
+    let start = next_number(campaign, point, group);
+    let seed = seed_of(plan.seed, point, group, start);
+    Task {
+        start: Start {
+            point,
+            group,
+            start,
+            began_s: campaign_began.elapsed().as_secs_f64(),
+            complete: false,
+            doublings: effort.doublings,
+            candidates: Vec::new(),
+        },
+        point: &planned.point,
+        group: &planned.groups[group as usize],
+        rounds,
+        until: Instant::now() + Duration::from_secs_f64(effort.seconds),
+        weights: effort.weights,
+        known_per_s: throughputs(campaign, point),
+        busy_per_s: busy_rate(campaign, point),
+        random: schedule::random(seed, 0, 1),
+        seed,
+        campaign_began,
+        control_groups,
+    }
+}
+
 /// Where not a single round counts for a candidate: its name, the point's connections and active ones, and the load.
 pub fn gaps(campaign: &Campaign) -> Vec<String> {
     let mut gaps = Vec::new();
     for (number, planned) in (0..).zip(&campaign.plan.points) {
+        let groups = 0..planned.groups.len() as u32;
+        let beside: BTreeSet<(u32, u32)> = groups
+            .flat_map(|group| {
+                campaign.starts_beside(number, group).into_iter().map(move |start| (group, start))
+            })
+            .collect();
         for phase in effort::loads(planned) {
-            let counts =
-                |round: &&Round| round.point == number && round.phase == phase && round.dropped.is_none();
+            let counts = |round: &&Round| {
+                let is_here = round.point == number && round.phase == phase;
+                is_here && round.dropped.is_none() && !beside.contains(&(round.group, round.start))
+            };
             let measured: BTreeSet<&str> = campaign
                 .rounds
                 .iter()
@@ -183,19 +204,35 @@ impl Keeper for Keeping<'_> {
     }
 }
 
+/// Every group of every point.
+fn all_groups(points: &[PlannedPoint]) -> impl Iterator<Item = (u32, u32)> {
+    let groups = |planned: &PlannedPoint| 0..planned.groups.len() as u32;
+    (0..).zip(points).flat_map(move |(point, planned)| groups(planned).map(move |group| (point, group)))
+}
+
 /// Every group of every point, in random order.
 fn order(points: &[PlannedPoint], seed: u64, number: u32) -> Vec<(u32, u32)> {
-    let mut order: Vec<(u32, u32)> = (0..)
-        .zip(points)
-        .flat_map(|(point, planned)| (0..planned.groups.len() as u32).map(move |group| (point, group)))
-        .collect();
+    let mut order: Vec<(u32, u32)> = all_groups(points).collect();
     order.shuffle(&mut schedule::random(seed, 0, number + 2));
     order
 }
 
-/// Whole starts that have been made of a group.
+/// Whether a group of a point has all of its starts.
+fn is_measured(campaign: &Campaign, (point, group): (u32, u32)) -> bool {
+    starts_made(campaign, point, group) >= campaign.plan.scenario.rounds.starts
+}
+
+/// Whether a group of a point has a start in pass `number` over all points. One whose slices were doubled has it in more of them.
+fn is_due(campaign: &Campaign, number: u32, (point, group): (u32, u32)) -> bool {
+    let ended = campaign.starts_of(point, group).filter(|start| start.complete).count();
+    ended as u32 <= number && !is_measured(campaign, (point, group))
+}
+
+/// Whole starts that have been made of a group, with slices as long as in the latest: others do not count.
 fn starts_made(campaign: &Campaign, point: u32, group: u32) -> u32 {
-    campaign.starts_of(point, group).filter(|start| start.complete).count() as u32
+    let doublings = campaign.doublings(point, group);
+    let counts = |start: &&Start| start.complete && start.doublings == doublings;
+    campaign.starts_of(point, group).filter(counts).count() as u32
 }
 
 fn next_number(campaign: &Campaign, point: u32, group: u32) -> u32 {
@@ -233,4 +270,73 @@ fn write(campaign: &Campaign, folder: &Path) -> Result<(), CampaignError> {
         .expect("results have string keys only");
     model::files::write_atomically(&folder.join(FILE_NAME), format!("{text}\n").as_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::schema::Point;
+    use report::rounds::testing::{Behaviour, Shape};
+
+    use super::*;
+
+    /// A campaign of two points, of which nothing is measured.
+    fn planned() -> Campaign {
+        let points = [10, 100].map(|connections| Point::new("idle-scaling", connections, 10)).into();
+        let mut campaign = Shape { points, ..Shape::of(&["poll"]) }.campaign(|_, _| Behaviour::default());
+        campaign.starts.clear();
+        campaign.rounds.clear();
+        campaign
+    }
+
+    /// Makes all starts as a run does, with slices at the first point that are doubled after two; returns the point of each.
+    fn measured(campaign: &mut Campaign) -> Vec<u32> {
+        let points = campaign.plan.points.clone();
+        let mut made = Vec::new();
+        for number in 0.. {
+            if all_groups(&points).all(|at| is_measured(campaign, at)) {
+                break;
+            }
+            for (point, group) in order(&points, 7, number) {
+                if is_due(campaign, number, (point, group)) {
+                    let start = next_number(campaign, point, group);
+                    let doublings = u32::from(point == 0 && start >= 2);
+                    let (began_s, complete, candidates) = (0.0, true, Vec::new());
+                    campaign.put_start(Start {
+                        point,
+                        group,
+                        start,
+                        began_s,
+                        complete,
+                        doublings,
+                        candidates,
+                    });
+                    made.push(point);
+                }
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn a_group_whose_slices_were_doubled_has_as_many_starts_that_count_as_any_other() {
+        let mut campaign = planned();
+        let made = measured(&mut campaign);
+        for point in [0, 1] {
+            assert_eq!(campaign.starts_that_count(point, 0).count(), 6);
+            assert_eq!(campaign.starts_beside(point, 0).len(), if point == 0 { 2 } else { 0 });
+        }
+        assert_eq!(made.len(), 14);
+        assert!(made[..12].chunks(2).all(|pass| pass.contains(&0) && pass.contains(&1)), "{made:?}");
+    }
+
+    #[test]
+    fn a_campaign_that_was_interrupted_goes_on_where_it_was() {
+        let mut campaign = planned();
+        measured(&mut campaign);
+        campaign.starts.truncate(5);
+        let begun = campaign.starts.iter().filter(|start| start.point == 0).count();
+        let made = measured(&mut campaign);
+        assert_eq!(made.len(), 14 - 5);
+        assert_eq!(made[0], if begun == 2 { 0 } else { 1 }, "the point that has had fewer is first");
+    }
 }

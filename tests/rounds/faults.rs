@@ -4,11 +4,46 @@ use std::fs;
 use std::process::Child;
 use std::time::Instant;
 
+use model::campaign::Slice;
 use rustix::process::{Pid, Signal, kill_process};
 use trials::test;
 
 use crate::place::{Place, SCENARIO, flawed, is_measured, signal, stderr};
 use crate::support::PATIENCE;
+
+/// A server that stands still for 50 ms on the first request after a pause is found, though no window holds that request.
+#[test(needs(Program("gcc")))]
+fn a_stall_on_the_first_request_after_a_pause_is_a_result_of_its_server() {
+    let place = Place::new("");
+    // It stalls at most once in 300 ms, of which most are not its own: it does so when its slice begins.
+    let server = flawed(&place, "late", &["0", "0", "0", "300000000", "50000000"]);
+    let scenario = SCENARIO
+        .replace("[[sweep]]", &format!("{server}[[sweep]]"))
+        .replace("slice_s = 0.01", "slice_s = 0.02")
+        .replace("\"10\", \"100\"", "\"10\"")
+        .replace("point_s = 0.5", "point_s = 8");
+    fs::write(place.0.path().join("short.toml"), scenario).expect("written");
+    let output = place.run().output().expect("muxbench starts");
+    is_measured(&output);
+    let campaign = place.campaign();
+    let open_loop = campaign.rounds.iter().filter(|round| round.rate_per_s.is_some());
+    let own = open_loop.flat_map(|round| &round.slices).filter(|slice| slice.candidate == "late");
+    // On a busy machine the generator has no processor for a part of a stall, which is not the server's then.
+    let is_stall = |slice: &Slice| slice.warmup_silence_ns > 5_000_000;
+    let seen = own.filter(|slice| slice.first_request_ns >= Some(50_000_000) && is_stall(slice));
+    assert!(seen.count() > 0, "they are seen");
+    let answer = String::from_utf8_lossy(&output.stdout).replace("\n  ", " ");
+    let named = answer.lines().any(|line| {
+        line.starts_with("late at 10 × 10: stalled in ")
+            && line.contains("on the first requests after a pause")
+    });
+    let counted = campaign.rounds.iter().filter(|round| round.dropped.is_none());
+    let (own, others): (Vec<&Slice>, Vec<&Slice>) =
+        counted.flat_map(|round| &round.slices).partition(|slice| slice.candidate == "late");
+    let is_quiet = |slice: &&Slice| slice.longest_silence_ns.max(slice.warmup_silence_ns) <= 5_000_000;
+    let is_clear = own.iter().filter(|slice| is_stall(slice)).count() >= 6 && others.iter().all(is_quiet);
+    assert!(named || !is_clear, "{answer}");
+}
 
 /// The processes whose parent is `child`.
 fn children(child: &Child) -> Vec<Pid> {

@@ -1,7 +1,7 @@
 //! A campaign of rounds: all candidates of a point are alive at once, and each round gives each of them one slice of the same load, in
 //! random order. Ratios are formed within a round, against a fixed reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -216,6 +216,10 @@ pub struct Slice {
     pub generator_busy: f64,
     /// The longest time without a reply while one was outstanding, in nanoseconds.
     pub longest_silence_ns: u64,
+    /// The same of the requests that were sent before the window, without the time in which the generator itself did not run, in
+    /// nanoseconds: a server that stalls on its first request after a pause stalls there.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub warmup_silence_ns: u64,
     /// Durations of the requests that fell due in the window: in open loop from the intended send (response time), in closed loop
     /// from the send. HdrHistogram V2 with DEFLATE, base64.
     pub response: String,
@@ -254,6 +258,27 @@ impl Campaign {
         self.starts_of(point, group).map(|start| start.doublings).max().unwrap_or(0)
     }
 
+    /// The doublings of those slices of a group at a point that count: the most with which a start went to its end; before one has, the most of
+    /// any. Rounds of different slices are not put into one interval.
+    pub fn doublings_that_count(&self, point: u32, group: u32) -> u32 {
+        let finished = self.starts_of(point, group).filter(|start| start.complete);
+        let most = finished.map(|start| start.doublings).max();
+        most.unwrap_or_else(|| self.doublings(point, group))
+    }
+
+    /// The starts of a group at a point whose slices are as long as those that count.
+    pub fn starts_that_count(&self, point: u32, group: u32) -> impl Iterator<Item = &Start> {
+        let doublings = self.doublings_that_count(point, group);
+        self.starts_of(point, group).filter(move |start| start.doublings == doublings)
+    }
+
+    /// The numbers of the other starts of a group at a point: they showed that slices have to be longer.
+    pub fn starts_beside(&self, point: u32, group: u32) -> BTreeSet<u32> {
+        let doublings = self.doublings_that_count(point, group);
+        let other = self.starts_of(point, group).filter(|start| start.doublings != doublings);
+        other.map(|start| start.start).collect()
+    }
+
     /// Adds what is known of a start, in the place of what was known of it before.
     pub fn put_start(&mut self, start: Start) {
         let key = |start: &Start| (start.point, start.group, start.start);
@@ -276,6 +301,11 @@ struct Durations {
 }
 
 impl Histograms {
+    /// Those of no slice at all.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Decodes the histogram of every slice.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::rotation::Rotation;
 use crate::schedule::{self, Purpose, Schedule};
 use crate::self_check::Sample;
 use crate::series::Writer;
-use crate::slice::{Account, Edges, SliceBooks};
+use crate::slice::{Account, SliceBooks};
 use crate::timestamps::KernelStamps;
 use crate::turnover::Turnover;
 
@@ -108,11 +108,6 @@ impl Order {
         books.turnover.connect = self.churn_per_s.map(|_| histogram::empty());
         books.series = self.series.take();
         books.stamps = (self.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
-        let Window { begin_ns, end_ns } = self.window;
-        books.slice = self.slice.as_ref().map(|slice| {
-            let edges = Edges::new(begin_ns, end_ns, Arc::clone(&slice.account));
-            SliceBooks::new(edges, self.wait == WaitPolicy::Spin)
-        });
         books
     }
 }
@@ -137,10 +132,9 @@ pub fn run<E: Engine>(
     ends: [&AtomicBool; 2],
 ) -> Result<Recorder, Errno> {
     let Connections { exchange, idle, connector } = connections;
-    if let Some(SliceOrder { warmup_ns, .. }) = order.slice {
-        warm_up(exchange, idle, &mut order, warmup_ns, live, ends)?;
-    }
-    let books = order.books(live);
+    let slice = warm_up(exchange, idle, &mut order, live, ends)?;
+    let mut books = order.books(live);
+    books.slice = slice;
     let order = &order;
     let turnover = match exchange.conversations().len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
@@ -170,31 +164,36 @@ pub fn run<E: Engine>(
     Ok(run.close_books())
 }
 
-/// Keeps every connection busy for `warmup_ns` before a slice, and lets the slice begin after that. In closed loop the load goes on
-/// into the window; in open loop it ends first, so that the schedule meets an idle server.
+/// Keeps every connection busy before a slice, and lets the slice begin after that. In closed loop the load goes on into the window; in
+/// open loop it ends first, so that the schedule meets an idle server. Returns the books that the slice goes on with; what is no slice has none.
 fn warm_up<E: Engine>(
     exchange: &mut Exchange<E>,
     idle: &mut Vec<OwnedFd>,
     order: &mut Order,
-    warmup_ns: u64,
     live: &Arc<Live>,
     ends: [&AtomicBool; 2],
-) -> Result<(), Errno> {
+) -> Result<Option<SliceBooks>, Errno> {
+    let Some(SliceOrder { warmup_ns, account }) = &order.slice else { return Ok(None) };
+    let mut slice = Some(SliceBooks::new(Arc::clone(account), order.wait == WaitPolicy::Spin));
+    let warmup_ns = *warmup_ns;
     let length_ns = order.window.end_ns - order.window.begin_ns;
     order.start_ns = now_ns();
     let mut begin_ns = order.start_ns + warmup_ns;
     if matches!(order.mode, LoadMode::Open { .. }) {
         let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
-        let books = Recorder::new(never, false, Arc::clone(live));
+        let mut books = Recorder::new(never, false, Arc::clone(live));
+        books.slice = slice;
         let turnover = Turnover::new(idle, 0, None, None, false, never);
         let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns: begin_ns };
         run.closed_loop::<false>(1)?;
+        slice = run.books.slice;
         order.start_ns = now_ns();
         // The first requests find nobody waiting.
         begin_ns = order.start_ns + length_ns / 16;
     }
     order.window = Window { begin_ns, end_ns: begin_ns + length_ns };
-    Ok(())
+    slice.iter_mut().for_each(|slice| slice.plan(order.window));
+    Ok(slice)
 }
 
 /// What moves the connections, as `order` says; EOPNOTSUPP where the engine cannot.

@@ -171,8 +171,8 @@ impl Scheduling {
     }
 }
 
-/// Threads beyond which the scheduler's accounts are not read.
-const WATCHED_AT_MOST: usize = 16;
+/// Threads beyond which the scheduler's accounts are not read: sixteen loops, and those beside them.
+const WATCHED_AT_MOST: usize = 24;
 
 fn scheduled(path: &CStr) -> Option<Scheduled> {
     let mut text = [0; 128];

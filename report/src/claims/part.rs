@@ -8,6 +8,7 @@ use crate::format;
 use crate::rounds::analysis::MARGIN;
 use crate::rounds::answer::relation;
 use crate::rounds::metrics::CPU;
+use crate::rounds::resolution;
 use crate::rounds::{Better, Comparison, Metric, Unit};
 
 /// The weight of a part.
@@ -188,13 +189,18 @@ fn oriented(number: Number, metric: &Metric) -> Number {
 
 /// A ratio in the words of every table: `slower by 7.2× (7.1–7.4)`.
 pub fn in_words(metric: &Metric, number: Number) -> String {
+    in_words_beyond(metric, number, None)
+}
+
+/// The same, where nothing below a resolution is told.
+fn in_words_beyond(metric: &Metric, number: Number, resolution: Option<f64>) -> String {
     number.interval.map_or_else(
         || format!("{}×", format::three_digits(number.value)),
         |interval| {
             let compared = Comparison {
                 ratio: number.value,
                 interval,
-                relation: Relation::of(interval, MARGIN),
+                relation: resolution::relation(number.value, interval, resolution),
                 generator_full: false,
             };
             relation(metric, &compared)
@@ -254,8 +260,22 @@ fn ratio(base: &Base<'_>, metric: &Metric, pair: [&str; 2], place: Place, expect
         [one] => format!(" at {}", one.place(metric)),
         several => format!(", mean of {}", format::plural(several.len(), "point")),
     };
-    let found = Found::new(what + &place, number, "×", in_words(metric, number));
-    found.expecting(expect, oriented(number, metric)).at(&spots, &pair).seen()
+    let bound = resolution_of(&spots, metric, other);
+    let found = Found::new(what + &place, number, "×", in_words_beyond(metric, number, bound));
+    let mut found = found.expecting(expect, oriented(number, metric)).at(&spots, &pair);
+    // What the report tells as no difference decides nothing here.
+    let relation = |bound| Some(resolution::relation(number.value, number.interval?, bound));
+    if relation(bound) != relation(None) {
+        found.holds = None;
+    }
+    found.seen()
+}
+
+/// The resolution of a ratio to the reference at a single spot: a mean of several points has that of none of them.
+fn resolution_of(spots: &[Spot<'_>], metric: &Metric, other: &str) -> Option<f64> {
+    let [spot] = spots else { return None };
+    let is_reference = spot.group.candidates[spot.group.reference].name == other;
+    resolution::of_group(spot.group, metric).filter(|_| is_reference)
 }
 
 fn value(base: &Base<'_>, metric: &Metric, name: &str, place: Place, expect: Expect) -> Seen {

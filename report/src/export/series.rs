@@ -76,11 +76,13 @@ impl<'a> Series<'a> {
     /// The responses under one load, of the rounds that count, start by start.
     pub fn responses(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Vec<Responses> {
         let mut starts: BTreeMap<u32, Responses> = BTreeMap::new();
+        let beside = campaign.starts_beside(self.at.0 as u32, self.at.1 as u32);
         let is_here = |point: u32, group: u32| (point as usize, group as usize) == self.at;
         for (at, round) in campaign.rounds.iter().enumerate() {
             let slice = round.slices.iter().position(|slice| slice.candidate == self.candidate.name);
             let Some(slice) = slice.filter(|_| {
-                is_here(round.point, round.group) && round.phase == phase && round.dropped.is_none()
+                let counts = round.dropped.is_none() && !beside.contains(&round.start);
+                is_here(round.point, round.group) && round.phase == phase && counts
             }) else {
                 continue;
             };

@@ -203,9 +203,12 @@ fn dropped_rounds_and_the_doctor_stand_under_validity() {
     let page = page_of(&[decoded(campaign)], &[]);
     let validity = text_of(&page);
     let validity = validity.split("Validity and machine").last().expect("a section").to_owned();
-    for expected in
-        ["1 of 144 rounds", "the generator was 3 ms late", "muxbench doctor: not fit", "powersave"]
-    {
+    for expected in [
+        "1 of 144 rounds",
+        "the generator was 3 ms late",
+        "muxbench doctor: not fit",
+        "powersave (performance). Resolution: ",
+    ] {
         assert!(validity.contains(expected), "{expected}: {validity}");
     }
 }

@@ -200,7 +200,7 @@ impl Section {
             worth: answer::worth(analysis),
             dropped: dropped(analysis, &name),
             doctor: diagnosis.map(|diagnosis| doctor(&diagnosis.symptoms, &name)),
-            verdict: diagnosis.map(verdict),
+            verdict: diagnosis.map(|diagnosis| verdict(diagnosis, analysis)),
             machine: machine::facts(campaign),
             servers: scenario
                 .servers
@@ -237,9 +237,11 @@ fn dropped(analysis: &Analysis<'_>, name: &str) -> Option<Table> {
     (!reasons.is_empty()).then(|| Table::of(format!("{name}: rounds that count for nobody"), &grid))
 }
 
-fn verdict(diagnosis: &Diagnosis) -> String {
+/// What the doctor said before the first start, and what the machine then resolved.
+fn verdict(diagnosis: &Diagnosis, analysis: &Analysis<'_>) -> String {
     let verdict = if diagnosis.failed() { "not fit" } else { "fit" };
-    format!("muxbench doctor: {verdict}; {}.", machine::doctor(diagnosis))
+    let resolution = answer::resolution(analysis).map(|told| format!(" {told}")).unwrap_or_default();
+    format!("muxbench doctor: {verdict}; {}.{resolution}", machine::doctor(diagnosis))
 }
 
 fn doctor(symptoms: &[Symptom], name: &str) -> Table {

@@ -1,12 +1,14 @@
 //! What a campaign of rounds says, as values: figures with intervals, ratios to the reference, saturation, and what was wrong.
 
 use model::campaign::{Campaign, Histograms, Phase};
+use model::histogram::Counts;
 use model::schema::Point;
 use rayon::prelude::*;
 use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, level, median};
 
 use super::headline::{self, Lead};
 use super::metrics::{Better, CPU, METRICS, Memory, Metric, RESPONSE, Source, Subject, THROUGHPUT};
+use super::resolution;
 use super::samples::{Samples, Values, of_candidate};
 use super::saturation::{self, Saturated};
 use super::troubles::{self, Trouble};
@@ -107,7 +109,7 @@ pub struct Comparison {
     pub ratio: f64,
     /// Its interval, which holds together with those of the other candidates of the family.
     pub interval: Interval,
-    /// What the interval says.
+    /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
     pub relation: Relation,
     /// Whether the generator was full with either of the two, so that the ratio understates the difference.
     pub generator_full: bool,
@@ -178,6 +180,12 @@ impl GroupAnalysis<'_> {
         median(&widths.filter(|width| width.is_finite()).collect::<Vec<_>>())
     }
 
+    /// The durations of a candidate's requests under a load, in nanoseconds, each with its count, of all slices that count; without those that
+    /// met a gap of the generator's own clock.
+    pub fn durations(&self, phase: Phase, candidate: usize) -> Counts {
+        self.samples.undisturbed(phase, candidate).concat().concat()
+    }
+
     /// The ratios to candidate `reference`, which need not be that of the group, by a metric; of candidates without a figure of it there is
     /// none.
     pub fn family(&self, metric: &Metric, reference: usize) -> Option<Family> {
@@ -212,9 +220,12 @@ impl<'a> Analysis<'a> {
             .into_par_iter()
             .map(|at| {
                 let planned = &campaign.plan.points[at];
-                let samples = |group| Samples::of(campaign, histograms, at, group);
-                let groups = (0..planned.groups.len()).filter_map(samples);
-                PointAnalysis { point: &planned.point, groups: groups.map(group).collect() }
+                let analysed = |number| {
+                    let troubles = troubles::find(&Samples::of_all_lengths(campaign, at, number)?);
+                    Some(group(Samples::of(campaign, histograms, at, number)?, troubles))
+                };
+                let groups = (0..planned.groups.len()).filter_map(analysed);
+                PointAnalysis { point: &planned.point, groups: groups.collect() }
             })
             .collect();
         let groups = || points.iter().flat_map(|point| &point.groups);
@@ -228,7 +239,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
+fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>) -> GroupAnalysis<'_> {
     let samples = &of;
     let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
     let values = samples.values_of(&THROUGHPUT);
@@ -249,7 +260,6 @@ fn group(of: Samples<'_>) -> GroupAnalysis<'_> {
         measure(samples, metric, &has_figure, &full)
     });
     let (mut figures, orders): (Vec<Vec<_>>, Vec<_>) = measured.unzip();
-    let troubles = troubles::find(samples);
     let candidate = |(at, troubles): (usize, Vec<Trouble>)| CandidateAnalysis {
         name: samples.candidates[at],
         light: light[at],
@@ -296,11 +306,15 @@ fn measure(
     let values = known(samples, metric, has_figure);
     let family = metric.has_ratio().then(|| family(&values, samples.reference)).flatten();
     let ratios = family.as_ref().map(Family::ratios).unwrap_or_default();
+    let twin = samples.twin.and_then(|at| ratios.get(at).copied().flatten());
+    let resolution = twin.map(|twin| resolution::reach(twin.simultaneous));
     let compare = |at: usize| {
         let ratio = ratios.get(at).copied().flatten().filter(|_| at != samples.reference)?;
         let interval = ratio.simultaneous;
         let generator_full = is_full(at) || is_full(samples.reference);
-        let relation = Relation::of(interval, MARGIN);
+        // The twin shows how often equal things differ by their intervals alone.
+        let bound = resolution.filter(|_| Some(at) != samples.twin);
+        let relation = resolution::relation(ratio.ratio, interval, bound);
         Some(Comparison { ratio: ratio.ratio, interval, relation, generator_full })
     };
     let known = |level: Level| (level.value, Some(level.interval));

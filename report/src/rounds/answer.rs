@@ -5,7 +5,9 @@ use stats::Relation;
 
 use super::analysis::{Analysis, Comparison, MARGIN};
 use super::headline::{Extreme, Lead};
+use super::lengths;
 use super::metrics::{Metric, Subject};
+use super::resolution;
 use super::table;
 use super::troubles::Trouble;
 use crate::grid::Grid;
@@ -34,7 +36,9 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
             worth.reverse();
         }
         let mut tail = vec![table::legend(analysis), worth.join(" ")];
+        tail.extend(resolution(analysis));
         tail.extend(halves(analysis));
+        tail.extend(doubled(analysis));
         tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
         tail.push(rest.to_owned());
         [head, tail]
@@ -59,7 +63,8 @@ pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
 
 /// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, and what servers did wrong.
 pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
-    let validity = [Some(dropped(analysis)), twin(analysis), halves(analysis)];
+    let validity =
+        [Some(dropped(analysis)), twin(analysis), resolution(analysis), halves(analysis), doubled(analysis)];
     validity.into_iter().flatten().chain(troubles(analysis, usize::MAX)).collect()
 }
 
@@ -269,6 +274,35 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
     ))
 }
 
+/// The smallest difference that is told, by each metric: what the twin's intervals do not exclude, over the points.
+pub fn resolution(analysis: &Analysis<'_>) -> Option<String> {
+    let found = resolution::of(analysis);
+    let told = found.iter().map(|one| match format::percent_between(one.least, one.most) {
+        _ if format::percent(one.least) == format::percent(one.most) => {
+            format!("{} {}", one.metric.name, format::percent(one.most))
+        }
+        between => format!("{} {between}", one.metric.name),
+    });
+    let told: Vec<String> = told.collect();
+    let is_several = analysis.points.len() > 1;
+    let over = if is_several { ", by point" } else { "" };
+    (!told.is_empty())
+        .then(|| format!("Resolution{over}: {}; less is told as no difference.", told.join(", ")))
+}
+
+/// Where slices were doubled, and so earlier starts do not count.
+fn doubled(analysis: &Analysis<'_>) -> Option<String> {
+    let all = lengths::too_short(analysis.campaign);
+    let first = all.first()?;
+    let place = format::place_in_short(analysis.points.get(first.point)?.point);
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", format::plural(more, "more point")),
+    };
+    let starts = format::plural(all.iter().map(|one| one.starts).sum(), "start");
+    Some(format!("Slices were doubled at {place}{more}: {starts} with shorter ones do not count."))
+}
+
 /// Where the halves of slices do not agree.
 fn halves(analysis: &Analysis<'_>) -> Option<String> {
     let mut differ = analysis.points.iter().flat_map(|point| {
@@ -320,8 +354,13 @@ pub fn words(trouble: &Trouble) -> String {
         Trouble::Failed { starts, of, why } => {
             format!("failed in {starts} of {}: {}", format::plural(*of, "start"), why.replace('\n', " "))
         }
-        Trouble::Stalled { slices, of, longest_ns } => {
-            format!("stalled in {slices} of {of} slices, up to {}", format::duration_ns(*longest_ns as f64))
+        Trouble::Stalled { slices, in_warmup, of, longest_ns } => {
+            let longest = format::duration_ns(*longest_ns as f64);
+            let after_pause = match in_warmup {
+                0 => String::new(),
+                count => format!(", {count} times on the first requests after a pause"),
+            };
+            format!("stalled in {slices} of {of} slices, up to {longest}{after_pause}")
         }
         Trouble::Errors { name, count, of } => format!("{count} of {of} requests failed: {name}"),
         Trouble::Busy { per_mille } => {

@@ -6,7 +6,9 @@
 pub mod analysis;
 pub mod answer;
 pub mod headline;
+mod lengths;
 pub mod metrics;
+pub mod resolution;
 pub(crate) mod samples;
 mod saturation;
 pub mod table;

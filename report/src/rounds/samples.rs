@@ -1,6 +1,6 @@
 //! The slices of a group of candidates at a point, put in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started};
 use model::histogram::{Counts, without};
@@ -11,7 +11,7 @@ use super::metrics::{Metric, Source};
 /// Values by start, round and candidate.
 pub type Values = Vec<Vec<Vec<Option<f64>>>>;
 
-/// What was measured of a group of candidates at a point, without the rounds that were dropped.
+/// What was measured of a group of candidates at a point, without the rounds that were dropped, and in slices of one length.
 #[derive(Debug)]
 pub struct Samples<'a> {
     /// The candidates, the reference and its twin among them.
@@ -49,21 +49,41 @@ impl AsRef<[(u64, u64)]> for Seen<'_> {
 }
 
 impl<'a> Samples<'a> {
-    /// The samples of group `group` of point `point`; `None` where there is nobody in it.
+    /// The samples of group `group` of point `point`, in slices of the length that counts; `None` where there is nobody in it.
     pub fn of(
         campaign: &'a Campaign,
         histograms: &'a Histograms,
         point: usize,
         group: usize,
     ) -> Option<Self> {
+        let beside = campaign.starts_beside(point as u32, group as u32);
+        Self::without(&beside, campaign, histograms, (point, group))
+    }
+
+    /// Those in slices of any length: for what a server did, and not how long it took.
+    pub fn of_all_lengths(campaign: &'a Campaign, point: usize, group: usize) -> Option<Self> {
+        static NONE: Histograms = Histograms::none();
+        Self::without(&BTreeSet::new(), campaign, &NONE, (point, group))
+    }
+
+    /// Those of the starts that are not `left_out`.
+    fn without(
+        left_out: &BTreeSet<u32>,
+        campaign: &'a Campaign,
+        histograms: &'a Histograms,
+        (point, group): (usize, usize),
+    ) -> Option<Self> {
         let candidates: Vec<&str> =
             campaign.plan.points.get(point)?.groups.get(group)?.iter().map(String::as_str).collect();
         let twin = twin_of(candidates.first()?);
-        let is_here = |round: &Round| (round.point as usize, round.group as usize) == (point, group);
+        let is_here = |round: &Round| {
+            (round.point as usize, round.group as usize) == (point, group) && !left_out.contains(&round.start)
+        };
+        let starts = campaign.starts_of(point as u32, group as u32);
         let mut samples = Self {
             reference: 0,
             twin: candidates.iter().position(|name| *name == twin),
-            starts: campaign.starts_of(point as u32, group as u32).collect(),
+            starts: starts.filter(|start| !left_out.contains(&start.start)).collect(),
             phases: BTreeMap::new(),
             candidates,
         };

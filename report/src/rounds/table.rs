@@ -222,10 +222,10 @@ pub fn legend(analysis: &Analysis<'_>) -> String {
         "Connections × active".to_owned(),
         format!("ratios to {reference}: = equal within {margin}, ~ not distinguishable"),
     ];
-    parts.extend(is_full.then(|| "full: the generator too".to_owned()));
+    parts.extend(is_full.then(|| "full: generator too".to_owned()));
     parts.extend(is_saturated.then(|| "sat.: answered/offered".to_owned()));
     // Where room is short the end is cut, so what explains itself comes last.
-    parts.push("use: CPU at light rate".to_owned());
+    parts.push("use: CPU share".to_owned());
     parts.join("; ") + "."
 }
 

@@ -311,6 +311,7 @@ impl<'a> Maker<'a> {
             generator_cpu_s: 0.05,
             generator_busy: if phase == Phase::Saturation { of.generator_busy } else { 0.1 },
             longest_silence_ns: if stalls { of.stall_ns } else { 400_000 },
+            warmup_silence_ns: 0,
             response: self.encoded(p50_ns, of.samples),
             disturbed: None,
             first_request_ns: Some((p50_ns * 2.0) as u64),

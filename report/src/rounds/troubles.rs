@@ -48,6 +48,8 @@ pub enum Trouble {
     Stalled {
         /// Slices in which it did.
         slices: u64,
+        /// Of those, the ones in which it did so before the window, on the first requests after a pause.
+        in_warmup: u64,
         /// All of its slices.
         of: u64,
         /// The longest silence, in nanoseconds.
@@ -107,6 +109,7 @@ fn errors(samples: &Samples<'_>, candidate: usize) -> Vec<Trouble> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Silences {
     slices: u64,
+    in_warmup: u64,
     of: u64,
     longest_ns: u64,
 }
@@ -118,11 +121,14 @@ impl Silences {
             let slices = || samples.slices(phase, candidate);
             let responses: Vec<f64> = slices().filter_map(|slice| Some(slice.p50_ns? as f64)).collect();
             let bound = STALL_NS.max(BEYOND_RESPONSE * median(&responses).unwrap_or(0.0));
-            for silence_ns in slices().map(|slice| slice.longest_silence_ns) {
-                let is_stall = silence_ns as f64 > bound;
+            for slice in slices() {
+                let silences_ns = [slice.longest_silence_ns, slice.warmup_silence_ns];
+                let [in_window, in_warmup] = silences_ns.map(|silence_ns| silence_ns as f64 > bound);
                 found.of += 1;
-                found.slices += u64::from(is_stall);
-                found.longest_ns = found.longest_ns.max(if is_stall { silence_ns } else { 0 });
+                found.slices += u64::from(in_window || in_warmup);
+                found.in_warmup += u64::from(in_warmup);
+                let stalls_ns = silences_ns.into_iter().filter(|silence_ns| *silence_ns as f64 > bound);
+                found.longest_ns = stalls_ns.fold(found.longest_ns, u64::max);
             }
         }
         found
@@ -151,7 +157,12 @@ fn stalls(samples: &Samples<'_>) -> Vec<Option<Trouble>> {
         }
         charged = now;
     }
-    let stalled = |Silences { slices, of, longest_ns }: Silences| Trouble::Stalled { slices, of, longest_ns };
+    let stalled = |Silences { slices, in_warmup, of, longest_ns }: Silences| Trouble::Stalled {
+        slices,
+        in_warmup,
+        of,
+        longest_ns,
+    };
     let own = silences.into_iter().zip(charged);
     own.map(|(silences, is_charged)| is_charged.then(|| stalled(silences))).collect()
 }

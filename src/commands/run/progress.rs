@@ -26,6 +26,14 @@ pub fn minutes(seconds: f64) -> String {
     }
 }
 
+/// Starts of all groups at all points, and those that were made in vain: their slices were too short.
+fn starts_with_vain(campaign: &Campaign) -> usize {
+    let groups = (0..).zip(&campaign.plan.points).flat_map(|(point, planned)| {
+        (0..planned.groups.len() as u32).map(move |group| campaign.starts_beside(point, group).len())
+    });
+    starts(&campaign.plan) + groups.sum::<usize>()
+}
+
 /// Starts of all groups at all points.
 fn starts(plan: &Plan) -> usize {
     groups(plan) * plan.scenario.rounds.starts as usize
@@ -58,7 +66,7 @@ impl Watcher {
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} starts  {elapsed}  {msg}")
             .expect("the template is valid");
-        let (planned, before) = (starts(&campaign.plan), finished(campaign));
+        let (planned, before) = (starts_with_vain(campaign), finished(campaign));
         let left = planned.saturating_sub(before) as f64 / planned.max(1) as f64;
         let bar = ProgressBar::with_draw_target(Some(planned as u64), target).with_style(style);
         bar.set_position(before as u64);
@@ -103,9 +111,10 @@ impl Audience for Watcher {
     }
 
     fn start(&mut self, campaign: &Campaign) {
-        let (done, planned) = (finished(campaign), starts(&campaign.plan));
+        let (done, planned) = (finished(campaign), starts_with_vain(campaign));
         let share = (done - self.before) as f64 / planned.saturating_sub(self.before).max(1) as f64;
         let left_s = left_s(share, self.began.elapsed().as_secs_f64(), self.expected_s);
+        self.bar.set_length(planned as u64);
         self.bar.set_position(done as u64);
         let Some(latest) = campaign.starts.iter().rfind(|start| start.complete) else { return };
         if self.bar.is_hidden() {

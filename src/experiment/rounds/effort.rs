@@ -44,32 +44,68 @@ pub fn of_next_start(campaign: &Campaign, rounds: &Rounds, point: u32, group: u3
     }
     let without_histograms = Histograms::default();
     let analysis = Analysis::of(campaign, &without_histograms);
-    let (mut lacking_s, mut opening_s, mut own) = (0.0, 0.0, None);
+    let mut others = Left::default();
     for (number, planned) in (0..).zip(&campaign.plan.points) {
-        for other in 0..planned.groups.len() as u32 {
-            let left = f64::from(rounds.starts.saturating_sub(starts_made(campaign, number, other)));
+        for other in (0..planned.groups.len() as u32).filter(|other| (number, *other) != (point, group)) {
+            let starts = f64::from(rounds.starts.saturating_sub(starts_made(campaign, number, other)));
             let known = Known::of(campaign, &analysis, rounds, (number, other));
-            lacking_s += if left > 0.0 { known.lacking_s.values().sum() } else { 0.0 };
-            opening_s += left * known.opening_s;
-            if (number, other) == (point, group) {
-                own = Some((known, left));
-            }
+            let equal_s = rounds.point_s / f64::from(rounds.starts) / planned.groups.len() as f64;
+            others.add(&Left::of(&known, starts, equal_s));
         }
     }
-    let (known, left) = own.expect("the group is one of the plan's");
     let budget_s = rounds.point_s * campaign.plan.points.len() as f64;
-    let left_s = budget_s - now_s - opening_s;
-    let own_s: f64 = known.lacking_s.values().sum();
-    let seconds = known.opening_s + share([own_s, lacking_s], left_s, left, equal_s);
+    let mut known = Known::of(campaign, &analysis, rounds, (point, group));
+    let mut starts = f64::from(rounds.starts.saturating_sub(starts_made(campaign, point, group)));
+    let mut doublings = campaign.doublings(point, group);
+    let anew = known.anew();
+    let all_starts = f64::from(rounds.starts);
+    let least_s = others.least_s + Left::of(&anew, all_starts, equal_s).least_s;
+    if is_too_short(campaign, &analysis, (point, group)) && least_s <= budget_s - now_s {
+        // What was measured in shorter slices is part of no interval: the starts begin anew.
+        (known, starts, doublings) = (anew, all_starts, doublings + 1);
+    }
+    let own = Left::of(&known, starts, equal_s);
+    let left_s = budget_s - now_s - others.opening_s - own.opening_s;
+    let lacking_s = [own.lacking_s, own.lacking_s + others.lacking_s];
+    let seconds = known.opening_s + share(lacking_s, left_s, starts, equal_s);
+    Effort { seconds, weights: weights(planned, &known.lacking_s), doublings }
+}
+
+/// Whether slices are to be doubled, since their halves differ.
+fn is_too_short(campaign: &Campaign, analysis: &Analysis<'_>, (point, group): (u32, u32)) -> bool {
     let doublings = campaign.doublings(point, group);
     let analysed = &analysis.points[point as usize].groups[group as usize];
-    // A single start says nothing of starts.
-    let is_too_short = analysed.starts > 1
-        && analysed.halves.iter().any(|halves| halves.differ_by(HALVES_DIFFER).next().is_some());
-    // Late in a campaign too few starts would be left.
-    let is_early = 2.0 * left > f64::from(rounds.starts);
-    let doublings = doublings + u32::from(is_too_short && is_early && doublings < DOUBLINGS_AT_MOST);
-    Effort { seconds, weights: weights(planned, &known.lacking_s), doublings }
+    // A single start says nothing of starts, and those of shorter slices say nothing of these.
+    doublings < DOUBLINGS_AT_MOST
+        && doublings == campaign.doublings_that_count(point, group)
+        && analysed.starts > 1
+        && analysed.halves.iter().any(|halves| halves.differ_by(HALVES_DIFFER).next().is_some())
+}
+
+/// What is still to be done in a campaign, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// Rounds until all intervals are as narrow as asked.
+    lacking_s: f64,
+    /// Opening.
+    opening_s: f64,
+    /// What the starts to come take at least, opening included.
+    least_s: f64,
+}
+
+impl Left {
+    /// What is left of a group with so many `starts` to go, of which each has `equal_s` on average.
+    fn of(known: &Known, starts: f64, equal_s: f64) -> Self {
+        let lacking_s = if starts > 0.0 { known.lacking_s.values().sum() } else { 0.0 };
+        let opening_s = starts * known.opening_s;
+        Self { lacking_s, opening_s, least_s: opening_s + starts * SHARE.start() * equal_s }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.lacking_s += other.lacking_s;
+        self.opening_s += other.opening_s;
+        self.least_s += other.least_s;
+    }
 }
 
 /// The time for the rounds of a start, in seconds: of a group that lacks `own_s`, of all that is lacking, with `left_s` left for all and so
@@ -99,16 +135,21 @@ fn unknown(planned: &PlannedPoint) -> impl Iterator<Item = (Phase, f64)> {
 }
 
 /// What is known of a group at a point.
+#[derive(Debug, Clone)]
 struct Known {
     /// The time that further rounds of each load would take until its intervals are as narrow as asked, in seconds.
     lacking_s: BTreeMap<Phase, f64>,
+    /// The time that those took which are known, in seconds.
+    spent_s: BTreeMap<Phase, f64>,
     /// The time from the begin of a start to its first round, in seconds.
     opening_s: f64,
 }
 
 impl Known {
     fn of(campaign: &Campaign, analysis: &Analysis<'_>, rounds: &Rounds, (point, group): (u32, u32)) -> Self {
-        let is_here = |round: &&Round| (round.point, round.group) == (point, group);
+        let beside = campaign.starts_beside(point, group);
+        let is_here =
+            |round: &&Round| (round.point, round.group) == (point, group) && !beside.contains(&round.start);
         let here: Vec<&Round> = campaign.rounds.iter().filter(is_here).collect();
         let asked = [
             (&THROUGHPUT, rounds.half_widths.throughput),
@@ -117,6 +158,7 @@ impl Known {
         ];
         let analysed = &analysis.points[point as usize].groups[group as usize];
         let mut lacking_s: BTreeMap<Phase, f64> = BTreeMap::new();
+        let mut all_spent_s: BTreeMap<Phase, f64> = BTreeMap::new();
         for (metric, asked) in asked {
             let phase = metric.phase.expect("it is of a load");
             let spent_s: f64 = here
@@ -125,6 +167,7 @@ impl Known {
                 .flat_map(|round| &round.slices)
                 .map(|slice| slice.window_s * SLICE_IN_WINDOWS)
                 .sum();
+            all_spent_s.insert(phase, spent_s);
             // Half the width takes four times the rounds.
             if let Some(width) = analysed.usual_half_width(metric) {
                 let lacking = spent_s * ((width / asked).powi(2) - 1.0).max(0.0);
@@ -142,14 +185,77 @@ impl Known {
         let opening_s = |start: &Start| Some(first(start.start)? - start.began_s);
         Self {
             lacking_s,
-            opening_s: campaign.starts_of(point, group).filter_map(opening_s).last().unwrap_or(0.0),
+            spent_s: all_spent_s,
+            opening_s: campaign.starts_that_count(point, group).filter_map(opening_s).last().unwrap_or(0.0),
         }
+    }
+
+    /// The same, had none of its rounds been made.
+    fn anew(&self) -> Self {
+        let spent_s = |phase: &Phase| self.spent_s.get(phase).copied().unwrap_or(0.0);
+        let lacking_s = self.lacking_s.iter().map(|(phase, lacking_s)| (*phase, lacking_s + spent_s(phase)));
+        Self { lacking_s: lacking_s.collect(), ..self.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use super::*;
+    use report::rounds::testing::{Behaviour, Shape};
+
+    /// The first starts of six, in which the second halves of one candidate's slices have less done than the first ones.
+    fn tiring(starts: u32) -> Campaign {
+        let mut campaign = Shape::of(&["poll"]).campaign(|_, _| Behaviour::default());
+        campaign.starts.truncate(starts as usize);
+        campaign.rounds.retain(|round| round.start < starts);
+        let slices = campaign.rounds.iter_mut().flat_map(|round| &mut round.slices);
+        slices
+            .filter(|slice| slice.candidate == "poll")
+            .for_each(|slice| slice.answered_first = slice.answered * 6 / 10);
+        campaign
+    }
+
+    fn effort(campaign: &Campaign, now_s: f64) -> Effort {
+        of_next_start(campaign, &campaign.plan.scenario.rounds, 0, 0, now_s)
+    }
+
+    #[test]
+    fn where_halves_differ_the_starts_begin_anew_within_the_time_that_is_left() {
+        let mut campaign = tiring(2);
+        let Rounds { point_s, starts, .. } = campaign.plan.scenario.rounds;
+        let now_s = point_s / 3.0;
+        let next = effort(&campaign, now_s);
+        assert_eq!(next.doublings, 1);
+        assert!(next.seconds * f64::from(starts) <= point_s - now_s + 1e-9, "{next:?}");
+        // With longer slices none has been made yet, and one start of them tells nothing of their halves.
+        let mut of_twice = campaign.starts[1].clone();
+        (of_twice.start, of_twice.doublings) = (2, 1);
+        let rounds: Vec<Round> = campaign.rounds.iter().filter(|round| round.start == 1).cloned().collect();
+        campaign.rounds.extend(rounds.into_iter().map(|round| Round { start: 2, ..round }));
+        campaign.starts.push(of_twice);
+        assert_eq!(starts_made(&campaign, 0, 0), 1);
+        assert_eq!(effort(&campaign, now_s + next.seconds).doublings, 1);
+    }
+
+    #[test]
+    fn nothing_is_begun_anew_that_the_time_does_not_allow_for() {
+        let campaign = tiring(4);
+        let point_s = campaign.plan.scenario.rounds.point_s;
+        assert_eq!(effort(&campaign, point_s * 0.45).doublings, 1);
+        assert_eq!(
+            effort(&campaign, point_s * 0.6).doublings,
+            0,
+            "six starts of half their usual time are too many"
+        );
+    }
+
+    #[test]
+    fn halves_that_agree_keep_slices_as_they_are() {
+        let mut campaign = tiring(2);
+        let slices = campaign.rounds.iter_mut().flat_map(|round| &mut round.slices);
+        slices.for_each(|slice| slice.answered_first = slice.answered / 2);
+        assert_eq!(effort(&campaign, 0.0).doublings, 0);
+    }
 
     #[test]
     fn a_group_whose_intervals_are_narrow_enough_takes_the_least_time() {

@@ -2,7 +2,9 @@
 
 mod bench;
 mod course;
+mod distribution;
 mod finding;
+mod herd;
 mod load;
 mod map;
 mod memory;
@@ -31,6 +33,8 @@ pub fn of_campaign(analysis: &Analysis<'_>) -> Vec<Figure> {
     let further = all.split_off(all.len().min(1));
     all.extend(map::map(analysis));
     all.extend(scaling::scaling(analysis));
+    all.extend(herd::herd(analysis));
+    all.extend(distribution::distributions(analysis));
     all.extend([memory::memory(analysis), memory::setup(analysis)].into_iter().flatten());
     all.extend(further);
     all

@@ -65,7 +65,7 @@ fn rates(dimension: Dimension, points: &[&PointAnalysis<'_>]) -> Option<String> 
 }
 
 /// The candidates at `points`, in the order of the plan.
-fn drawn<'a>(points: &[&PointAnalysis<'a>]) -> Vec<&'a str> {
+pub fn drawn<'a>(points: &[&PointAnalysis<'a>]) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for (_, candidate) in points.iter().flat_map(|point| point.rows()) {
         if !names.contains(&candidate.name) {
@@ -75,7 +75,8 @@ fn drawn<'a>(points: &[&PointAnalysis<'a>]) -> Vec<&'a str> {
     names
 }
 
-fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
+/// How to read `rows` of `facets`, which are those of `all` that are drawn.
+pub fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
     let lines = || {
         rows.iter().flat_map(|row| &row.panels).filter_map(|panel| match &panel.body {
             Body::Lines(lines) => Some(lines),
@@ -110,7 +111,7 @@ fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
 
 /// A row of panels for each facet, a panel for each metric; panels of one metric have one scale. A metric of which nothing is known is
 /// left out.
-fn rows(dimension: Dimension, facets: &[Facet<'_>], metrics: &[&Metric]) -> Vec<Row> {
+pub fn rows(dimension: Dimension, facets: &[Facet<'_>], metrics: &[&Metric]) -> Vec<Row> {
     let all: Vec<Vec<Vec<Series>>> =
         metrics.iter().map(|metric| facets.iter().map(|facet| series_of(facet, metric)).collect()).collect();
     let is_several = facets.len() > 1;

@@ -19,6 +19,7 @@ pub fn all() -> &'static [(&'static str, (Campaign, Histograms))] {
             ("load-curve", load_curve()),
             ("churn", churn()),
             ("threads", threads()),
+            ("herd", herd()),
             ("twin", twin()),
         ];
         all.into_iter().map(|(name, campaign)| (name, decoded(campaign))).collect()
@@ -138,6 +139,34 @@ fn threads() -> Campaign {
         let each = if candidate == "threads" { 0.1 } else { 0.02 };
         Behaviour::times(1.0, 1.0 - each * f64::from(point.threads), 1.0 + each * f64::from(point.threads))
     })
+}
+
+/// Loops that meet one listener, all of which wake up for a connection unless it is exclusive.
+pub fn herd() -> Campaign {
+    let at = |accept: &str, threads: u32| Point {
+        accept: Some(accept.to_owned()),
+        threads,
+        churn_per_s: Some(500),
+        ..Point::new("herd", 200, 20)
+    };
+    let points =
+        ["shared", "exclusive", "reuseport"].iter().flat_map(|accept| [2, 4, 16].map(|all| at(accept, all)));
+    let sweep = json!({
+        "name": "herd", "connections": ["200"], "active": "20", "threads": [2, 4, 16],
+        "accept": ["shared", "exclusive", "reuseport"], "churn": ["500"],
+    });
+    let mut campaign =
+        over((&["poll", "epoll-et"], points.collect(), vec![sweep]), |_, _| Behaviour::default());
+    for round in &mut campaign.rounds {
+        let Point { threads, accept, .. } = &campaign.plan.points[round.point as usize].point;
+        let herd = if accept.as_deref() == Some("shared") { u64::from(*threads) } else { 1 };
+        for slice in &mut round.slices {
+            let accepted = slice.answered / 4;
+            slice.server.wakeups = Some(slice.answered * 13 / 10 + accepted * herd);
+            slice.server.counters.as_mut().expect("our own server").accepted = accepted;
+        }
+    }
+    campaign
 }
 
 /// The reference and its twin alone.

@@ -29,7 +29,10 @@ fn names(drawings: &[Drawing]) -> Vec<&str> {
 #[test]
 fn a_full_campaign_gives_every_figure_the_ratios_first() {
     let all = drawings(campaigns::named("default"));
-    assert_eq!(names(&all), ["ratios", "scaling-idle-scaling", "scaling-all-active", "memory"]);
+    let distributions = ["distribution-light", "distribution-busy"];
+    let expected =
+        [&["ratios", "scaling-idle-scaling", "scaling-all-active"][..], &distributions, &["memory"]];
+    assert_eq!(names(&all), expected.concat());
     assert_eq!(
         names(&drawings(campaigns::named("grid"))),
         ["ratios", "map", "scaling-grid", "memory", "ratios-2"]
@@ -133,9 +136,34 @@ fn the_end_of_fd_setsize_is_marked_only_where_select_crosses_it() {
 }
 
 #[test]
+fn the_distribution_leaves_out_who_is_saturated_and_says_so() {
+    let all = drawings(campaigns::named("default"));
+    let light = &all.iter().find(|drawing| drawing.name == "distribution-light").expect("drawn").svg;
+    assert!(light.contains("Saturated, and so not drawn: poll at 10k × 10."));
+    let has = |text: &str| light.contains(text);
+    assert!(has("select, p90: ") && !has("select, p99: "), "with too few samples there is no percentile");
+}
+
+#[test]
+fn the_herd_is_told_by_the_way_to_accept() {
+    let all = drawings(campaigns::named("herd"));
+    let herd = all.iter().find(|drawing| drawing.name == "herd-herd").expect("drawn");
+    for expected in [
+        "epoll-lt, 16 threads, wake-ups per connection accepted: 21.2",
+        " shared, 6.2",
+        " exclusive and 6.2",
+        " reuseport",
+    ] {
+        assert!(herd.title.contains(expected), "{expected} in {}", herd.title);
+    }
+    assert!(!names(&drawings(campaigns::named("threads"))).contains(&"herd-threads"));
+}
+
+#[test]
 fn sparse_campaigns_draw_what_they_have() {
     let (campaign, _) = campaigns::named("single").clone();
-    assert_eq!(names(&drawings(campaigns::named("single"))), ["ratios"]);
+    let expected = ["ratios", "distribution-light", "distribution-busy"];
+    assert_eq!(names(&drawings(campaigns::named("single"))), expected);
     let nothing = Campaign { starts: Vec::new(), rounds: Vec::new(), ..campaign };
     assert!(drawings(&(nothing, Histograms::default())).is_empty());
 }

@@ -2,6 +2,8 @@
 
 mod answers;
 mod figures;
+mod lengths;
+mod resolution;
 mod saturations;
 mod troubled;
 
