@@ -187,6 +187,7 @@ fn warm_up<E: Engine>(
         let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns: begin_ns };
         run.closed_loop::<false>(1)?;
         slice = run.books.slice;
+        exchange.acknowledge();
         order.start_ns = now_ns();
         // The first requests find nobody waiting.
         begin_ns = order.start_ns + length_ns / 16;
@@ -322,6 +323,7 @@ impl<E: Engine> Run<'_, E> {
         exchange.conversations().book_rest(&mut books);
         if let Some(slice) = &mut books.slice {
             slice.edges.finish(live);
+            exchange.acknowledge();
         }
         if let Some(stamps) = &mut books.stamps {
             stamps.close();

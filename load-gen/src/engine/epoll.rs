@@ -136,6 +136,10 @@ impl Engine for Epoll {
         Some(answered)
     }
 
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.sockets.iter().flatten()
+    }
+
     fn into_sockets(self) -> impl Iterator<Item = OwnedFd> {
         self.sockets.into_iter().flatten()
     }

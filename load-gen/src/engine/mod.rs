@@ -132,6 +132,9 @@ pub trait Engine: Sized {
     /// Handles the next of these events; none when all are handled.
     fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered>;
 
+    /// The open sockets.
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd>;
+
     /// The open sockets, to close them.
     fn into_sockets(self) -> impl Iterator<Item = OwnedFd>;
 }

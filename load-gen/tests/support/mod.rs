@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod engines;
+pub mod network;
 pub mod quota;
 pub mod servers;
 

@@ -141,6 +141,10 @@ impl Engine for Uring {
         Some(Answered { index, count, at_ns: self.now_ns })
     }
 
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.lines.iter().filter_map(|line| line.socket.as_ref())
+    }
+
     fn into_sockets(mut self) -> impl Iterator<Item = OwnedFd> {
         self.end();
         std::mem::take(&mut self.lines).into_iter().filter_map(|line| line.socket)
