@@ -346,8 +346,11 @@ fn resume(folder: &Path) -> anyhow::Result<Work> {
 /// Figures of two machines, or of two builds, must not end up in one campaign, which was begun `there` with `version`.
 fn check_same_machine(there: &Environment, version: &str) -> anyhow::Result<()> {
     let here = environment::capture(&Pinning::choose());
-    let same = (&here.host, &here.kernel, &here.processor, here.processors, here.cpu_quota)
-        == (&there.host, &there.kernel, &there.processor, there.processors, there.cpu_quota);
+    let key = |of: &Environment| {
+        let names = [&of.host, &of.kernel, &of.processor].map(String::clone);
+        (names, of.processors, of.cpu_quota, of.shares_descriptor_table)
+    };
+    let same = key(&here) == key(there);
     anyhow::ensure!(
         same,
         "this campaign was begun on {} ({}, {}): complete it there, or begin a new one here",
