@@ -93,13 +93,14 @@ impl Mechanism {
         crate::server::try_out(self).map(|()| lacking)
     }
 
-    /// Why it cannot run, in this build or on this kernel; nothing if it can.
-    pub fn obstacle(&self) -> Option<String> {
+    /// Why it cannot run, in this build or on this kernel; nothing if it can. It is [tried](Self::try_out), so that nothing is planned
+    /// that a sandbox refuses.
+    pub fn obstacle(&'static self) -> Option<String> {
         let name = self.name;
         if !self.is_compiled() {
             return Some(format!("this build does not have {name}; build it with --features {name}"));
         }
-        (self.probe)().err().map(|reason| format!("{name} cannot run here: {reason}"))
+        self.try_out().err().map(|reason| format!("{name} cannot run here: {reason}"))
     }
 }
 
