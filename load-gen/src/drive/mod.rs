@@ -111,7 +111,7 @@ impl Order {
         let Window { begin_ns, end_ns } = self.window;
         books.slice = self.slice.as_ref().map(|slice| {
             let edges = Edges::new(begin_ns, end_ns, Arc::clone(&slice.account));
-            SliceBooks::new(edges, self.wait == WaitPolicy::Spin)
+            SliceBooks::new(edges, open_loop, self.wait == WaitPolicy::Spin)
         });
         books
     }
