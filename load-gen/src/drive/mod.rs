@@ -319,7 +319,7 @@ impl<E: Engine> Run<'_, E> {
     /// The books, once nothing more will be entered.
     fn close_books(self) -> Recorder {
         let Self { exchange, mut books, turnover, live, .. } = self;
-        turnover.finish(now_ns(), exchange, &mut books);
+        turnover.finish(exchange, &mut books);
         exchange.conversations().book_rest(&mut books);
         if let Some(slice) = &mut books.slice {
             slice.edges.finish(live);
