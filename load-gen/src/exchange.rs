@@ -58,6 +58,11 @@ impl<E: Engine> Exchange<E> {
         self.engine.into_sockets()
     }
 
+    /// The open sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.engine.sockets()
+    }
+
     /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
     /// what the socket takes. They go out whether or not earlier ones have been answered.
     #[inline]

@@ -139,6 +139,10 @@ impl Engine for Epoll {
     fn into_sockets(self) -> impl Iterator<Item = OwnedFd> {
         self.sockets.into_iter().flatten()
     }
+
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.sockets.iter().flatten()
+    }
 }
 
 impl Epoll {

@@ -134,4 +134,7 @@ pub trait Engine: Sized {
 
     /// The open sockets, to close them.
     fn into_sockets(self) -> impl Iterator<Item = OwnedFd>;
+
+    /// The open sockets.
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd>;
 }

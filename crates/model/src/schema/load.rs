@@ -339,7 +339,7 @@ pub struct Connections {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kernel_growth_bytes: Option<u64>,
     /// From the first close(2) to the last, all with resets, in seconds; the server may notice later. Absent where the
-    /// connections outlive the report.
+    /// connections outlive the report, and where an interruption left them to the kernel.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub closed_s: Option<f64>,
 }

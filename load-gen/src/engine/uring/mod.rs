@@ -145,6 +145,10 @@ impl Engine for Uring {
         self.end();
         std::mem::take(&mut self.lines).into_iter().filter_map(|line| line.socket)
     }
+
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.lines.iter().filter_map(|line| line.socket.as_ref())
+    }
 }
 
 impl Uring {
