@@ -161,9 +161,11 @@ impl Fleet {
         self.shared.is_abandoned.store(true, Relaxed);
         // Without a sender a worker's loop ends, and it closes its connections.
         self.workers.iter_mut().for_each(|worker| drop(worker.commands.take()));
-        // What they still answer is of no use, and comes to its end when they do.
+        // What they still answer is of no use, and comes to its end when they do, unless a fleet that could not be opened has a sender.
         let mut looks_left = LOOKS_AT_MOST;
-        while !matches!(self.answers.recv_timeout(LOOK_EVERY), Err(RecvTimeoutError::Disconnected)) {
+        while self.workers.iter().any(WorkerHandle::is_alive)
+            && !matches!(self.answers.recv_timeout(LOOK_EVERY), Err(RecvTimeoutError::Disconnected))
+        {
             looks_left -= u32::from(self.is_stopped());
             if looks_left == 0 {
                 return;

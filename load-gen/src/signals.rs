@@ -56,7 +56,7 @@ impl Interruption {
     pub fn while_all_is_saved<T>(&self, last_words: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
         let (working, works) = mpsc::channel::<()>();
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let watch = move || {
                 loop {
                     // It is over before the flag is read, so that no signal falls between the two.
                     let is_over = works.recv_timeout(LOOK_EVERY) == Err(Disconnected);
@@ -68,7 +68,9 @@ impl Interruption {
                         return;
                     }
                 }
-            });
+            };
+            // Where there is no thread to be had, a signal is heard when the work is done.
+            let _ = thread::Builder::new().spawn_scoped(scope, watch);
             let result = work();
             drop(working);
             result

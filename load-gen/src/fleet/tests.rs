@@ -44,8 +44,6 @@ fn what_is_answered_after_a_failure_is_no_answer_to_what_is_asked_next() {
             sound(command)
         }),
     ];
-    // Whoever has one is waited for.
-    drop(answer);
     let target: std::net::SocketAddr = "127.0.0.1:7777".parse().expect("an address");
     let options = FleetOptions { threads: 2, ..FleetOptions::new(target, 2, 2) };
     let placement = Placement::new(2, 2, 2, 1024, Table::Own).expect("room for two");
