@@ -25,7 +25,8 @@ pub mod threads;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::server::AcceptMode::{self, Exclusive, Reuseport, Shared};
 #[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
@@ -93,13 +94,18 @@ impl Mechanism {
         crate::server::try_out(self).map(|()| lacking)
     }
 
-    /// Why it cannot run, in this build or on this kernel; nothing if it can.
-    pub fn obstacle(&self) -> Option<String> {
+    /// Why it cannot run, in this build or on this kernel; nothing if it can. It is [tried](Self::try_out), once in a process, so that
+    /// nothing is planned that a sandbox refuses.
+    pub fn obstacle(&'static self) -> Option<String> {
         let name = self.name;
         if !self.is_compiled() {
             return Some(format!("this build does not have {name}; build it with --features {name}"));
         }
-        (self.probe)().err().map(|reason| format!("{name} cannot run here: {reason}"))
+        static REASONS: Mutex<BTreeMap<&str, Option<String>>> = Mutex::new(BTreeMap::new());
+        // A trial that panicked has left no reason.
+        let mut reasons = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = reasons.entry(name).or_insert_with(|| self.try_out().err());
+        reason.as_ref().map(|reason| format!("{name} cannot run here: {reason}"))
     }
 }
 

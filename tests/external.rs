@@ -134,6 +134,15 @@ impl Place {
         numbers.filter(has_marker).collect()
     }
 
+    /// Waits until all of them have ended, as they do in the background once the campaign has.
+    fn await_no_process(&self) {
+        let deadline = Instant::now() + *PATIENCE;
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < deadline, "survivors: {:?}", self.processes());
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits until a server of this place runs, and has taken its connections.
     fn await_busy(&self, campaign: &mut Child) -> u32 {
         let deadline = Instant::now() + *PATIENCE;
@@ -296,7 +305,7 @@ fn an_interrupted_campaign_leaves_no_server_behind() {
     kill_process(Pid::from_child(&campaign), Signal::INT).expect("a child of ours");
     let output = campaign.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert_eq!(place.processes(), [0; 0], "survivors");
+    place.await_no_process();
 }
 
 #[test(needs(Program("python3")))]
@@ -307,11 +316,7 @@ fn a_killed_campaign_leaves_no_server_behind() {
     place.await_busy(&mut campaign);
     campaign.kill().expect("a child of ours");
     campaign.wait().expect("killed");
-    let deadline = Instant::now() + *PATIENCE;
-    while !place.processes().is_empty() {
-        assert!(Instant::now() < deadline, "survivors: {:?}", place.processes());
-        std::thread::yield_now();
-    }
+    place.await_no_process();
 }
 
 #[test]

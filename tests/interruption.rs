@@ -179,6 +179,12 @@ impl Place {
         self.command().arg("--no-doctor").spawn().expect("muxbench starts")
     }
 
+    /// Whether the first start is under way, with all connections open.
+    fn is_under_way(&self) -> bool {
+        let journal = fs::read_to_string(self.out().join("journal.jsonl")).unwrap_or_default();
+        journal.lines().any(|line| line.starts_with("{\"start\""))
+    }
+
     /// Waits until a server of `campaign` runs whose command line holds `words`.
     fn await_server(&self, campaign: &Child, words: &str) -> Pid {
         let mut found = None;
@@ -195,6 +201,11 @@ impl Place {
 
 const SHORT: &str = "{ starts = 1, point_s = 0.1, slice_s = 0.01, light_per_s = 1000, busy_share = 0.5 }";
 const LONG: &str = "{ starts = 1, point_s = 7200, slice_s = 60, light_per_s = 1000, busy_share = 0.5 }";
+
+/// Waits until a server has ended, as it does in the background once the campaign has.
+fn await_end(server: Pid) {
+    wait_until(|| command_line(server).is_empty(), || "the server is gone".into());
+}
 
 fn has_written(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
@@ -216,7 +227,7 @@ fn a_campaign_that_waits_for_a_server_to_listen_is_interrupted() {
     let campaign = place.start();
     let server = place.await_server(&campaign, "3601");
     assert_eq!(interrupted("a server that never listens", campaign).code(), Some(130));
-    assert!(command_line(server).is_empty(), "the server is gone");
+    await_end(server);
 }
 
 #[test]
@@ -232,7 +243,34 @@ fn a_campaign_whose_server_ignores_that_it_is_to_end_is_interrupted() {
     let campaign = place.start();
     let server = place.await_server(&campaign, "trap");
     assert_eq!(interrupted("a server that ignores SIGTERM", campaign).code(), Some(130));
-    assert!(command_line(server).is_empty(), "the server is gone");
+    await_end(server);
+}
+
+/// It ends once its parent is another, which is when the campaign has ended.
+#[test]
+fn an_interrupted_campaign_does_not_wait_for_a_server_that_takes_its_time_to_end() {
+    let servers = tempfile::tempdir().expect("a folder");
+    let [script, outlived] = ["server.sh", "outlived"].map(|name| servers.path().join(name));
+    // A shell tells of a child that was ended, and by then nobody reads it (SIGPIPE).
+    let text = format!(
+        "exec 2>/dev/null; parent() {{ read -r _ _ _ parent _ < /proc/$$/stat; echo $parent; }}; campaign=$(parent)\n\
+         trap 'while [ $(parent) = $campaign ]; do sleep 0.01; done; touch {}; exit' TERM\n\
+         {} serve --mechanism poll --listen 127.0.0.1:$1 </dev/null & while :; do sleep 0.01; done\n",
+        outlived.display(),
+        env!("CARGO_BIN_EXE_muxbench")
+    );
+    fs::write(&script, text).expect("written");
+    let server = format!(
+        "[[server]]\nname = \"slow\"\npatience_s = 3600\ncommand = [\"sh\", \"{}\", \"{{port}}\"]\n",
+        script.display()
+    );
+    let place = Place::new(LONG, &server);
+    let campaign = place.start();
+    let server = place.await_server(&campaign, "server.sh");
+    wait_until(|| place.is_under_way(), || "a server with connections".into());
+    assert_eq!(interrupted("a campaign with a slow server", campaign).code(), Some(130));
+    await_end(server);
+    assert!(outlived.exists(), "it was given time, and not waited for");
 }
 
 /// Its answers are waited for ten seconds.
@@ -267,4 +305,34 @@ fn a_campaign_that_is_measured_is_interrupted_while_it_is_told() {
     let campaign = command.args(["--no-doctor", "--json"]).stdout(full).spawn().expect("muxbench starts");
     wait_until(|| place.out().join("campaign.json").exists(), || "the campaign is measured".into());
     assert_eq!(interrupted("a campaign that prints", campaign).code(), Some(130));
+}
+
+/// Its page is drawn, or its answer waits for whoever reads it, while another scenario is still to be measured.
+#[test]
+fn a_campaign_that_is_interrupted_while_it_is_told_says_how_to_finish_it_and_the_others() {
+    let (_reader, full) = full_pipe();
+    let place = Place::new(SHORT, "");
+    let scenario = fs::read_to_string(place.0.path().join("long.toml")).expect("written");
+    let second = place.0.path().join("second.toml");
+    fs::write(&second, scenario.replace("\"long\"", "\"second\"")).expect("written");
+    let mut command = place.command();
+    command.arg(&second).args(["--no-doctor", "--save-baseline", "last"]).current_dir(place.0.path());
+    let mut campaign = command.stdout(full).stderr(Stdio::piped()).spawn().expect("muxbench starts");
+    let stderr = campaign.stderr.take().expect("piped");
+    let first = place.out().join("long");
+    wait_until(|| first.join("campaign.json").exists(), || "the first campaign is measured".into());
+    assert_eq!(interrupted("a campaign that prints", campaign).code(), Some(130));
+
+    let said = std::io::read_to_string(stderr).expect("text");
+    let options = "--save-baseline last";
+    for (folder, before) in [(&first, "to tell it"), (&place.out().join("second"), "to measure it")] {
+        let command = format!("{before}: muxbench run --resume {} {options}\n", folder.display());
+        assert!(said.contains(&command), "{command}{said}");
+    }
+    let mut finishing = muxbench();
+    finishing.args(["run", "--resume"]).arg(&first).args(options.split(' ')).current_dir(place.0.path());
+    let finished = finishing.output().expect("muxbench starts");
+    // A busy machine may have dropped all rounds.
+    assert!(matches!(finished.status.code(), Some(0 | 4)), "{finished:?}");
+    assert!(first.join("report.md").exists() && !finished.stdout.is_empty());
 }

@@ -123,6 +123,12 @@ fn on_a_phone_nothing_but_tables_and_figures_is_wider_than_the_screen() {
 }
 
 #[test(needs(CHROMIUM, Node("puppeteer-core"), Node("axe-core")))]
+fn on_a_common_screen_the_main_table_is_whole() {
+    let seen = &*SEEN;
+    assert_eq!(seen["answer_overflow_px"], 0, "px are cut off");
+}
+
+#[test(needs(CHROMIUM, Node("puppeteer-core"), Node("axe-core")))]
 fn without_javascript_everything_is_there_and_nothing_that_would_not_work() {
     let seen = &*SEEN;
     let page = &seen["without_script"];

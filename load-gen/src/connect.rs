@@ -256,6 +256,11 @@ fn bind_address_no_port(socket: &OwnedFd) -> Result<(), Errno> {
 /// Closes a connection with a reset, so that it leaves nothing behind: tens of thousands of sockets in
 /// TIME_WAIT would slow down the connections of the next run.
 pub fn close_with_reset(socket: OwnedFd) {
+    reset_when_closed(&socket);
+}
+
+/// Makes the end of a connection a reset, whoever closes it: a call of this process, or the kernel when that ends.
+pub fn reset_when_closed(socket: &OwnedFd) {
     // A failure means that the connection is gone already.
-    let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
+    let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }

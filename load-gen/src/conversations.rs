@@ -1,8 +1,10 @@
 //! What is due, under way and answered on the active connections of one worker: the books of the hot path, without
 //! a single system call.
 
+mod rest;
+
 use crate::fault::{Fault, Faults};
-use crate::measure::{Delay, Recorder, Times};
+use crate::measure::{Recorder, Times};
 use crate::payload::{Checked, Payload};
 
 /// No entry, in the lists of requests under way.
@@ -42,7 +44,8 @@ struct Conversation {
 /// A request under way, in a list of its connection's.
 #[derive(Clone, Copy)]
 struct UnderWay {
-    /// Until it is begun, `sent_ns` is the instant at which it was let go after it had been held back, or 0.
+    /// Until it is begun, `sent_ns` is [`LET_GO`] if it has been held back and let go, and else 0. Where nothing is under way,
+    /// `intended_ns` is [`NEVER`].
     times: Times,
     /// Where it ends in the stream of its connection.
     end: u64,
@@ -50,6 +53,11 @@ struct UnderWay {
     reply: u32,
     next: u32,
 }
+
+/// An instant that was long ago, when nothing was sent.
+const LET_GO: u64 = 1;
+/// An instant that is in no window.
+const NEVER: u64 = u64::MAX;
 
 /// The highest bit of a length that never has it: [`LARGEST_SIZE`](crate::units::LARGEST_SIZE).
 const DELAYED: u32 = 1 << 31;
@@ -194,9 +202,9 @@ impl Conversations {
         conversation.sent += count as u64;
         while conversation.begun < conversation.sent {
             let request = &mut self.under_way[conversation.unsent as usize];
-            let let_go_ns = std::mem::replace(&mut request.times.sent_ns, now_ns);
+            let before = std::mem::replace(&mut request.times.sent_ns, now_ns);
             // Of a socket that has been full all that goes has waited for room: the rest is not even tried meanwhile.
-            if conversation.is_blocked || let_go_ns != 0 {
+            if conversation.is_blocked || before == LET_GO {
                 books.sent_after_wait(request.times);
             } else {
                 books.sent(request.times);
@@ -269,7 +277,7 @@ impl Conversations {
             answered += 1;
         }
         if self.all[index as usize].held != NONE {
-            self.let_go(index, now_ns);
+            self.let_go(index);
         }
         Ok(answered)
     }
@@ -282,58 +290,18 @@ impl Conversations {
 
     /// Lets requests of conversation `index` be sent again, those first that were held back.
     #[cold]
-    pub fn go_on(&mut self, index: u32, now_ns: u64) {
+    pub fn go_on(&mut self, index: u32) {
         self.all[index as usize].most = self.most;
-        self.let_go(index, now_ns);
-    }
-
-    /// Gives up all requests that are held back, since their load is over: they are never sent.
-    pub fn abandon_held(&mut self, books: &mut Recorder) {
-        if self.pending == 0 {
-            return;
-        }
-        for index in 0..self.all.len() {
-            let Conversation { mut oldest, held, .. } = self.all[index];
-            if held == NONE {
-                continue;
-            }
-            // The one before the first that is held is the newest that stays.
-            let mut newest = NONE;
-            while oldest != held {
-                newest = oldest;
-                oldest = self.under_way[oldest as usize].next;
-            }
-            let mut slot = held;
-            while slot != NONE {
-                let UnderWay { times, next, .. } = self.under_way[slot as usize];
-                books.unsent(times.intended_ns, Delay::Server);
-                self.under_way[slot as usize].next = self.free;
-                self.free = slot;
-                self.pending -= 1;
-                slot = next;
-            }
-            let conversation = &mut self.all[index];
-            if newest == NONE {
-                conversation.oldest = NONE;
-            } else {
-                self.under_way[newest as usize].next = NONE;
-            }
-            if conversation.unsent == held {
-                conversation.unsent = NONE;
-            }
-            conversation.newest = newest;
-            conversation.held = NONE;
-            conversation.end = conversation.due;
-        }
+        self.let_go(index);
     }
 
     /// Lets go what was held back on conversation `index`, as far as it may.
     #[cold]
-    fn let_go(&mut self, index: u32, now_ns: u64) {
+    fn let_go(&mut self, index: u32) {
         let conversation = &mut self.all[index as usize];
         while conversation.held != NONE && conversation.released < conversation.most {
             let request = &mut self.under_way[conversation.held as usize];
-            request.times.sent_ns = now_ns;
+            request.times.sent_ns = LET_GO;
             conversation.due = request.end;
             conversation.held = request.next;
             conversation.released += 1;
@@ -361,28 +329,6 @@ impl Conversations {
     #[inline]
     pub fn is_full(&self) -> bool {
         self.pending >= self.most_pending
-    }
-
-    /// Books the requests that were never sent, or late and in vain, once the run has ended.
-    pub fn book_rest(&self, books: &mut Recorder) {
-        for conversation in &self.all {
-            let mut slot = conversation.oldest;
-            let (mut is_sent, mut is_held) = (true, false);
-            while slot != NONE {
-                is_sent &= slot != conversation.unsent;
-                is_held |= slot == conversation.held;
-                let UnderWay { times, reply, next, .. } = self.under_way[slot as usize];
-                match is_sent {
-                    true if reply & DELAYED == 0 => books.unanswered(times),
-                    true => {}
-                    false if conversation.is_blocked || is_held => {
-                        books.unsent(times.intended_ns, Delay::Server)
-                    }
-                    false => books.unsent(times.intended_ns, Delay::Generator),
-                }
-                slot = next;
-            }
-        }
     }
 
     /// The fault of a peer that ends conversation `index` where it stands.
@@ -415,18 +361,26 @@ impl Conversations {
         let conversation = &mut self.all[index as usize];
         conversation.released = conversation.released.saturating_sub(1);
         let slot = conversation.oldest;
-        let entry = &mut self.under_way[slot as usize];
-        conversation.oldest = entry.next;
-        if conversation.oldest == NONE {
+        let UnderWay { times, next, .. } = self.under_way[slot as usize];
+        conversation.oldest = next;
+        if next == NONE {
             conversation.newest = NONE;
         }
         if conversation.unsent == slot {
-            conversation.unsent = conversation.oldest;
+            conversation.unsent = next;
         }
+        self.give_back(slot);
+        times
+    }
+
+    /// Gives back the place of a request that is under way no more.
+    #[inline]
+    fn give_back(&mut self, slot: u32) {
+        let entry = &mut self.under_way[slot as usize];
+        entry.times.intended_ns = NEVER;
         entry.next = self.free;
         self.free = slot;
         self.pending -= 1;
-        entry.times
     }
 }
 

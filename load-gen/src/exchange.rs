@@ -71,6 +71,11 @@ impl<E: Engine> Exchange<E> {
         self.engine.into_sockets()
     }
 
+    /// The open sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.engine.sockets()
+    }
+
     /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
     /// what the socket takes. They go out whether or not earlier ones have been answered.
     #[inline]
@@ -102,13 +107,13 @@ impl<E: Engine> Exchange<E> {
     }
 
     /// See [`Conversations::go_on`]. Nothing is sent.
-    pub fn release(&mut self, index: u32, now_ns: u64) {
-        self.conversations.go_on(index, now_ns);
+    pub fn release(&mut self, index: u32) {
+        self.conversations.go_on(index);
     }
 
     /// Lets requests go out on connection `index` again, those first that were held back.
     pub fn go_on(&mut self, index: u32, now_ns: u64, books: &mut Recorder) {
-        self.release(index, now_ns);
+        self.release(index);
         self.send_let_go(index, now_ns, books);
     }
 

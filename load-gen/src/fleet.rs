@@ -43,6 +43,11 @@ pub struct RunError(String);
 /// Time from giving an order to its first request: enough to reach every worker, and for it to lay out its books.
 const HEAD_START_NS: u64 = 5_000_000;
 
+/// How soon a stop is noticed while workers close their connections.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Looks at workers that have been stopped before they are left where they are.
+const LOOKS_AT_MOST: u32 = 5;
+
 /// What the memory of this process and of the machine was at some moment.
 #[derive(Clone, Copy)]
 struct Memory {
@@ -82,7 +87,8 @@ fn shared(options: FleetOptions, placement: Placement, engine: EngineKind, stop:
     }
 }
 
-/// Open connections and the threads that hold them. Dropping it closes all with resets.
+/// Open connections and the threads that hold them. Dropping it closes all with resets; once it is stopped, that is left to the
+/// kernel, since the process is to end.
 pub struct Fleet {
     shared: Arc<Shared>,
     workers: Vec<WorkerHandle>,
@@ -142,11 +148,11 @@ impl Fleet {
     }
 
     /// Closes all connections with resets, every worker its own at the same time, and returns how long that took, in
-    /// seconds. A server still has to notice.
-    pub fn close(mut self) -> f64 {
+    /// seconds; nothing if it is stopped before that is done. A server still has to notice.
+    pub fn close(mut self) -> Option<f64> {
         let began_ns = now_ns();
         self.end();
-        (now_ns() - began_ns) as f64 / 1e9
+        (!self.is_stopped()).then(|| (now_ns() - began_ns) as f64 / 1e9)
     }
 
     /// Ends the workers, which closes their connections.
@@ -155,6 +161,16 @@ impl Fleet {
         self.shared.is_abandoned.store(true, Relaxed);
         // Without a sender a worker's loop ends, and it closes its connections.
         self.workers.iter_mut().for_each(|worker| drop(worker.commands.take()));
+        // What they still answer is of no use, and comes to its end when they do, unless a fleet that could not be opened has a sender.
+        let mut looks_left = LOOKS_AT_MOST;
+        while self.workers.iter().any(WorkerHandle::is_alive)
+            && !matches!(self.answers.recv_timeout(LOOK_EVERY), Err(RecvTimeoutError::Disconnected))
+        {
+            looks_left -= u32::from(self.is_stopped());
+            if looks_left == 0 {
+                return;
+            }
+        }
         self.workers
             .iter_mut()
             .filter_map(|worker| worker.thread.take())

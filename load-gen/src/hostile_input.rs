@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use hostile::{Bound, Counting, check, check_text};
 use model::schema::{Dialogue, Size};
 
-use crate::machine::{capacity, group, listen_queue, slab, usage};
+use crate::machine::{self, capacity, group, listen_queue, slab, usage};
 use crate::target::Target;
 use crate::{curve, dialogue, export, shard, sizes, start_at, think, units};
 
@@ -116,6 +116,8 @@ fn exports_are_read_whatever_they_are() {
 fn what_proc_says_is_read_whatever_it_is() {
     let meminfo = "MemTotal:       16384 kB\nSlab:      12 kB\n";
     check_text(&[meminfo], Bound::SMALL, &|text| capacity::bytes_of(text, "Slab:").is_some());
+    let list = Bound { bytes: 1 << 17, per_byte: 64 };
+    check_text(&["0-3,8\n", "0", "1,3,5"], list, &|text| !machine::cpu_list(text).is_empty());
     check_text(&["sockets: used 5\nTCP: inuse 4 orphan 0 tw 2 alloc 9 mem 3\n"], Bound::SMALL, &|text| {
         capacity::after(text, "mem").is_some()
     });

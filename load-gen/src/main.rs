@@ -125,7 +125,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         }
     };
     view.closing();
-    let closed_s = Some(fleet.close());
+    let closed_s = fleet.close();
     match &mut file {
         ResultFile::Load(report) => report.connections.closed_s = closed_s,
         ResultFile::LoadCurve(curve) => {

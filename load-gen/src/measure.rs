@@ -154,7 +154,7 @@ impl Recorder {
         if let Some(sample) = self.samples.first_mut() {
             sample.due(intended_ns, count);
         }
-        self.add_unsent(count, by);
+        self.never_sent(count, by);
     }
 
     /// In open loop, a request is handed to its engine now: to its socket, whether or not that has room, or to the queue of
@@ -189,11 +189,12 @@ impl Recorder {
     #[cold]
     pub fn unsent(&mut self, intended_ns: u64, by: Delay) {
         if self.window.contains(intended_ns) {
-            self.add_unsent(1, by);
+            self.never_sent(1, by);
         }
     }
 
-    fn add_unsent(&mut self, count: u64, by: Delay) {
+    /// So many requests of the window, in the count already, were never sent, by whose doing.
+    pub fn never_sent(&mut self, count: u64, by: Delay) {
         self.unsent += count;
         if by == Delay::Generator {
             self.missed += count;

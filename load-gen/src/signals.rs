@@ -6,6 +6,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError::Disconnected};
+use std::thread;
+use std::time::Duration;
 
 use model::streams;
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
@@ -14,10 +17,12 @@ use signal_hook::{flag, low_level};
 /// Ended by SIGINT: 128 + 2, as shells report it.
 pub const INTERRUPTED: u8 = 130;
 
+/// How soon a signal ends what can be done again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// What SIGINT and SIGTERM do from now on.
 pub struct Interruption {
     stop: Arc<AtomicBool>,
-    is_saved: Arc<AtomicBool>,
 }
 
 impl Interruption {
@@ -28,14 +33,12 @@ impl Interruption {
     /// When the kernel refuses.
     pub fn take_over() -> io::Result<Self> {
         // What is printed gives up a reader that keeps it waiting.
-        let (stop, is_saved) = (streams::interrupted(), Arc::new(AtomicBool::new(false)));
+        let stop = streams::interrupted();
         for signal in [SIGINT, SIGTERM] {
-            for ends_at_once in [&is_saved, &stop] {
-                flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(ends_at_once))?;
-            }
+            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
-        Ok(Self { stop, is_saved })
+        Ok(Self { stop })
     }
 
     /// The flag that the first signal sets.
@@ -48,12 +51,30 @@ impl Interruption {
         self.stop.load(Relaxed)
     }
 
-    /// Does what can be done again, since all that was measured is saved: meanwhile the first signal ends the process at once.
-    pub fn while_all_is_saved<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.is_saved.store(true, Relaxed);
-        let result = work();
-        self.is_saved.store(false, Relaxed);
-        result
+    /// Does what can be done again, since all that was measured is saved. The first signal meanwhile ends the process after
+    /// `last_words`, whatever `work` is at.
+    pub fn while_all_is_saved<T>(&self, last_words: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
+        let (working, works) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let watch = move || {
+                loop {
+                    // It is over before the flag is read, so that no signal falls between the two.
+                    let is_over = works.recv_timeout(LOOK_EVERY) == Err(Disconnected);
+                    if self.has_come() {
+                        last_words();
+                        std::process::exit(INTERRUPTED.into());
+                    }
+                    if is_over {
+                        return;
+                    }
+                }
+            };
+            // Where there is no thread to be had, a signal is heard when the work is done.
+            let _ = thread::Builder::new().spawn_scoped(scope, watch);
+            let result = work();
+            drop(working);
+            result
+        })
     }
 }
 

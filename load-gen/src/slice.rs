@@ -177,8 +177,8 @@ impl Edges {
 pub struct SliceBooks {
     /// Durations of the requests of the first half.
     first: histogram::Histogram,
-    /// Durations of the requests that met a gap: one in which the worker did not run.
-    disturbed: histogram::Histogram,
+    /// Durations of the requests that met a gap: one in which the worker did not run. In closed loop nobody asks for them.
+    disturbed: Option<histogram::Histogram>,
     /// The duration of the first request of all, before the window, and when it was sent.
     first_request: Option<(u64, u64)>,
     last_reply_ns: u64,
@@ -193,10 +193,10 @@ pub struct SliceBooks {
 
 impl SliceBooks {
     /// Empty books, of a server with `account`.
-    pub fn new(account: Arc<dyn Account>, spins: bool) -> Self {
+    pub fn new(account: Arc<dyn Account>, open_loop: bool, spins: bool) -> Self {
         Self {
             first: histogram::empty(),
-            disturbed: histogram::empty(),
+            disturbed: open_loop.then(histogram::empty),
             first_request: None,
             last_reply_ns: 0,
             longest_silence_ns: 0,
@@ -223,8 +223,10 @@ impl SliceBooks {
                 self.first.saturating_record(duration_ns);
             }
             // What began before the gap ended had it in its time, or waited for it.
-            if times.intended_ns < self.edges.gap_end_ns {
-                self.disturbed.saturating_record(duration_ns);
+            if times.intended_ns < self.edges.gap_end_ns
+                && let Some(disturbed) = &mut self.disturbed
+            {
+                disturbed.saturating_record(duration_ns);
             }
         } else {
             self.warmup_silence_ns = self.warmup_silence_ns.max(silence_ns.saturating_sub(gaps_ns));
@@ -268,12 +270,11 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         slice.completed += books.completed;
         slice.missed += books.missed;
         faults.merge(&books.faults);
-        for (sum, part) in [
-            (&mut response, &books.response),
-            (&mut service, &books.service),
-            (&mut first_half, &own.first),
-            (&mut disturbed, &own.disturbed),
-        ] {
+        for (sum, part) in
+            [(&mut response, &books.response), (&mut service, &books.service), (&mut first_half, &own.first)]
+                .into_iter()
+                .chain(own.disturbed.as_ref().map(|part| (&mut disturbed, part)))
+        {
             sum.add(part).expect("all histograms have the project's bounds");
         }
     }
@@ -333,7 +334,7 @@ mod tests {
     /// The books of a window that has begun, and was just looked at.
     fn begun() -> (SliceBooks, u64) {
         let begin_ns = now_ns();
-        let mut books = SliceBooks::new(Arc::new(Nothing), true);
+        let mut books = SliceBooks::new(Arc::new(Nothing), true, true);
         books.plan(Window { begin_ns, end_ns: begin_ns + 1_000_000_000 });
         books.edges.pass(begin_ns, &Live::default());
         let seen_ns = books.edges.seen_ns;
@@ -344,18 +345,31 @@ mod tests {
         books.completed(Times { intended_ns, sent_ns: intended_ns }, now_ns, now_ns - intended_ns, true);
     }
 
+    /// How many requests met a gap.
+    fn disturbed(books: &SliceBooks) -> Option<u64> {
+        Some(books.disturbed.as_ref()?.len())
+    }
+
+    #[test]
+    fn in_closed_loop_nobody_keeps_apart_what_met_a_gap() {
+        let (mut books, start_ns) = begun();
+        books.disturbed = None;
+        answered(&mut books, start_ns, start_ns + 2 * GAP_NS);
+        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (None, 2 * GAP_NS));
+    }
+
     #[test]
     fn what_began_before_a_gap_ended_met_it() {
         let (mut books, start_ns) = begun();
         answered(&mut books, start_ns, start_ns + 20_000);
-        assert_eq!(books.disturbed.len(), 0);
+        assert_eq!(disturbed(&books), Some(0));
         // One was under way in the gap, one fell due in it.
         let end_ns = start_ns + 20_000 + GAP_NS + 1;
         answered(&mut books, start_ns + 10_000, end_ns);
         answered(&mut books, end_ns - 1, end_ns + 10_000);
-        assert_eq!(books.disturbed.len(), 2);
+        assert_eq!(disturbed(&books), Some(2));
         answered(&mut books, end_ns, end_ns + 20_000);
-        assert_eq!((books.disturbed.len(), books.edges.longest_gap_ns), (2, GAP_NS + 1));
+        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (Some(2), GAP_NS + 1));
     }
 
     #[test]
@@ -365,7 +379,7 @@ mod tests {
             books.edges.pass(start_ns + step * GAP_NS, &Live::default());
         }
         answered(&mut books, start_ns, start_ns + 101 * GAP_NS);
-        assert_eq!((books.disturbed.len(), books.edges.longest_gap_ns), (0, 0));
+        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (Some(0), 0));
     }
 
     #[test]
@@ -373,7 +387,7 @@ mod tests {
         let (mut books, start_ns) = begun();
         books.edges.woken(start_ns + 100 * GAP_NS);
         answered(&mut books, start_ns, start_ns + 100 * GAP_NS);
-        assert_eq!(books.disturbed.len(), 0);
+        assert_eq!(disturbed(&books), Some(0));
     }
 
     #[test]
@@ -383,7 +397,7 @@ mod tests {
         books.completed(first, start_ns + 70_000, 70_000, false);
         answered(&mut books, start_ns + 80_000, start_ns + 90_000);
         assert_eq!(books.first_request, Some((start_ns + 5, 69_995)));
-        assert_eq!(books.disturbed.len(), 0);
+        assert_eq!(disturbed(&books), Some(0));
     }
 
     #[test]

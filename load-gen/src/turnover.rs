@@ -163,12 +163,12 @@ impl<'a> Turnover<'a> {
     }
 
     /// Gives up what is unfinished when a run ends.
-    pub fn finish<E: Engine>(mut self, now_ns: u64, exchange: &mut Exchange<E>, books: &mut Recorder) {
+    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>, books: &mut Recorder) {
         for index in 0..self.leaving.len() as u32 {
             match self.leaving[index as usize] {
                 Leaving::No => {}
                 // The next window begins with its old connection. What was held back is not sent: this one is over.
-                Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.release(index, now_ns),
+                Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.release(index),
                 Leaving::Gone => exchange.fail(index, Fault::TimedOut, books),
             }
         }

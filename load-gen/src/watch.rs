@@ -8,7 +8,7 @@ use model::schema::{CpuQuota, SystemUsage, WaitPolicy};
 use crate::clock::now_ns;
 use crate::fleet::{Edge, Observer};
 use crate::live::Live;
-use crate::machine::quota::Groups;
+use crate::machine::quota::{self, Groups};
 use crate::machine::{self, usage};
 use crate::measure::Window;
 
@@ -150,15 +150,10 @@ impl Watch {
             WaitPolicy::Sleep => (end.account.cpu_s - begin.account.cpu_s) / window_s,
         });
         let starved = worst(&|begin, end| (end.account.starved_s - begin.account.starved_s) / window_s);
-        let system = usage::system_since(end.system, begin.system);
-        // Counted in ticks, so that one of them says nothing about a short window.
-        let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-        let steal_s = (system.steal_s - tick_s).max(0.0);
-        let steal = steal_s / (window_s * f64::from(system.processors.max(1)));
         Judgement {
             busy: busy.clamp(0.0, 1.0),
             starved,
-            steal,
+            steal: usage::stolen(usage::system_since(end.system, begin.system), window_s),
             stood_still_s: self.stood_still_ns as f64 / 1e9,
             quota: self.quota(begin, end, window_s),
         }
@@ -168,12 +163,10 @@ impl Watch {
     fn quota(&self, begin: &Reading, end: &Reading, window_s: f64) -> Option<CpuQuota> {
         let allowed = machine::allowed_cpus().ok()?.len() as f64;
         let quota = self.groups.quota().filter(|quota| quota.processors < allowed)?;
-        let pairs = begin.held_back_s.iter().zip(&end.held_back_s);
-        let longest_s = pairs.map(|(begin, end)| end - begin).fold(0.0, f64::max);
         Some(CpuQuota {
             processors: quota.processors,
             setting: quota.setting.display().to_string(),
-            held_back: (longest_s / window_s).clamp(0.0, 1.0),
+            held_back: quota::held_back(&begin.held_back_s, &end.held_back_s, window_s),
         })
     }
 }

@@ -10,7 +10,7 @@ use model::schema::{EngineKind, Timestamps};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 
-use crate::connect::{Connector, close_with_reset};
+use crate::connect::{Connector, close_with_reset, reset_when_closed};
 use crate::drive::{self, Order};
 use crate::engine::{Engine, Epoll};
 use crate::exchange::Exchange;
@@ -107,7 +107,8 @@ impl Shared {
     }
 }
 
-/// A worker's life: opens its share, obeys, and closes with resets when the fleet is gone.
+/// A worker's life: opens its share, obeys, and closes with resets when the fleet is gone. Where the process is to end it leaves that
+/// to the kernel.
 pub fn live(
     table: u32,
     shared: &Shared,
@@ -156,6 +157,9 @@ fn live_on<E: Engine>(
             }
         };
         let _ = answers.send(answer);
+    }
+    if shared.stop.load(Relaxed) {
+        return worker.leave();
     }
     worker.idle.into_iter().chain(worker.exchange.into_sockets()).for_each(close_with_reset);
 }
@@ -211,6 +215,13 @@ impl<'a, E: Engine> Worker<'a, E> {
             timestamps::await_stamps(&shared.stop);
         }
         opened
+    }
+
+    /// Leaves all connections to the kernel, which resets them when this thread's table goes, or the process: who waits for its end
+    /// does not wait for each close(2), nor for what a ring has under way.
+    fn leave(self) {
+        self.idle.iter().chain(self.exchange.sockets()).for_each(reset_when_closed);
+        std::mem::forget(self);
     }
 
     /// What load is put on.

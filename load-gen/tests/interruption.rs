@@ -25,6 +25,7 @@ fn main() -> std::process::ExitCode {
 
 on_each_engine! {
     an_interruption_is_heard_in_every_phase,
+    an_interrupted_run_leaves_its_connections_to_the_kernel_which_resets_them,
 }
 
 /// What a server has seen.
@@ -204,4 +205,34 @@ fn interrupt(phase: &Phase, mut child: Child) {
     });
     let code = ended.and_then(|status| status.code());
     assert_eq!(code, Some(130), "{}: {}", phase.name, said.lock().expect("no panic"));
+}
+
+/// Nobody waits for as many close(2) as there are connections; and none is left in TIME_WAIT.
+fn an_interrupted_run_leaves_its_connections_to_the_kernel_which_resets_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let target = listener.local_addr().expect("bound").to_string();
+    let mut command = load_gen(&["--target", &target, "--conns", "3", "--active", "2", "--warmup", "0s"]);
+    let arguments = ["-d", "1h", "--rate", "100", "--wait", "sleep", "--json", "--quiet"];
+    let child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+    let peers: Vec<TcpStream> = listener.incoming().take(3).map(|peer| peer.expect("connected")).collect();
+    // Load has begun where there is a request.
+    let asked = || peers.iter().any(|peer| peer.set_nonblocking(true).is_ok() && peer.peek(&mut [0]).is_ok());
+    wait_until("a request", asked);
+    signal(&child, Signal::INT);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&report["connections"]["opened"], report["connections"].get("closed_s")), (&3.into(), None));
+    for mut peer in peers {
+        let reset = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+        wait_until("a reset", || {
+            loop {
+                match peer.read(&mut [0; 4096]) {
+                    Ok(0) => panic!("its end was no reset"),
+                    Ok(_) => {}
+                    Err(error) => break reset(error),
+                }
+            }
+        });
+    }
 }

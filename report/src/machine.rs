@@ -49,7 +49,15 @@ pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
                 format::three_digits(machine.load_average)
             ),
         ),
-        ("descriptor limit", format!("{} (hard {})", machine.limits.nofile_soft, machine.limits.nofile_hard)),
+        (
+            "descriptor limit",
+            format!(
+                "{} (hard {}){}",
+                machine.limits.nofile_soft,
+                machine.limits.nofile_hard,
+                if machine.shares_descriptor_table { ", one table for all threads" } else { "" }
+            ),
+        ),
         ("mitigations", mitigations.join("; ")),
         ("settings", sysctls.join("; ")),
         ("seed", campaign.plan.seed.to_string()),

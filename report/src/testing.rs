@@ -137,6 +137,7 @@ pub fn environment() -> Environment {
         mitigations: BTreeMap::from([("meltdown".to_owned(), "Not affected".to_owned())]),
         cpu_quota: None,
         limits: Limits { nofile_soft: 1_024, nofile_hard: 1_048_576 },
+        shares_descriptor_table: false,
         sysctls: BTreeMap::from([("net.core.somaxconn".to_owned(), "4096".to_owned())]),
         clock_source: "tsc".to_owned(),
         governor: None,

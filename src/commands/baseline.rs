@@ -41,6 +41,17 @@ impl Baselines {
         self.save_baseline.is_some() || self.baseline.is_some() || self.fail_above.is_some()
     }
 
+    /// The options that ask the same again, each after a space.
+    pub fn options_given(&self) -> String {
+        let names = [("save-baseline", &self.save_baseline), ("baseline", &self.baseline)];
+        let named =
+            names.into_iter().filter_map(|(option, name)| Some(format!(" --{option} {}", name.as_ref()?)));
+        // Not 7.000000000000001.
+        let percent = |share: f64| (share * 1e8).round() / 1e6;
+        let bound = self.fail_above.map(|share| format!(" --fail-above {}%", percent(share)));
+        named.chain(bound).collect()
+    }
+
     /// Finds out before anything is measured whether `campaign` can be compared when it is.
     ///
     /// # Errors
@@ -149,6 +160,18 @@ fn names_in(folder: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_options_ask_the_same_again() {
+        let asked = Baselines {
+            save_baseline: Some("last".to_owned()),
+            baseline: Some("main".to_owned()),
+            fail_above: percent("7%").ok(),
+        };
+        assert_eq!(asked.options_given(), " --save-baseline last --baseline main --fail-above 7%");
+        let nothing = Baselines { save_baseline: None, baseline: None, fail_above: None };
+        assert_eq!(nothing.options_given(), "");
+    }
 
     #[test]
     fn a_name_cannot_lead_out_of_the_folder() {

@@ -134,17 +134,13 @@ impl Run {
             let mut work = left.remove(0);
             measure(&mut work, &left, interruption)?;
             if interruption.has_come() {
-                tell_interrupted(&work, &left);
-                self.baselines.tell_not_kept("it was interrupted");
+                self.tell_interrupted(&work, &left);
                 return Ok(ExitCode::from(INTERRUPTED));
             }
-            let histograms = Histograms::of(&work.campaign)?;
-            let told = interruption.while_all_is_saved(|| self.tell(&work, &histograms, several));
-            trouble = trouble.or(told.err());
-            let has_gaps = tell_gaps(&work.campaign);
-            let file = work.folder.join(FILE_NAME);
-            let gate = gate::conclude(self, &work.campaign, &histograms, &file, !has_gaps)?;
-            let own = if gate == 0 && has_gaps { INVALID } else { gate };
+            let told = interruption
+                .while_all_is_saved(|| self.tell_not_told(&work, &left), || self.conclude(&work, several));
+            let (own, untold) = told?;
+            trouble = trouble.or(untold);
             // A gate that failed stays so.
             if own != 0 && status != GATE {
                 status = own;
@@ -163,6 +159,16 @@ impl Run {
         }
     }
 
+    /// Tells a measured campaign and holds it to what was asked. Gives its exit status, and why it could not be told.
+    fn conclude(&self, work: &Work, several: bool) -> anyhow::Result<(u8, Option<anyhow::Error>)> {
+        let histograms = Histograms::of(&work.campaign)?;
+        let untold = self.tell(work, &histograms, several).err();
+        let has_gaps = tell_gaps(&work.campaign);
+        let file = work.folder.join(FILE_NAME);
+        let gate = gate::conclude(self, &work.campaign, &histograms, &file, !has_gaps)?;
+        Ok((if gate == 0 && has_gaps { INVALID } else { gate }, untold))
+    }
+
     /// Prints a measured campaign, and makes its page.
     fn tell(&self, work: &Work, histograms: &Histograms, several: bool) -> anyhow::Result<()> {
         let Work { folder, campaign, .. } = work;
@@ -172,6 +178,41 @@ impl Run {
         let heading = if several { print(format!("{}\n", campaign.plan.scenario.name)) } else { Ok(()) };
         // What cannot be printed is written all the same.
         Report::of(folder).of_rounds(campaign, histograms).and(heading)
+    }
+
+    /// The command that goes on with the campaign in `folder`, to the same end: what was measured is told, and held to what was asked.
+    fn to_complete(&self, folder: &Path) -> String {
+        let json = if self.json { " --json" } else { "" };
+        format!("muxbench run --resume {}{json}{}", folder.display(), self.baselines.options_given())
+    }
+
+    /// Says how what was interrupted while it was measured, and what had not begun, can be completed.
+    fn tell_interrupted(&self, work: &Work, left: &[Work]) {
+        note!(
+            "muxbench: interrupted; {} are kept; to complete: {}; what they say so far: muxbench report {}",
+            report::format::plural(work.campaign.rounds.len(), "round"),
+            self.to_complete(&work.folder),
+            work.folder.display()
+        );
+        self.baselines.tell_not_kept("it was interrupted");
+        self.tell_not_begun(left);
+    }
+
+    /// Says how what was interrupted when all of it was measured, and what had not begun, can be completed.
+    fn tell_not_told(&self, work: &Work, left: &[Work]) {
+        note!(
+            "muxbench: interrupted; {} is measured, and all of it is kept; to tell it: {}",
+            work.campaign.plan.scenario.name,
+            self.to_complete(&work.folder)
+        );
+        self.tell_not_begun(left);
+    }
+
+    fn tell_not_begun(&self, left: &[Work]) {
+        for Work { campaign, folder, .. } in left {
+            let name = &campaign.plan.scenario.name;
+            note!("muxbench: {name} was not begun; to measure it: {}", self.to_complete(folder));
+        }
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.
@@ -346,8 +387,11 @@ fn resume(folder: &Path) -> anyhow::Result<Work> {
 /// Figures of two machines, or of two builds, must not end up in one campaign, which was begun `there` with `version`.
 fn check_same_machine(there: &Environment, version: &str) -> anyhow::Result<()> {
     let here = environment::capture(&Pinning::choose());
-    let same = (&here.host, &here.kernel, &here.processor, here.processors, here.cpu_quota)
-        == (&there.host, &there.kernel, &there.processor, there.processors, there.cpu_quota);
+    let key = |of: &Environment| {
+        let names = [&of.host, &of.kernel, &of.processor].map(String::clone);
+        (names, of.processors, of.cpu_quota, of.shares_descriptor_table)
+    };
+    let same = key(&here) == key(there);
     anyhow::ensure!(
         same,
         "this campaign was begun on {} ({}, {}): complete it there, or begin a new one here",
@@ -400,23 +444,6 @@ fn tell_expected(all: &[Work]) {
     if all.len() > 1 {
         let all_s = all.iter().map(|work| plan::expected_s(&work.campaign.plan)).sum();
         note!("muxbench: {} scenarios, about {} together", all.len(), progress::minutes(all_s));
-    }
-}
-
-/// Says how what was interrupted, and what had not begun, can be completed.
-fn tell_interrupted(work: &Work, left: &[Work]) {
-    note!(
-        "muxbench: interrupted; {} rounds are kept; to complete: muxbench run --resume {folder}; what they say so far: \
-         muxbench report {folder}",
-        work.campaign.rounds.len(),
-        folder = work.folder.display()
-    );
-    for work in left {
-        let name = &work.campaign.plan.scenario.name;
-        note!(
-            "muxbench: {name} was not begun; to measure it: muxbench run --resume {}",
-            work.folder.display()
-        );
     }
 }
 

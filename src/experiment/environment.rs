@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use load_gen::machine::quota::Quota;
-use load_gen::machine::{self, usage};
+use load_gen::machine::table::Table;
+use load_gen::machine::{self, capacity, usage};
 use model::schema::{Environment, Limits};
 
 /// Kernel settings that bear on the figures.
@@ -89,27 +90,7 @@ impl Pinning {
 /// The hardware threads of the core that `cpu` belongs to.
 fn siblings(cpu: u32) -> Vec<u32> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    cpu_list(&fs::read_to_string(path).unwrap_or_default())
-}
-
-/// The most processors that Linux is built for (arch/x86/Kconfig, NR_CPUS).
-const PROCESSORS_AT_MOST: u32 = 8192;
-
-/// A list of processors as the kernel writes it: `0-3,8` (cpuset(7)). What is none is passed over.
-pub(crate) fn cpu_list(text: &str) -> Vec<u32> {
-    let range = |range: &str| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
-        (last < PROCESSORS_AT_MOST).then_some(first..=last)
-    };
-    let mut list: Vec<u32> = Vec::new();
-    for cpu in text.trim().split(',').filter_map(range).flatten() {
-        if list.len() == PROCESSORS_AT_MOST as usize {
-            break;
-        }
-        list.push(cpu);
-    }
-    list
+    machine::cpu_list(&fs::read_to_string(path).unwrap_or_default())
 }
 
 /// Writes down this machine, now.
@@ -122,7 +103,7 @@ pub fn capture(pinning: &Pinning) -> Environment {
         processor: labelled(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
         processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len() as u32),
         cpu_quota: machine::allowed_cpus().ok().and_then(|cpus| Some(Quota::below(cpus.len())?.processors)),
-        memory_bytes: memory_bytes(),
+        memory_bytes: capacity::memory_bytes().unwrap_or(0),
         hypervisor: labelled(&cpuinfo, "flags")
             .filter(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
             .map(|_| read("/sys/class/dmi/id/sys_vendor").unwrap_or_else(|| "a virtual machine".to_owned())),
@@ -131,6 +112,7 @@ pub fn capture(pinning: &Pinning) -> Environment {
             nofile_soft: limit.current.unwrap_or(u64::MAX),
             nofile_hard: limit.maximum.unwrap_or(u64::MAX),
         },
+        shares_descriptor_table: !Table::probe().is_own(),
         sysctls: SYSCTLS
             .into_iter()
             .filter_map(|name| {
@@ -159,16 +141,6 @@ pub(crate) fn labelled<'a>(text: &'a str, label: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == label).then(|| value.trim())
     })
-}
-
-fn memory_bytes() -> u64 {
-    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    kibibytes(&meminfo, "MemTotal").unwrap_or(0)
-}
-
-/// The value of `label` in the manner of /proc/meminfo, which has it in KiB, in bytes.
-pub(crate) fn kibibytes(meminfo: &str, label: &str) -> Option<u64> {
-    labelled(meminfo, label)?.trim_end_matches(" kB").trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn mitigations() -> BTreeMap<String, String> {

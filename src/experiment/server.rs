@@ -29,8 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ACCEPT_PATIENCE: Duration = Duration::from_secs(5);
 /// How soon a wait for a server notices that the campaign is to end.
 const NOTICE_WITHIN: Duration = Duration::from_millis(50);
-/// How long an external server may take to end of its own accord once the campaign is interrupted.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two looks at what cannot be awaited.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 

@@ -170,12 +170,12 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
                 let all = test.settings(mechanism, more);
                 let servers = all.len();
                 let trial = trial(format!("{}/{name}", test.name), &[], move || {
-                    if let Some(reason) = mechanism.obstacle() {
+                    if let Some(reason) = lacked(mechanism) {
                         trials::cannot_run(mechanism.name, reason);
                     }
                     on_ours(&test, mechanism, all)
                 });
-                let refused = is_contained.then(|| mechanism.obstacle()).flatten();
+                let refused = is_contained.then(|| lacked(mechanism)).flatten();
                 let lacking = test.needs.iter().find_map(|promise| promise.withheld_by(mechanism));
                 let lacking = lacking.map(str::to_owned).or(refused);
                 if let Some(reason) = lacking {
@@ -198,6 +198,11 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
     }
     eprintln!("{summary}");
     trials
+}
+
+/// Why this kernel does not have `mechanism`. It is not tried out: a broken loop has to fail the suite.
+fn lacked(mechanism: &Mechanism) -> Option<String> {
+    (mechanism.probe)().err().map(|reason| format!("{} cannot run here: {reason}", mechanism.name))
 }
 
 /// The names under which `mechanism` is tested, and further arguments of each.

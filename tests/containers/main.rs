@@ -183,6 +183,24 @@ fn more_connections_than_the_one_table_holds_are_refused_with_what_holds_them() 
     });
 }
 
+#[test]
+fn a_mechanism_that_a_sandbox_refuses_is_listed_as_such_and_not_planned() {
+    let place = Place::new(false);
+    let both = SCENARIO.replace("[\"epoll-lt\"]", "[\"select\", \"epoll-lt\"]");
+    fs::write(place.path().join("contained.toml"), both).expect("written");
+    container::inside(&[container::refuse("pselect6", libc::EPERM)], || {
+        let listed = said(&place.muxbench(&["list"]).output().expect("it starts"));
+        let row = listed.lines().find(|line| line.trim_start().starts_with("select ")).expect("a row each");
+        assert!(row.contains(" no "), "{row}");
+        let output = place.run("campaign").output().expect("it starts");
+        assert!(is_measured(&place.path().join("campaign")), "{}", said(&output));
+        assert!(said(&output).contains("left out: select"), "{}", said(&output));
+        let named = place.run("named").args(["--mechanisms", "select,epoll-lt"]).output().expect("it starts");
+        assert_eq!(named.status.code(), Some(2), "{}", said(&named));
+        assert!(said(&named).contains("--mechanisms: select cannot run here: "), "{}", said(&named));
+    });
+}
+
 fn diagnosis(output: &Output) -> Diagnosis {
     match serde_json::from_slice(&output.stdout) {
         Ok(ResultFile::Diagnosis(diagnosis)) => diagnosis,

@@ -126,6 +126,7 @@ try {
   const light = await opened(browser);
   seen.load_ms = await light.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventEnd);
   seen.headings = await light.$$eval('h1, h2, h3, h4', (headings) => headings.map((heading) => Number(heading.tagName[1])));
+  seen.answer_overflow_px = await light.$eval('#answer .scroll', (box) => box.scrollWidth - box.clientWidth);
   await picture(light, 'light', { fullPage: true });
   seen.axe.light = await violations(light);
   seen.toggles = await toggles(light);

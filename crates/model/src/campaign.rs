@@ -223,7 +223,8 @@ pub struct Slice {
     /// Durations of the requests that fell due in the window: in open loop from the intended send (response time), in closed loop
     /// from the send. HdrHistogram V2 with DEFLATE, base64.
     pub response: String,
-    /// Those of them that met a gap of the generator's own clock of more than 100 us, in the same form; absent where none did.
+    /// Those of them that met a gap of the generator's own clock of more than 100 us, in the same form; absent where none did, and in
+    /// closed loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub disturbed: Option<String>,
     /// From send to reply of the first request of all, before the window, after the candidate had rested while others had their slices, in

@@ -64,6 +64,28 @@ fn what_waits_for_replies_to_the_end_is_unsent_and_no_missed_rate() {
 }
 
 #[test]
+fn every_request_that_is_left_is_booked_once_whoever_kept_it() {
+    let mut conversations = Conversations::new(Payload::new(Protocol::Echo), 1, 9);
+    let mut books = Recorder::new(WINDOW, true, Arc::default());
+    for (index, [first, second, third]) in (0..).zip([[10, 20, 30], [11, 21, 31], [12, 22, 120]]) {
+        conversations.add(index);
+        [first, second, third]
+            .into_iter()
+            .for_each(|due_ns| conversations.fall_due(index, SIZE, due_ns, &mut books));
+    }
+    // One is answered, so that the next is let go and not sent; one is under way; one finds its socket full.
+    let reply = Payload::new(Protocol::Echo).slice(0, 0, u64::from(SIZE)).to_vec();
+    conversations.sent(0, SIZE as usize, 15, &mut books);
+    assert_eq!(conversations.received(0, &reply, 40, None, &mut books), Ok(1));
+    conversations.sent(1, SIZE as usize, 15, &mut books);
+    conversations.block(2, &mut books);
+    conversations.book_rest(&mut books);
+    // Of the first the one that was let go; of the others all in the window that are held, and the one before a full socket.
+    assert_eq!((books.missed_unsent, books.unsent, books.missed_unanswered), (1, 1 + 1 + 2 + 2, 0));
+    assert_eq!((books.scheduled, books.completed, books.outstanding()), (8, 1, 7));
+}
+
+#[test]
 fn what_the_generator_sent_after_the_window_and_in_vain_or_never_is_its_own() {
     let (mut conversations, mut books) = conversation(u32::MAX);
     for due_ns in [10, 20, 30] {

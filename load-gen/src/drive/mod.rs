@@ -174,12 +174,13 @@ fn warm_up<E: Engine>(
     ends: [&AtomicBool; 2],
 ) -> Result<Option<SliceBooks>, Errno> {
     let Some(SliceOrder { warmup_ns, account }) = &order.slice else { return Ok(None) };
-    let mut slice = Some(SliceBooks::new(Arc::clone(account), order.wait == WaitPolicy::Spin));
+    let open_loop = matches!(order.mode, LoadMode::Open { .. });
+    let mut slice = Some(SliceBooks::new(Arc::clone(account), open_loop, order.wait == WaitPolicy::Spin));
     let warmup_ns = *warmup_ns;
     let length_ns = order.window.end_ns - order.window.begin_ns;
     order.start_ns = now_ns();
     let mut begin_ns = order.start_ns + warmup_ns;
-    if matches!(order.mode, LoadMode::Open { .. }) {
+    if open_loop {
         let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
         let mut books = Recorder::new(never, false, Arc::clone(live));
         books.slice = slice;
@@ -319,7 +320,7 @@ impl<E: Engine> Run<'_, E> {
     /// The books, once nothing more will be entered.
     fn close_books(self) -> Recorder {
         let Self { exchange, mut books, turnover, live, .. } = self;
-        turnover.finish(now_ns(), exchange, &mut books);
+        turnover.finish(exchange, &mut books);
         exchange.conversations().book_rest(&mut books);
         if let Some(slice) = &mut books.slice {
             slice.edges.finish(live);

@@ -53,6 +53,11 @@ impl WorkerHandle {
         Ok(Self { live, commands: Some(commands), thread: Some(thread) })
     }
 
+    /// Whether its thread has not ended.
+    pub(super) fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Tells it what to do.
     pub(super) fn command(&self, command: Command) {
         if let Some(commands) = &self.commands {

@@ -78,6 +78,11 @@ impl Capacity {
     }
 }
 
+/// Memory of the machine, in bytes (proc_meminfo(5), MemTotal).
+pub fn memory_bytes() -> Option<u64> {
+    meminfo("MemTotal:")
+}
+
 /// Memory of the kernel's slab allocator, of the whole machine, in bytes (proc_meminfo(5), Slab).
 pub fn slab_bytes() -> Option<u64> {
     meminfo("Slab:")
@@ -201,7 +206,7 @@ mod tests {
         assert!(here.backlog_most.is_some() && here.tcp_memory_pages.is_some() == tells, "{here:?}");
         assert!(here.threads_left.iter().any(|limit| limit.setting == "kernel.threads-max"), "{here:?}");
         assert!(here.threads_left.iter().all(|limit| limit.left <= limit.most), "{here:?}");
-        assert!(slab_bytes().is_some());
+        assert!(slab_bytes().is_some() && memory_bytes() > slab_bytes());
     }
 
     #[test]

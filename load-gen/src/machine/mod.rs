@@ -17,6 +17,9 @@ use rustix::thread::CpuSet;
 
 use self::quota::Quota;
 
+/// The most processors that Linux is built for (arch/x86/Kconfig, NR_CPUS).
+const PROCESSORS_AT_MOST: u32 = 8192;
+
 /// Binds the calling thread, and every thread that it starts later, to the processors `cpus`.
 ///
 /// # Errors
@@ -68,12 +71,19 @@ pub fn allowed_cpus() -> io::Result<Vec<u32>> {
 fn cpus_of_status() -> Option<Vec<u32>> {
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let cpus = cpu_list(list);
+    (!cpus.is_empty()).then_some(cpus)
+}
+
+/// A list of processors as the kernel writes it: `0-3,8` (cpuset(7)). What is none is passed over.
+pub fn cpu_list(text: &str) -> Vec<u32> {
     let range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?.min(CpuSet::MAX_CPU as u32 - 1))
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        (last < PROCESSORS_AT_MOST).then_some(first..=last)
     };
-    let ranges: Option<Vec<_>> = list.trim().split(',').map(range).collect();
-    ranges.map(|ranges| ranges.into_iter().flatten().collect())
+    let ranges = text.trim().split(',').filter_map(range);
+    ranges.flatten().take(PROCESSORS_AT_MOST as usize).collect()
 }
 
 /// The soft and the hard limit of descriptors (getrlimit(2)): those that most systems begin with, where they are not told.
@@ -137,6 +147,13 @@ mod tests {
         assert_eq!(cpus_of_status(), allowed_cpus().ok());
         let (limit, same) = (descriptor_limit(), rustix::process::getrlimit(Resource::Nofile));
         assert_eq!((limit.current, limit.maximum), (same.current, same.maximum));
+    }
+
+    #[test]
+    fn a_list_of_processors_has_ranges_and_single_ones() {
+        assert_eq!(cpu_list(" 0-2,8\n"), [0, 1, 2, 8]);
+        assert_eq!(cpu_list("5,x,7-,9999999"), [5]);
+        assert_eq!(cpu_list(""), [0; 0]);
     }
 
     #[test]

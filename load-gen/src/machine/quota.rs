@@ -101,6 +101,12 @@ impl Groups {
     }
 }
 
+/// The share of `window_s` seconds for which the group that was held back longest was, between two readings of all.
+pub fn held_back(earlier_s: &[f64], later_s: &[f64], window_s: f64) -> f64 {
+    let withheld = earlier_s.iter().zip(later_s).map(|(earlier, later)| later - earlier);
+    (withheld.fold(0.0, f64::max) / window_s).clamp(0.0, 1.0)
+}
+
 impl Group {
     fn quota(&self) -> Option<Quota> {
         let read = |name| fs::read_to_string(self.folder.join(name)).ok();

@@ -257,6 +257,14 @@ pub fn system_since(later: SystemUsage, earlier: SystemUsage) -> SystemUsage {
     }
 }
 
+/// The share of the processors' time that the hypervisor gave to others, of what was used in `window_s` seconds. It counts in ticks, so
+/// that one of them says nothing about a short window.
+#[must_use]
+pub fn stolen(used: SystemUsage, window_s: f64) -> f64 {
+    let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+    (used.steal_s - tick_s).max(0.0) / (window_s * f64::from(used.processors.max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -342,5 +350,14 @@ mod tests {
         child.wait().expect("a child of ours");
         assert!(clock.read().is_err());
         assert!(ProcessClock::of(child.id()).is_err());
+    }
+
+    #[test]
+    fn a_tick_of_stolen_time_says_nothing_and_more_is_a_share_of_all_processors() {
+        let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
+        let of =
+            |ticks: f64| SystemUsage { steal_s: ticks * tick_s, processors: 2, ..SystemUsage::default() };
+        assert_eq!(stolen(of(1.0), tick_s), 0.0);
+        assert_eq!(stolen(of(5.0), 4.0 * tick_s), 0.5);
     }
 }

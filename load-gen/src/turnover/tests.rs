@@ -121,7 +121,7 @@ fn what_is_held_back_when_the_run_ends_is_not_sent_after_it() {
     let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
     turnover.advance(1, exchange, books);
     exchange.request(0, 1, 2, 2, books);
-    turnover.finish(now_ns(), exchange, books);
+    turnover.finish(exchange, books);
     exchange.conversations().book_rest(books);
     assert_eq!((books.unsent, books.outstanding()), (1, 2));
     assert_eq!(received(&world.active_peer), SIZE, "only the first of the two");

@@ -1,6 +1,6 @@
 //! The conditions that two campaigns were measured under.
 //!
-//! The rule: figures of another machine (processor, hypervisor, kernel, mitigations, clock, governor, pinning) are not compared
+//! The rule: figures of another machine (processor, hypervisor, kernel, mitigations, clock, governor, pinning, descriptor tables) are not compared
 //! unless that is asked for; those of a debug build and a release build never. What may explain a difference without making it
 //! meaningless is a warning.
 
@@ -58,6 +58,10 @@ fn machine_differences(base: &Environment, new: &Environment) -> Vec<String> {
         (Some(_), Some(_)) => "server and generator on a processor each".to_owned(),
         _ => "server and generator not pinned".to_owned(),
     };
+    let tables = |machine: &Environment| match machine.shares_descriptor_table {
+        true => "one for all threads, since unshare(2) is refused",
+        false => "one for each thread",
+    };
     let facts = [
         differs("processor", &base.processor, &new.processor),
         differs("number of processors", &processors(base), &processors(new)),
@@ -67,6 +71,7 @@ fn machine_differences(base: &Environment, new: &Environment) -> Vec<String> {
         differs("clock source", &base.clock_source, &new.clock_source),
         differs("governor", &or_none(&base.governor), &or_none(&new.governor)),
         differs("pinning", &pinning(base), &pinning(new)),
+        differs("descriptor tables", tables(base), tables(new)),
     ];
     let mitigations = map_differences("mitigation of", &base.mitigations, &new.mitigations);
     facts.into_iter().flatten().chain(mitigations).collect()
@@ -145,6 +150,7 @@ mod tests {
             new.environment.kernel = "6.18.0".to_owned();
             new.environment.mitigations.insert("retbleed".to_owned(), "Vulnerable".to_owned());
             new.environment.hypervisor = None;
+            new.environment.shares_descriptor_table = true;
         };
         let refused = conditions(change, false);
         assert_eq!(
@@ -152,12 +158,14 @@ mod tests {
             [
                 "other hypervisor: BASE KVM, NEW none; --across-machines compares them all the same",
                 "other kernel: BASE 6.8.0-45-generic, NEW 6.18.0; --across-machines compares them all the same",
+                "other descriptor tables: BASE one for each thread, NEW one for all threads, since unshare(2) is refused; \
+                 --across-machines compares them all the same",
                 "other mitigation of retbleed: BASE absent, NEW Vulnerable; --across-machines compares them all the same",
             ]
         );
         let warned = conditions(change, true);
         assert!(warned.refusals.is_empty());
-        assert_eq!(warned.warnings.len(), 3);
+        assert_eq!(warned.warnings.len(), 4);
     }
 
     #[test]

@@ -69,9 +69,6 @@ pub enum Refusal {
         /// Its values, as JSON.
         values: (String, String),
     },
-    /// A result that does not say when it began.
-    #[error("{0} does not say when its window began: it was written by an older load-gen")]
-    NoStart(String),
     /// The windows began too far apart.
     #[error(
         "{last} began {skew:.1?} after {first}, more than the {bound:?} allowed: give all shards the same --start-at (and their machines the same time), or allow more with --max-skew"

@@ -274,7 +274,8 @@ const fn response(key: &'static str, name: &'static str, phase: Phase, source: S
     }
 }
 
-/// A quantile without the requests during which the generator did not run: what it would have been, had the machine been its own.
+/// A quantile without the requests that met a gap of more than 100 us in the generator's own clock. What the machine did to the server alone
+/// is still in it.
 const fn undisturbed(key: &'static str, name: &'static str, phase: Phase) -> Metric {
     response(key, name, phase, Source::Undisturbed(0.99))
 }

@@ -64,17 +64,16 @@ pub fn find(samples: &Samples<'_>, phase: Phase, throughput: &[Option<f64>]) -> 
 }
 
 /// Returns whether less was answered than scheduled in its usual slices, of the requests that fell due in the windows or in the windows
-/// themselves: a queue that is emptied after the window is a queue. What failed, or was never sent, is no matter of speed.
+/// themselves: a queue that is emptied after the window is a queue. Whichever is less is so of all slices together: in a single one a few that
+/// are under way at its edges make either less. What failed, or was never sent, is no matter of speed.
 fn misses_rate<'a>(slices: impl Iterator<Item = &'a Slice>) -> bool {
-    let mut kept_up: Vec<(u64, u64)> = slices
-        .map(|slice| {
-            let failed = slice.missed + slice.errors.values().sum::<u64>();
-            (slice.scheduled, slice.completed.min(slice.answered) + failed)
-        })
-        .collect();
-    kept_up.sort_by_key(|(scheduled, answered)| scheduled.saturating_sub(*answered));
-    kept_up.truncate((kept_up.len() as f64 * USUAL).ceil() as usize);
-    let scheduled: u64 = kept_up.iter().map(|(scheduled, _)| scheduled).sum();
-    let answered: u64 = kept_up.iter().map(|(_, answered)| answered).sum();
-    (answered as f64) < KEEPS_UP * scheduled as f64
+    let failed = |slice: &Slice| slice.missed + slice.errors.values().sum::<u64>();
+    let lacks =
+        |slice: &&Slice| slice.scheduled.saturating_sub(slice.completed.min(slice.answered) + failed(slice));
+    let mut usual: Vec<&Slice> = slices.collect();
+    usual.sort_by_key(lacks);
+    usual.truncate((usual.len() as f64 * USUAL).ceil() as usize);
+    let sum = |of: &dyn Fn(&Slice) -> u64| usual.iter().map(|slice| of(slice)).sum::<u64>();
+    let answered = sum(&|slice| slice.completed).min(sum(&|slice| slice.answered)) + sum(&failed);
+    (answered as f64) < KEEPS_UP * sum(&|slice| slice.scheduled) as f64
 }

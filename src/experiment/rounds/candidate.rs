@@ -231,7 +231,7 @@ impl Candidate {
         let before = Stamped::now(&*self.account);
         let closed_s = self.pool.close();
         if let Some(connections) = &mut self.started.connections {
-            connections.closed_s = Some(closed_s);
+            connections.closed_s = closed_s;
         }
         if self.server.await_closed() {
             self.started.teardown = Some(Stamped::now(&*self.account).cost_since(&before));

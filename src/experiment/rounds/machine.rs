@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use load_gen::machine::quota::Groups;
+use load_gen::machine::quota::{self, Groups};
 use load_gen::machine::usage;
 use model::campaign::Slice;
 use model::schema::SystemUsage;
@@ -37,24 +37,17 @@ impl<'a> Machine<'a> {
     pub fn fault(&self) -> Option<String> {
         let now = Self::now(self.groups);
         let round_s = now.at.duration_since(self.at).as_secs_f64();
-        let withheld = self.held_back_s.iter().zip(&now.held_back_s);
-        let held_back = withheld.map(|(earlier, later)| later - earlier).fold(0.0, f64::max) / round_s;
+        let held_back = quota::held_back(&self.held_back_s, &now.held_back_s, round_s);
         if held_back > HELD_BACK_AT_MOST {
             return Some(format!(
                 "the CPU quota held the processes back for {:.0} % of a round",
                 held_back * 100.0
             ));
         }
-        let stolen = stolen(usage::system_since(now.system, self.system), round_s);
+        let stolen = usage::stolen(usage::system_since(now.system, self.system), round_s);
         (stolen > STOLEN_AT_MOST)
             .then(|| format!("the hypervisor took {:.0} % of the processor time of a round", stolen * 100.0))
     }
-}
-
-/// The share of the processors' time that the hypervisor gave to others. It counts in ticks, so that one of them says nothing.
-fn stolen(system: SystemUsage, round_s: f64) -> f64 {
-    let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-    (system.steal_s - tick_s).max(0.0) / (round_s * f64::from(system.processors.max(1)))
 }
 
 /// Says so where a server was ready in its slice and had no processor: another process had it.
@@ -70,15 +63,6 @@ mod tests {
     use model::campaign::ServerCost;
 
     use super::*;
-
-    #[test]
-    fn a_tick_of_stolen_time_says_nothing_and_more_is_a_share_of_all_processors() {
-        let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-        let of =
-            |ticks: f64| SystemUsage { steal_s: ticks * tick_s, processors: 2, ..SystemUsage::default() };
-        assert_eq!(stolen(of(1.0), tick_s), 0.0);
-        assert_eq!(stolen(of(5.0), 4.0 * tick_s), 0.5);
-    }
 
     #[test]
     fn a_server_that_waits_long_for_a_processor_is_starved_and_one_of_many_threads_is_not_asked() {

@@ -1,6 +1,6 @@
 //! A server of other making: a command in a process group of its own, known by nothing but the port it was given.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -16,17 +16,15 @@ use model::schema::{ExternalServer, ProcessUsage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::last_line::LastLine;
-use super::{
-    ACCEPT_PATIENCE, INTERRUPTED_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError,
-    describe,
-};
+use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 /// How long the server may take to close its end of the first connection, which carries nothing.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A running external server. Dropping it ends all processes of its group.
+/// A running external server. Dropping it ends all processes of its group: here, or once the campaign is interrupted by its guard, in the
+/// background.
 pub struct External {
     child: Child,
     group: ProcessGroup,
@@ -146,16 +144,15 @@ impl External {
 }
 
 impl External {
-    /// Waits for the end of all its processes, for a shorter time once the campaign is interrupted; whether it came.
+    /// Waits for the end of all its processes; whether it came. Once the campaign is interrupted it must come soon.
     fn await_end(&self) -> bool {
         let began = Instant::now();
         loop {
+            let is_interrupted = self.stop.load(Relaxed);
             if self.group.await_end(Instant::now() + NOTICE_WITHIN) {
                 return true;
             }
-            let interrupted = self.stop.load(Relaxed);
-            let patience = if interrupted { self.patience.min(INTERRUPTED_PATIENCE) } else { self.patience };
-            if began.elapsed() >= patience {
+            if is_interrupted || began.elapsed() >= self.patience {
                 return false;
             }
         }
@@ -164,11 +161,15 @@ impl External {
 
 impl Drop for External {
     fn drop(&mut self) {
-        for signal in [Signal::TERM, Signal::KILL] {
-            self.group.signal(signal);
-            if self.await_end() {
-                break;
+        self.group.signal(Signal::TERM);
+        if !self.await_end() {
+            match self.guard.take() {
+                // Whoever pressed Ctrl-C does not wait for it: the guard does, once this process has ended.
+                Some(guard) if self.stop.load(Relaxed) => return guard.keep_watch(),
+                guard => self.guard = guard,
             }
+            self.group.signal(Signal::KILL);
+            self.await_end();
         }
         // The number of the group is its own until its leader has been waited for.
         self.guard = None;
@@ -176,22 +177,34 @@ impl Drop for External {
     }
 }
 
-/// A sleeping shell that kills a process group when its standard input ends, which is when it is dropped, or
-/// when this process is killed: an external server has no way to notice that.
+/// A sleeping shell that ends a process group when this process ends without having dropped it, however that comes: an external server
+/// has no way to notice.
 struct Guard(Child);
+
+/// A line is the word that nothing is left to end; without one the standard input has broken off. Then the group has a second from SIGTERM to SIGKILL.
+const GUARD: &str = "read -r _ && exit; kill -s TERM -- -$0; \
+                     for _ in 1 2 3 4 5 6 7 8 9 10; do kill -s 0 -- -$0 || exit; sleep 0.1; done; kill -s KILL -- -$0";
 
 impl Guard {
     /// Guards the group whose leader is process `leader`.
     fn over(leader: u32) -> io::Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "read -r _; kill -s KILL -- -$0", &leader.to_string()]).process_group(0);
+        shell.args(["-c", GUARD, &leader.to_string()]).process_group(0);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
+    }
+
+    /// Leaves it to end the group when this process ends.
+    fn keep_watch(self) {
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Closes its standard input first.
+        if let Some(mut input) = self.0.stdin.take() {
+            // One that is gone needs no word.
+            let _ = input.write_all(b"\n");
+        }
         let _ = self.0.wait();
     }
 }

@@ -220,6 +220,9 @@ impl Drop for Own {
     fn drop(&mut self) {
         // Both do nothing to a child that has been waited for already.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Whoever interrupts the campaign does not wait until the kernel has closed all of its connections.
+        if !self.stop.load(Relaxed) {
+            let _ = self.child.wait();
+        }
     }
 }

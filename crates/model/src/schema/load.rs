@@ -34,7 +34,6 @@ pub struct LoadReport {
     /// Of those, the ones still unanswered when the drain ended.
     pub outstanding: u64,
     /// Of the outstanding, the ones that were never sent: held back, or due when this side had fallen behind.
-    #[serde(default)]
     pub unsent: u64,
     /// Of those, the ones that failed, counted by the name of the failure.
     pub errors: BTreeMap<String, u64>,
@@ -89,8 +88,7 @@ pub struct LoadReport {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub intervals: Vec<Interval>,
     /// Begin of the window, by CLOCK_REALTIME of the generator's machine: RFC 3339, UTC, nanoseconds. Of merged
-    /// shards, the earliest; empty in files from before it was kept.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
+    /// shards, the earliest.
     pub started_at: String,
     /// The part of a whole run that this is. `settings` are those of the whole, everything else is this part's. Absent in
     /// a result that is a whole.
@@ -225,7 +223,6 @@ pub struct LoadSettings {
     /// The way in which a worker waits for the next thing to do.
     pub wait: WaitPolicy,
     /// The way in which a worker moves bytes.
-    #[serde(default)]
     pub engine: EngineKind,
     /// Length of the measured window, in seconds; where `requests` are given, the most that it may be.
     pub duration_s: f64,
@@ -270,8 +267,7 @@ pub enum LoadMode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineKind {
-    /// epoll(7), then a recv and a send for each connection that is ready. Results from before there was a choice
-    /// are of this one.
+    /// epoll(7), then a recv and a send for each connection that is ready.
     #[default]
     Epoll,
     /// io_uring(7): multishot receives, and all sends of a turn in one call.
@@ -327,8 +323,7 @@ pub struct Connections {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub errnos: BTreeMap<String, u64>,
     /// The places of the target with what each got, in the order in which connections go to them; addresses of a name that
-    /// accepted nothing come last. Empty in files from before it was kept.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    /// accepted nothing come last.
     pub targets: Vec<TargetReport>,
     /// Connections that were replaced during the window, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -344,7 +339,7 @@ pub struct Connections {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kernel_growth_bytes: Option<u64>,
     /// From the first close(2) to the last, all with resets, in seconds; the server may notice later. Absent where the
-    /// connections outlive the report.
+    /// connections outlive the report, and where an interruption left them to the kernel.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub closed_s: Option<f64>,
 }

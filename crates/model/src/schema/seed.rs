@@ -1,5 +1,4 @@
-//! A seed in a result: digits in a string, since many readers of JSON (jq, JavaScript) keep no more than 53 bits of a number. On reading
-//! a number is as good.
+//! A seed in a result: digits in a string, since many readers of JSON (jq, JavaScript) keep no more than 53 bits of a number.
 
 use std::borrow::Cow;
 
@@ -12,18 +11,8 @@ pub fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::E
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Digits(String),
-        Number(u64),
-    }
-    match Written::deserialize(deserializer)? {
-        Written::Digits(digits) => {
-            digits.parse().map_err(|_| Error::custom(format!("'{digits}' is no seed")))
-        }
-        Written::Number(seed) => Ok(seed),
-    }
+    let digits = String::deserialize(deserializer)?;
+    digits.parse().map_err(|_| Error::custom(format!("'{digits}' is no seed")))
 }
 
 /// The type as the schema has it.
@@ -37,10 +26,8 @@ impl JsonSchema for Seed {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A number of 64 bits, written as digits in a string: many readers of JSON keep 53 bits of a number.",
-            "anyOf": [
-                { "type": "string", "pattern": "^[0-9]{1,20}$" },
-                { "type": "integer", "format": "uint64", "minimum": 0 },
-            ],
+            "type": "string",
+            "pattern": "^[0-9]{1,20}$",
         })
     }
 }

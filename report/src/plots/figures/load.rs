@@ -7,7 +7,7 @@ use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::heat::{Column, Course, Heat};
 use crate::plots::style::Styles;
 use model::histogram::{self, DecodeError, Histogram};
-use model::schema::{LoadMode, LoadReport, Point};
+use model::schema::{LoadMode, LoadReport, LoadSettings, Point};
 
 /// Columns beyond which intervals are put together.
 const COLUMNS_AT_MOST: usize = 120;
@@ -185,9 +185,8 @@ fn figure(
     panel: Panel,
     reading: &str,
 ) -> Figure {
-    let settings = &load.settings;
-    let began = if load.started_at.is_empty() { String::new() } else { format!(", {}", load.started_at) };
-    let provenance = format!("load-gen against {}; seed {}{began}", settings.target, settings.seed);
+    let LoadSettings { target, seed, .. } = &load.settings;
+    let provenance = format!("load-gen against {target}; seed {seed}, {}", load.started_at);
     Figure {
         name: name.to_owned(),
         title,

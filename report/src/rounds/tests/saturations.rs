@@ -34,6 +34,21 @@ fn a_candidate_that_misses_its_rate_is_saturated_and_has_no_latency_but_a_cost()
 }
 
 #[test]
+fn a_request_under_way_at_the_edge_of_a_short_slice_is_no_queue() {
+    let mut campaign = with_poll(&Behaviour::default());
+    // Twelve a slice; every other reply comes in the next.
+    of_poll(&mut campaign).enumerate().for_each(|(at, slice)| {
+        (slice.scheduled, slice.completed) = (12, 12);
+        slice.answered = if at % 2 == 0 { 11 } else { 13 };
+    });
+    analysed(campaign, |analysis| {
+        // So few are little in closed loop, too, where all slices are the same.
+        let why = candidate(analysis, "poll").light.map(|saturated| saturated.why);
+        assert!(why != Some(Overload::MissesRate), "{why:?}");
+    });
+}
+
+#[test]
 fn requests_that_failed_or_were_never_sent_are_no_saturation() {
     let mut campaign = with_poll(&Behaviour { keeps_up: 0.9, ..Behaviour::default() });
     of_poll(&mut campaign).for_each(|slice| {
