@@ -3,7 +3,6 @@
 use model::schema::{Exclude, Point};
 
 use crate::rounds::Unit;
-use crate::statistics::Ratio;
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -176,18 +175,6 @@ pub fn and(names: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// A ratio with its interval: `61× (58–64)`, `1.80× (1.72–1.91)`; with too few repeats for an
-/// interval, how many there were: `61× (2 repeats)`.
-pub fn ratio(ratio: &Ratio) -> String {
-    let Some(interval) = ratio.summary.interval else {
-        let median = ratio.summary.median;
-        let repeats = plural(ratio.summary.repeats, "repeat");
-        return format!("{median:.*}× ({repeats})", ratio_decimals(median));
-    };
-    let [ratio, low, high] = ratio_and_ends(interval.median, interval.low, interval.high);
-    format!("{ratio}× ({low}–{high})")
 }
 
 /// A ratio and the ends of its interval, all with the same decimals, four at most: `1.80`, `1.72` and `1.91`.
@@ -380,20 +367,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_excludes_one_is_never_printed_as_touching_it() {
-        let of = |low: f64, middle: f64, high: f64| {
-            Ratio::of_pairs(&[low, middle, middle, middle, middle, high].map(|ratio| (ratio, 1.0)))
-        };
-        let close = of(1.003, 1.02, 1.03).expect("a ratio");
-        assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
-        let wide = of(58.0, 61.0, 64.0).expect("a ratio");
-        assert_eq!(ratio(&wide), "61× (58–64)");
-        let narrow = of(41.8, 42.0, 42.1).expect("a ratio");
-        assert_eq!(ratio(&narrow), "42.0× (41.8–42.1)");
-        let small = of(0.0052, 0.0061, 0.0063).expect("a ratio");
-        assert_eq!(ratio(&small), "0.0061× (0.0052–0.0063)");
-        let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
-        assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    fn a_ratio_has_the_decimals_that_its_size_and_its_interval_ask_for() {
+        for ((ratio, low, high), texts) in [
+            ((1.02, 1.003, 1.03), ["1.020", "1.003", "1.030"]),
+            ((61.0, 58.0, 64.0), ["61", "58", "64"]),
+            ((42.0, 41.8, 42.1), ["42.0", "41.8", "42.1"]),
+            ((0.0061, 0.0052, 0.0063), ["0.0061", "0.0052", "0.0063"]),
+        ] {
+            assert_eq!(ratio_and_ends(ratio, low, high), texts);
+        }
     }
 
     #[test]

@@ -31,7 +31,6 @@ pub mod rounds;
 #[cfg(test)]
 mod schema;
 pub mod semantics;
-pub mod statistics;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

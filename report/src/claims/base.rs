@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::campaign::{Length, Phase};
 use model::schema::{BenchGroup, BenchPoint, Evidence, LoadReport, Point, Semantics};
-use stats::{Interval, Ratio, geometric_means};
+use stats::{Interval, Ratio};
 
 use crate::format;
 use crate::rounds::{Analysis, GroupAnalysis, Metric};
@@ -275,10 +275,7 @@ pub fn mean_ratio(spots: &[Spot<'_>], metric: &Metric, pair: [&str; 2]) -> Optio
     match &ratios[..] {
         [] => None,
         [one] => Some((*one).into()),
-        several => {
-            let points: Vec<_> = several.iter().map(|ratio| vec![Some(*ratio)]).collect();
-            geometric_means(&points).map(|means| means.ratios[0].into())
-        }
+        several => Ratio::geometric_mean(several).map(Number::from),
     }
 }
 

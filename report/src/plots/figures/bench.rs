@@ -8,7 +8,6 @@ use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::dots::Dots;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
 use crate::plots::style::{self, Styles};
-use crate::statistics::{Interval, Ratio, Summary, Verdict};
 use model::schema::{BenchGroup, BenchPoint};
 
 const HEADING: &str = "wall time of a call";
@@ -143,15 +142,6 @@ fn finding(group: &BenchGroup, varying: Varying) -> Option<String> {
     if low <= 1.0 {
         return Some(format!("{place}no difference that the intervals carry"));
     }
-    let ratio = Ratio {
-        summary: Summary {
-            median: worst.median_ns / best.median_ns,
-            interval: Some(Interval { median: worst.median_ns / best.median_ns, low, high }),
-            repeats: best.batches as usize,
-        },
-        verdict: Verdict::Above,
-    };
-    let ratio = format::ratio(&ratio);
-    let (factor, interval) = ratio.split_once(' ').unwrap_or((&ratio, ""));
-    Some(format!("{place}{} is {factor} faster than {} {interval}", best.mechanism, worst.mechanism))
+    let [factor, low, high] = format::ratio_and_ends(worst.median_ns / best.median_ns, low, high);
+    Some(format!("{place}{} is {factor}× faster than {} ({low}–{high})", best.mechanism, worst.mechanism))
 }
