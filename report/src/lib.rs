@@ -18,7 +18,6 @@ pub mod grid;
 #[cfg(test)]
 mod hostile_input;
 mod machine;
-mod markdown;
 pub mod mechanism_costs;
 pub mod merge;
 pub mod page;
@@ -31,6 +30,7 @@ pub mod rounds;
 #[cfg(test)]
 mod schema;
 pub mod semantics;
+mod templates;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
