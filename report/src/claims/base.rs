@@ -166,6 +166,12 @@ pub struct Spot<'a> {
     pub group: &'a GroupAnalysis<'a>,
 }
 
+impl PartialEq for Spot<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.group, other.group)
+    }
+}
+
 impl<'a> Spot<'a> {
     fn find(&self, name: &str) -> Option<usize> {
         self.group.candidates.iter().position(|candidate| candidate.name == name)

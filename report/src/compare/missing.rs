@@ -5,7 +5,7 @@ use model::schema::{Missing, Point, program_of};
 
 use super::place;
 use crate::format;
-use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble};
+use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble, distinct};
 
 /// Candidates of which so many lines are printed before all of one candidate become one line.
 const LINES_OF_ONE: usize = 4;
@@ -191,20 +191,10 @@ pub(super) fn summary(missing: &[Missing]) -> String {
 
 /// `io-uring at 7 points, poll at 1 point`.
 fn counted(missing: &[&Missing]) -> String {
-    let mut candidates: Vec<&str> = Vec::new();
-    for one in missing {
-        if !candidates.contains(&one.candidate.as_str()) {
-            candidates.push(&one.candidate);
-        }
-    }
-    let of_one = |name: &&str| {
-        let mut points: Vec<&Point> = Vec::new();
-        for one in missing.iter().filter(|one| one.candidate == **name) {
-            if !points.contains(&&one.point) {
-                points.push(&one.point);
-            }
-        }
+    let of_one = |name: &str| {
+        let points = distinct(missing.iter().filter(|one| one.candidate == name).map(|one| &one.point));
         format!("{name} at {}", format::plural(points.len(), "point"))
     };
-    candidates.iter().map(of_one).collect::<Vec<_>>().join(", ")
+    let names = distinct(missing.iter().map(|one| one.candidate.as_str()));
+    names.into_iter().map(of_one).collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,7 @@ use super::beside::{self, Benches, Reproduced};
 use super::evidence::Verdicts;
 use super::{Drawing, Part, Sources};
 use crate::grid::{Cell, Column, Grid, Tone};
-use crate::rounds::{Analysis, METRICS, answer, table};
+use crate::rounds::{Analysis, METRICS, answer, distinct, table};
 use crate::{format, machine};
 use model::campaign::{Campaign, Length};
 use model::schema::{Diagnosis, Health, Symptom};
@@ -160,13 +160,7 @@ impl Page {
 /// Every candidate that something is drawn of, in the order of the campaigns' plans.
 fn candidates(sources: &Sources<'_>) -> Vec<String> {
     let drawn = sources.parts.iter().flat_map(|part| part.figures);
-    let mut all: Vec<String> = Vec::new();
-    for name in drawn.filter(|drawing| !is_of_benches(drawing)).flat_map(|drawing| &drawing.drawn) {
-        if !all.contains(name) {
-            all.push(name.clone());
-        }
-    }
-    all
+    distinct(drawn.filter(|drawing| !is_of_benches(drawing)).flat_map(|drawing| drawing.drawn.clone()))
 }
 
 impl Section {

@@ -159,19 +159,14 @@ fn leading(lead: &Lead<'_>, detail: Detail) -> Option<String> {
     let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
     let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
         let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
-        let verb = if names.len() == 1 { "is unbeaten" } else { "are unbeaten" };
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let names = several(&names, most_names);
         match group[0].1 {
-            points if points == lead.points => {
-                format!("{} {verb} at every point", several(&names, most_names))
-            }
+            points if points == lead.points => format!("{names} {verb} unbeaten at every point"),
             points if points == most => {
-                format!(
-                    "{} {verb} at {points} of {}",
-                    several(&names, most_names),
-                    format::plural(lead.points, "point")
-                )
+                format!("{names} {verb} unbeaten at {points} of {}", format::plural(lead.points, "point"))
             }
-            points => format!("{} at {points}", several(&names, most_names)),
+            points => format!("{names} at {points}"),
         }
     });
     Some(told.collect::<Vec<_>>().join(", "))
@@ -183,15 +178,12 @@ fn saturated(analysis: &Analysis<'_>, lead: &Lead<'_>) -> Option<String> {
     let names: Vec<&str> = lead.saturated.iter().map(|(name, ..)| *name).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
     let is_one_point = lead.saturated.iter().all(|(_, at, points)| (*at, *points) == (first, 1));
+    let most = lead.saturated.iter().map(|(.., points)| points).max().unwrap_or(&0);
     let place = match is_one_point {
         true => format::place_in_short(analysis.points[first].point),
-        false => format!("{} points", lead.saturated.iter().map(|(.., points)| points).max().unwrap_or(&0)),
+        false => format!("up to {most} points"),
     };
-    Some(format!(
-        "{} {verb} saturated at {}{place}",
-        several(&names, 3),
-        if is_one_point { "" } else { "up to " }
-    ))
+    Some(format!("{} {verb} saturated at {place}", several(&names, 3)))
 }
 
 /// `poll is faster by 6.4% (5.7–7.4%) at 100 × 100`.
@@ -221,7 +213,7 @@ pub fn relation(metric: &Metric, comparison: &Comparison) -> String {
         Relation::Above => by(metric.above()),
         Relation::Equal => format!("equal within {}", format::percent(MARGIN)),
         Relation::NotDistinguishable => {
-            let [_, low, high] = format::ratio_and_ends(ratio, interval.low, interval.high);
+            let [_, low, high] = comparison.texts();
             format!("not distinguishable ({low}–{high})")
         }
     };

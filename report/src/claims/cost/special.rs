@@ -10,7 +10,7 @@ use crate::claims::part::{Expect, Found, Seen, in_words, metric};
 use crate::format;
 use crate::rounds::analysis::MARGIN;
 use crate::rounds::metrics::{RESPONSE, THROUGHPUT};
-use crate::rounds::{Better, Metric, table};
+use crate::rounds::{Better, Metric, distinct, table};
 
 const SCANNING: [&str; 2] = [POLL, SELECT];
 /// The metrics by which few busy connections are compared.
@@ -59,7 +59,7 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
         spots.into_iter().filter_map(one)
     };
     let mut all: Vec<_> = pairs.flat_map(at).collect();
-    let place = |spot: &Spot<'_>| base.all().position(|other| std::ptr::eq(other.group, spot.group));
+    let place = |spot: &Spot<'_>| base.all().position(|other| other == *spot);
     all.sort_by_key(|one| (one.metric.key, place(&one.spot)));
     all
 }
@@ -67,7 +67,7 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
 impl Compared<'_> {
     /// A metric at a point is one case.
     fn is_same_case(&self, other: &Self) -> bool {
-        self.metric.key == other.metric.key && std::ptr::eq(self.spot.group, other.spot.group)
+        self.metric.key == other.metric.key && self.spot == other.spot
     }
 }
 
@@ -110,12 +110,7 @@ pub fn better_somewhere(base: &Base<'_>) -> Seen {
         .max_by(|one, other| gain(one).total_cmp(&gain(other)));
     let figure = best.and_then(|one| Found::new(title(one), one.number, "×", String::new()).figure);
     let claimed = "better somewhere, more often than by chance".to_owned();
-    let mut spots: Vec<Spot<'_>> = Vec::new();
-    for one in &all {
-        if !spots.iter().any(|known| std::ptr::eq(known.group, one.spot.group)) {
-            spots.push(one.spot);
-        }
-    }
+    let spots = distinct(all.iter().map(|one| one.spot));
     Found { what, claimed, observed, holds, figure, ..Found::default() }
         .at(&spots, &[POLL, SELECT, LT])
         .seen()
