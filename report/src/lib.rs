@@ -18,19 +18,16 @@ pub mod grid;
 #[cfg(test)]
 mod hostile_input;
 mod machine;
-pub mod mechanism_costs;
 pub mod merge;
 pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
-#[cfg(test)]
-mod reading;
 pub mod reproductions;
 pub mod rounds;
-#[cfg(test)]
-mod schema;
 pub mod semantics;
 mod templates;
+#[cfg(test)]
+mod tests;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -53,39 +53,6 @@ pub fn of(analysis: &Analysis<'_>, metrics: &[&Metric]) -> Grid {
     Grid { rows: rows.collect(), columns }
 }
 
-/// The figures of one candidate: a row for each of `metrics` that it has, another for its ratio to the reference, and a column for each of
-/// `points`.
-pub fn of_candidate(
-    analysis: &Analysis<'_>,
-    name: &str,
-    points: &[&PointAnalysis<'_>],
-    metrics: &[&Metric],
-) -> Grid {
-    let found: Vec<_> = points
-        .iter()
-        .filter_map(|point| {
-            point.rows().into_iter().find(|(_, one)| one.name == name).map(|row| (point, row))
-        })
-        .collect();
-    let title = Column::words(&analysis.campaign.plan.scenario.name);
-    let places = found.iter().map(|(point, (group, _))| Column::numbers(heading(point, group)));
-    let row = |title: String, cell: &dyn Fn(&CandidateAnalysis<'_>) -> Cell| {
-        [Cell::from(title)].into_iter().chain(found.iter().map(|(_, (_, one))| cell(one))).collect::<Vec<_>>()
-    };
-    let mut rows = Vec::new();
-    for metric in metrics {
-        rows.push(row(metric.name.to_owned(), &|one| match one.shown(metric) {
-            Shown::Saturated(saturated) => saturation(saturated).into(),
-            shown => value(metric, &shown, true).into(),
-        }));
-        if metric.has_ratio() {
-            rows.push(row(format!("{}, ratio", metric.name), &|one| ratio(one.comparison(metric))));
-        }
-    }
-    rows.retain(|row| row.iter().skip(1).any(|cell| cell.text != format::ABSENT));
-    Grid { columns: [title].into_iter().chain(places).collect(), rows }
-}
-
 /// A row for each candidate of each point, with values and ratios.
 pub fn long(analysis: &Analysis<'_>) -> Grid {
     let mut columns = vec![Column::words("point"), Column::words("candidate")];
@@ -235,7 +202,7 @@ fn title(metric: &Metric) -> String {
 }
 
 /// A point and its light rate: `10k × 10 at 1k/s`.
-fn heading(point: &PointAnalysis<'_>, group: &GroupAnalysis<'_>) -> String {
+pub fn heading(point: &PointAnalysis<'_>, group: &GroupAnalysis<'_>) -> String {
     let rate = group.light_per_s.map(|rate| format!(" at {}/s", format::nominal_rate(rate)));
     format::place_in_short(point.point) + &rate.unwrap_or_default()
 }
@@ -256,7 +223,8 @@ fn figure_of(shown: &Shown<'_>) -> Option<f64> {
     Some(figure.value)
 }
 
-fn ratio(comparison: Option<&Comparison>) -> Cell {
+/// A ratio with its interval and the mark of what that says.
+pub fn ratio(comparison: Option<&Comparison>) -> Cell {
     let Some(comparison) = comparison else { return format::ABSENT.into() };
     let [ratio, low, high] = comparison.texts();
     let full = if comparison.generator_full { ", generator full" } else { "" };
