@@ -23,10 +23,14 @@ pub fn error(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// A duration with three significant digits and a unit: `35.1 µs`, `1.21 ms`.
 pub fn duration_ns(ns: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    in_units(ns, [(" ns", 1.0), (" µs", 1e3), (" ms", 1e6), (" s", 1e9)])
+}
+
+/// A value in the first unit of which it has less than 1,000, or else the last.
+fn in_units<const N: usize>(value: f64, units: [(&str, f64); N]) -> String {
     // A value that rounds up to 1,000 of its unit belongs to the next one.
-    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| ns / scale < 999.5).unwrap_or(UNITS[3]);
-    format!("{} {unit}", three_digits(ns / scale))
+    let (unit, scale) = units.into_iter().find(|(_, scale)| value / scale < 999.5).unwrap_or(units[N - 1]);
+    three_digits(value / scale) + unit
 }
 
 /// Three significant digits, never in exponential notation: `0.0612`, `1.21`, `35.1`, `902`.
@@ -70,13 +74,7 @@ pub fn thousands(value: u64) -> String {
 
 /// A rate with three significant digits: `950`, `12.1k`, `142k`, `1.21M`.
 pub fn rate(per_s: f64) -> String {
-    if per_s < 999.5 {
-        three_digits(per_s)
-    } else if per_s < 999_500.0 {
-        format!("{}k", three_digits(per_s / 1e3))
-    } else {
-        format!("{}M", three_digits(per_s / 1e6))
-    }
+    in_units(per_s, [("", 1.0), ("k", 1e3), ("M", 1e6)])
 }
 
 /// A rate as it was asked for: `20k`, `12.3k`.
@@ -87,13 +85,10 @@ pub fn nominal_rate(per_s: f64) -> String {
 
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
 pub fn bytes(value: u64) -> String {
-    const UNITS: [(&str, f64); 4] = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)];
     if value < 1_000 {
         return format!("{value} B");
     }
-    let value = value as f64;
-    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| value / scale < 999.5).unwrap_or(UNITS[3]);
-    format!("{} {unit}", three_digits(value / scale))
+    in_units(value as f64, [(" kB", 1e3), (" MB", 1e6), (" GB", 1e9), (" TB", 1e12)])
 }
 
 /// A share as whole percent; below half a percent `<1%`.
@@ -137,10 +132,9 @@ pub fn particulars(point: &Point) -> Vec<String> {
 
 /// A point in words: `10,000 connections, 10 active`.
 pub fn place(point: &Point) -> String {
-    let active = if point.active == point.connections {
-        "all active".to_owned()
-    } else {
-        format!("{} active", thousands(point.active.into()))
+    let active = match point.active == point.connections {
+        true => "all active".to_owned(),
+        false => format!("{} active", thousands(point.active.into())),
     };
     let further: String = particulars(point).iter().map(|particular| format!(", {particular}")).collect();
     format!("{} connections, {active}{further}", thousands(point.connections.into()))

@@ -4,6 +4,7 @@ use minijinja::value::Value;
 
 use crate::claims::page::{Claim, tally};
 use crate::grid::{Column, Grid};
+use crate::rounds::grouped;
 use crate::templates;
 use model::schema::{Observer, PhaseReport, Semantics, SituationReport, WaitPhase};
 
@@ -81,21 +82,14 @@ fn observers(semantics: &Semantics) -> Vec<String> {
 
 /// The rows of a situation: mechanisms that answered the same are one row.
 fn rows(semantics: &Semantics, situation: &SituationReport) -> Vec<(String, Vec<String>)> {
-    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
-    for mechanism in &semantics.mechanisms {
-        let answer = |phase: &PhaseReport| {
-            phase.answers.get(&mechanism.name).map_or_else(|| "-".to_owned(), ToString::to_string)
-        };
-        let answers: Vec<String> = situation.phases.iter().map(answer).collect();
-        match rows.iter_mut().find(|(_, known)| *known == answers) {
-            Some((names, _)) => {
-                names.push_str(", ");
-                names.push_str(&mechanism.name);
-            }
-            None => rows.push((mechanism.name.clone(), answers)),
-        }
-    }
-    rows
+    let answers = |name: &str| -> Vec<String> {
+        let answer =
+            |phase: &PhaseReport| phase.answers.get(name).map_or("-".to_owned(), ToString::to_string);
+        situation.phases.iter().map(answer).collect()
+    };
+    let names = semantics.mechanisms.iter().map(|mechanism| mechanism.name.as_str());
+    let rows = grouped(names.map(|name| (answers(name), name)));
+    rows.into_iter().map(|(answers, names)| (names.join(", "), answers)).collect()
 }
 
 /// What was done before the waits: `partial read: 1 byte of it is read; …`.

@@ -7,7 +7,7 @@ use super::{is_difference, missing, place};
 use crate::format;
 use crate::grid::{self, Cell, Column, Grid, Tone};
 use crate::rounds::analysis::{MAIN, MARGIN};
-use crate::rounds::{Metric, distinct};
+use crate::rounds::{Metric, distinct, grouped};
 
 /// Differences of other figures that are shown on a terminal.
 const DIFFERENCES: usize = 12;
@@ -189,22 +189,14 @@ fn twin(place: &str, share: &Share) -> String {
 
 /// The reasons for which figures that decide have no verdict, each once with how many it concerns.
 fn obstacles(comparison: &Comparison) -> Vec<String> {
-    let mut reasons: Vec<(&str, &str, usize)> = Vec::new();
-    let without = comparison
-        .comparisons
-        .iter()
-        .filter(|one| one.decides && one.verdict == ComparedVerdict::NotComparable);
-    for (metric, reason) in without.filter_map(|one| Some((one.metric.as_str(), one.reason.as_deref()?))) {
-        match reasons.iter_mut().find(|known| (known.0, known.1) == (metric, reason)) {
-            Some((.., count)) => *count += 1,
-            None => reasons.push((metric, reason, 1)),
-        }
-    }
-    let line = |(metric, reason, count): (&str, &str, usize)| {
+    let is_open = |one: &&Compared| one.decides && one.verdict == ComparedVerdict::NotComparable;
+    let without = comparison.comparisons.iter().filter(is_open);
+    let reasons = without.filter_map(|one| Some(((one.metric.as_str(), one.reason.as_deref()?), one)));
+    let line = |((metric, reason), cases): ((&str, &str), Vec<&Compared>)| {
         let name = Metric::of_key(metric).map_or(metric, |metric| metric.name);
-        format!("not comparable: {name} in {}: {reason}", format::plural(count, "case"))
+        format!("not comparable: {name} in {}: {reason}", format::plural(cases.len(), "case"))
     };
-    reasons.into_iter().map(line).collect()
+    grouped(reasons).into_iter().map(line).collect()
 }
 
 /// What came of it, in a sentence.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::analysis::{CandidateAnalysis, Comparison, GroupAnalysis, MAIN, PointAnalysis, Shown};
-use super::distinct;
 use super::metrics::{Better, Metric, Subject};
+use super::{distinct, grouped};
 
 /// Who leads by a metric.
 #[derive(Debug)]
@@ -64,15 +64,10 @@ fn rows<'a: 'b, 'b>(
 }
 
 fn saturated<'a>(metric: &Metric, points: &[PointAnalysis<'a>]) -> Vec<(&'a str, usize, usize)> {
-    let mut found: Vec<(&str, usize, usize)> = Vec::new();
     let is_saturated = |one: &CandidateAnalysis<'_>| matches!(one.shown(metric), Shown::Saturated(_));
-    for (at, candidate) in rows(points.iter()).filter(|(_, candidate)| is_saturated(candidate)) {
-        match found.iter_mut().find(|(name, ..)| *name == candidate.name) {
-            Some((_, _, points)) => *points += 1,
-            None => found.push((candidate.name, at, 1)),
-        }
-    }
-    found
+    let found = rows(points.iter()).filter(|(_, candidate)| is_saturated(candidate));
+    let by_name = grouped(found.map(|(at, candidate)| (candidate.name, at)));
+    by_name.into_iter().map(|(name, points)| (name, points[0], points.len())).collect()
 }
 
 /// The candidates that cannot be told from the best at a point, best first. Where there are several groups, the best of each are compared by

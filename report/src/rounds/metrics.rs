@@ -196,21 +196,12 @@ impl Metric {
         }
     }
 
-    /// The word for a value above that of the reference: `slower`.
-    pub fn above(&self) -> &'static str {
+    /// The words for a value below that of the reference and for one above it: `faster` and `slower`.
+    pub fn words(&self) -> [&'static str; 2] {
         match (self.subject, self.better) {
-            (Subject::Latency, _) => "slower",
-            (_, Better::Lower) => "more",
-            (_, Better::Higher) => "higher",
-        }
-    }
-
-    /// The word for a value below it: `faster`.
-    pub fn below(&self) -> &'static str {
-        match (self.subject, self.better) {
-            (Subject::Latency, _) => "faster",
-            (_, Better::Lower) => "less",
-            (_, Better::Higher) => "lower",
+            (Subject::Latency, _) => ["faster", "slower"],
+            (_, Better::Lower) => ["less", "more"],
+            (_, Better::Higher) => ["lower", "higher"],
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::format;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::Body;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+use crate::rounds::grouped;
 
 /// The first connection beyond what glibc's `fd_set` holds.
 const FD_SETSIZE: f64 = 1024.0;
@@ -35,22 +36,13 @@ pub fn series<'a>(
     unit: Unit,
     has_lines: bool,
 ) -> Vec<Series> {
-    let mut all: Vec<Series> = Vec::new();
-    for (mechanism, point) in points {
-        match all.iter_mut().find(|series| series.mechanism == mechanism) {
-            Some(series) => series.points.push(point),
-            None => {
-                let (mechanism, label) = (mechanism.to_owned(), String::new());
-                all.push(Series { mechanism, label, points: vec![point] });
-            }
-        }
-    }
-    for series in &mut all {
-        series.points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let end = number(series.points.last().map_or(0.0, |point| point.y), unit);
-        series.label = if has_lines { label(&series.mechanism, &end) } else { end };
-    }
-    all
+    let one = |(mechanism, mut points): (&str, Vec<SeriesPoint>)| {
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        let end = number(points[points.len() - 1].y, unit);
+        let label = if has_lines { label(mechanism, &end) } else { end };
+        Series { mechanism: mechanism.to_owned(), label, points }
+    };
+    grouped(points).into_iter().map(one).collect()
 }
 
 /// Lines over numbers of descriptors, which stand at `measured`.
