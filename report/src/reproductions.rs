@@ -14,12 +14,12 @@ const NOISY: f64 = 0.25;
 
 /// The page. Ends with a newline.
 pub fn page(all: &Reproductions) -> String {
-    templates::text("reproductions.md", context(all))
+    templates::text("reproductions.md.jinja", context(all))
 }
 
 /// The text for a terminal. Ends with a newline.
 pub fn render(all: &Reproductions) -> String {
-    templates::text("reproductions.txt", context(all))
+    templates::text("reproductions.txt.jinja", context(all))
 }
 
 fn context(all: &Reproductions) -> Value {

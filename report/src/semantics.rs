@@ -24,12 +24,12 @@ const LEGEND: [&str; 4] = [
 
 /// The tables, then the claims with their evidence. Ends with a newline.
 pub fn render(semantics: &Semantics) -> String {
-    templates::text("semantics.txt", context(semantics))
+    templates::text("semantics.txt.jinja", context(semantics))
 }
 
 /// The same as a page. Ends with a newline.
 pub fn page(semantics: &Semantics) -> String {
-    templates::text("semantics.md", context(semantics))
+    templates::text("semantics.md.jinja", context(semantics))
 }
 
 fn context(semantics: &Semantics) -> Value {

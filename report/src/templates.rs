@@ -12,14 +12,14 @@ macro_rules! embedded {
 
 /// Those whose name ends with `.html` escape whatever is put into them.
 const TEMPLATES: [(&str, &str); 8] = embedded![
-    "claims.md",
-    "claims.txt",
+    "claims.md.jinja",
+    "claims.txt.jinja",
     "page.html",
     "parts.html",
-    "reproductions.md",
-    "reproductions.txt",
-    "semantics.md",
-    "semantics.txt",
+    "reproductions.md.jinja",
+    "reproductions.txt.jinja",
+    "semantics.md.jinja",
+    "semantics.txt.jinja",
 ];
 
 /// The template `name` with what `context` has in its places.

@@ -3,7 +3,7 @@
 use minijinja::value::Value;
 use serde::Serialize;
 
-use super::{cost, explanation};
+use super::explanation;
 use crate::grid::{Column, Grid, Tone};
 use crate::{format, templates};
 use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasurableHere, Open, Refuted};
@@ -69,18 +69,17 @@ impl From<&ClaimResult> for Claim {
 
 /// A table of verdicts, then each claim with its reasons and its evidence. Ends with a newline.
 pub fn render(claims: &Claims) -> String {
-    templates::text("claims.txt", context(claims))
+    templates::text("claims.txt.jinja", context(claims, |_| false))
 }
 
-/// docs/CLAIMS.md. Ends with a newline.
-pub fn page(claims: &Claims) -> String {
-    templates::text("claims.md", context(claims))
+/// docs/CLAIMS.md; `is_cost` tells the claims about cost by their names. Ends with a newline.
+pub fn page(claims: &Claims, is_cost: impl Fn(&str) -> bool) -> String {
+    templates::text("claims.md.jinja", context(claims, is_cost))
 }
 
-fn context(claims: &Claims) -> Value {
+fn context(claims: &Claims, is_cost: impl Fn(&str) -> bool) -> Value {
     let all: Vec<Claim> = claims.claims.iter().map(Claim::from).collect();
-    let is_cost = |claim: &&Claim| cost::ALL.iter().any(|known| known.id == claim.name);
-    let (cost, semantics): (Vec<&Claim>, Vec<_>) = all.iter().partition(is_cost);
+    let (cost, semantics): (Vec<&Claim>, Vec<_>) = all.iter().partition(|claim| is_cost(&claim.name));
     let row = |claim: &Claim| [&claim.name, &claim.section, claim.verdict, &claim.figure].map(Into::into);
     let table = Grid {
         columns: ["claim", "§", "verdict", "figure"].map(Column::words).into(),
@@ -172,114 +171,4 @@ pub(crate) fn tally(claims: &[ClaimResult]) -> Vec<String> {
         (!ids.is_empty()).then(|| format!("{} {}: {}", ids.len(), verdict.words(), ids.join(", ")))
     });
     told.into_iter().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use model::campaign::Histograms;
-    use model::schema::{ResultFile, SCHEMA_VERSION};
-
-    use super::*;
-    use crate::claims::base::Base;
-    use crate::rounds::answer::relation;
-    use crate::rounds::metrics::RESPONSE;
-    use crate::rounds::testing::{Shape, realistic};
-    use crate::rounds::{Analysis, Comparison, table};
-    use crate::testing;
-
-    fn claims() -> Claims {
-        let shape = Shape { starts: 4, rounds: 5, ..Shape::default_scenario() };
-        let (campaign, none) = (shape.campaign(realistic), Histograms::default());
-        let (campaigns, benches) = ([Analysis::of(&campaign, &none)], [testing::bench()]);
-        let semantics = testing::semantics();
-        let base =
-            Base { campaigns: &campaigns, benches: &benches, semantics: Some(&semantics), ..Base::default() };
-        Claims {
-            schema_version: SCHEMA_VERSION,
-            muxbench_version: "0.1.0".to_owned(),
-            sources: vec!["a campaign".to_owned()],
-            false_differences: Some(FalseDifferences {
-                campaigns: 3,
-                comparisons: 400,
-                different: 3,
-                low: 0.0015,
-                high: 0.0218,
-            }),
-            claims: [cost::decide_all(&base), semantics.claims.clone()].concat(),
-        }
-    }
-
-    #[test]
-    fn the_table_has_a_row_for_each_claim_and_fits_a_terminal_of_120_columns() {
-        let text = render(&claims());
-        for id in cost::ALL.iter().map(|claim| claim.id).chain(["sndlowat"]) {
-            assert!(text.contains(&format!("│ {id} ")), "{id} in\n{text}");
-        }
-        let widths = text.lines().filter(|line| line.starts_with(['│', '├', '┌', '└', '╞']));
-        assert!(widths.map(|line| line.chars().count()).all(|width| width <= 120), "{text}");
-        assert!(text.contains("many-idle-few-active (§ 6): CONFIRMED"), "{text}");
-        assert!(text.contains("to decide it: muxbench run thundering-herd"), "{text}");
-    }
-
-    #[test]
-    fn the_page_has_every_claim_with_its_verdict_and_an_explanation() {
-        let claims = claims();
-        let page = page(&claims);
-        for claim in &claims.claims {
-            let verdict = format!("[{}](#{})", claim.verdict.words(), claim.id);
-            let row =
-                page.lines().find(|line| line.starts_with(&format!("| `{}` |", claim.id))).expect("a row");
-            assert!(row.contains(&verdict), "{row}");
-            assert_eq!(row.replace("\\|", "").matches('|').count(), 6, "{row}");
-            assert!(page.contains(&format!("\n### {}\n", claim.id)));
-        }
-        assert!(page.contains("ep_poll_callback"));
-    }
-
-    #[test]
-    fn table_and_page_say_how_often_a_twin_differed() {
-        let mut claims = claims();
-        let rate = "twins of the reference, over 3 campaigns: 3 of 400 comparisons differ, 0.8% (95% interval 0.1–2.2%)";
-        assert!(render(&claims).lines().any(|line| line == rate));
-        assert!(page(&claims).lines().any(|line| line.starts_with(rate)));
-        claims.false_differences = None;
-        assert!(!render(&claims).contains("twins") && !page(&claims).contains("twins of"));
-    }
-
-    #[test]
-    fn a_claim_has_the_ratio_of_the_report() {
-        let shape = Shape { starts: 4, rounds: 5, ..Shape::default_scenario() };
-        let (campaign, none) = (shape.campaign(realistic), Histograms::default());
-        let analysis = [Analysis::of(&campaign, &none)];
-        let claims = cost::decide_all(&Base { campaigns: &analysis, ..Base::default() });
-        let report = table::full(&analysis[0]).markdown();
-        let mut compared = 0;
-        for point in &analysis[0].points {
-            for (_, candidate) in point.rows() {
-                let Some(comparison) = candidate.comparison(&RESPONSE) else { continue };
-                let what = format!(
-                    "response p50 of {} against epoll-lt at {}",
-                    candidate.name,
-                    format::place(point.point)
-                );
-                let evidence = claims.iter().flat_map(|claim| &claim.evidence);
-                for found in evidence.filter(|one| one.what.starts_with(&what)) {
-                    assert_eq!(found.observed.as_deref(), Some(&*relation(&RESPONSE, comparison)), "{what}");
-                    let Comparison { ratio, interval, .. } = comparison;
-                    let [ratio, low, high] = format::ratio_and_ends(*ratio, interval.low, interval.high);
-                    assert!(report.contains(&format!("{ratio} ({low}–{high})")), "{what}");
-                    compared += 1;
-                }
-            }
-        }
-        assert!(compared >= 4, "{compared}");
-    }
-
-    #[test]
-    fn claims_are_a_result_that_reads_back() {
-        let claims = claims();
-        let text = serde_json::to_string(&ResultFile::Claims(claims.clone())).expect("serialises");
-        let Ok(ResultFile::Claims(read)) = serde_json::from_str(&text) else { panic!("{text}") };
-        assert_eq!(read, claims);
-    }
 }

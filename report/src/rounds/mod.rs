@@ -26,7 +26,7 @@ pub use troubles::Trouble;
 pub use validity::{Dropped, Halves};
 
 /// Those of `all` that are none of those before them.
-pub(crate) fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+pub fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut kept = Vec::new();
     for one in all {
         if !kept.contains(&one) {

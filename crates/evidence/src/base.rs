@@ -6,8 +6,8 @@ use model::campaign::{Length, Phase};
 use model::schema::{BenchGroup, BenchPoint, Evidence, LoadReport, Point, Semantics};
 use stats::{Interval, Ratio};
 
-use crate::format;
-use crate::rounds::{Analysis, GroupAnalysis, Metric};
+use report::format;
+use report::rounds::{Analysis, GroupAnalysis, Metric};
 
 /// Connections from which on there are many.
 const MANY: u32 = 1_000;

@@ -4,11 +4,11 @@ mod special;
 
 use model::schema::{ClaimResult, ClaimVerdict, Evidence, Finding};
 
-use super::base::Base;
-use super::decided;
-use super::part::{Expect, Found, Look, Seen, Weight};
+use crate::base::Base;
+use crate::part::{Expect, Found, Look, Seen, Weight};
+use report::claims::decided;
 
-use super::base::Place::{FewBusy, FewestIdle, LargeMessages, ManyIdle, MostActive, MostIdle, SmallMessages};
+use crate::base::Place::{FewBusy, FewestIdle, LargeMessages, ManyIdle, MostActive, MostIdle, SmallMessages};
 use Expect::{AtLeast, AtMost, Better, Nothing, Worse};
 use Look::{BenchGrowth, BenchRatio, Growth, Observed, Other, Quotient, Ratio, Slope, Value};
 use Weight::{Bounding, Context, Essential};
@@ -361,6 +361,11 @@ fn add_once(list: &mut Vec<String>, text: &str) {
     if !text.is_empty() && !list.iter().any(|known| known == text) {
         list.push(text.to_owned());
     }
+}
+
+/// Returns whether a claim about cost is called `id`.
+pub fn is_one(id: &str) -> bool {
+    ALL.iter().any(|claim| claim.id == id)
 }
 
 /// All verdicts.

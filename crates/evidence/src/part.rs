@@ -3,12 +3,12 @@
 use model::schema::{BenchPoint, ClaimFigure};
 use stats::Relation;
 
-use super::base::{Base, Number, Place, Spot, mean_ratio, used};
-use crate::format;
-use crate::rounds::analysis::MARGIN;
-use crate::rounds::answer::relation;
-use crate::rounds::metrics::CPU;
-use crate::rounds::{Better, Comparison, Metric, Unit};
+use crate::base::{Base, Number, Place, Spot, mean_ratio, used};
+use report::format;
+use report::rounds::analysis::MARGIN;
+use report::rounds::answer::relation;
+use report::rounds::metrics::CPU;
+use report::rounds::{Better, Comparison, Metric, Unit};
 
 /// The weight of a part.
 #[derive(Debug, Clone, Copy)]

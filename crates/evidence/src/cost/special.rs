@@ -5,12 +5,12 @@ use model::schema::{LoadReport, Point};
 use stats::{Interval, Proportion};
 
 use super::{FewBusy, LT, POLL, SELECT};
-use crate::claims::base::{Base, Number, Place, Spot, mean_ratio};
-use crate::claims::part::{Expect, Found, Seen, in_words, metric};
-use crate::format;
-use crate::rounds::analysis::MARGIN;
-use crate::rounds::metrics::{RESPONSE, THROUGHPUT};
-use crate::rounds::{Better, Metric, distinct, table};
+use crate::base::{Base, Number, Place, Spot, mean_ratio};
+use crate::part::{Expect, Found, Seen, in_words, metric};
+use report::format;
+use report::rounds::analysis::MARGIN;
+use report::rounds::metrics::{RESPONSE, THROUGHPUT};
+use report::rounds::{Better, Metric, distinct, table};
 
 const SCANNING: [&str; 2] = [POLL, SELECT];
 /// The metrics by which few busy connections are compared.
