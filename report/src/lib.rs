@@ -1,5 +1,4 @@
-//! What a muxbench result *is*: its schema, its histograms, its statistics, and what is drawn and
-//! written from it.
+//! The analysis of results of muxbench, and what is drawn and written of them.
 //!
 //! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
 //! file gives the same bytes every time.
