@@ -5,6 +5,9 @@
 
 #![cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 
+#[path = "support/mechanism_costs.rs"]
+mod costs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +15,6 @@ use model::campaign::{Campaign, Histograms};
 use model::read;
 use model::schema::{BenchGroup, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
-use report::mechanism_costs as costs;
 use report::rounds::Analysis;
 use report::semantics::situation_table;
 

@@ -15,7 +15,7 @@ use load_gen::clock::now_ns;
 use model::histogram::{self, Histogram};
 use model::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use muxbench::experiment::environment::{self, Pinning};
-use report::statistics;
+use stats::Level;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASUREMENT: Duration = Duration::from_millis(2_500);
@@ -113,15 +113,14 @@ impl Collector {
             bencher.iter_custom(|iterations| calls.batch(iterations, || call(state)));
         });
         group.finish();
-        if let Some(interval) =
-            statistics::interval(&calls.batches_ns).filter(|_| calls.batches_ns.len() >= SAMPLES)
-        {
+        let level = stats::of_repeats(&calls.batches_ns).filter(|_| calls.batches_ns.len() >= SAMPLES);
+        if let Some(Level { value, interval }) = level {
             self.points.borrow_mut().push(BenchPoint {
                 mechanism: at.mechanism.to_owned(),
                 watched: at.watched,
                 ready: at.ready,
                 batches: calls.batches_ns.len() as u32,
-                median_ns: interval.median / f64::from(at.a_call),
+                median_ns: value / f64::from(at.a_call),
                 low_ns: interval.low / f64::from(at.a_call),
                 high_ns: interval.high / f64::from(at.a_call),
                 calls: Latency::of(&calls.singles),

@@ -1,10 +1,7 @@
-//! From evidence to verdict, and the claims about cost that this crate decides.
+//! From evidence to verdict, and claims in words.
 
-pub mod base;
-pub mod cost;
 pub mod explanation;
 pub mod page;
-mod part;
 
 use model::schema::{ClaimResult, ClaimVerdict, Evidence, FalseDifferences, Finding};
 use stats::{Interval, Proportion};

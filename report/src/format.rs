@@ -3,7 +3,6 @@
 use model::schema::{Exclude, Point};
 
 use crate::rounds::Unit;
-use crate::statistics::Ratio;
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -24,10 +23,14 @@ pub fn error(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// A duration with three significant digits and a unit: `35.1 µs`, `1.21 ms`.
 pub fn duration_ns(ns: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    in_units(ns, [(" ns", 1.0), (" µs", 1e3), (" ms", 1e6), (" s", 1e9)])
+}
+
+/// A value in the first unit of which it has less than 1,000, or else the last.
+fn in_units<const N: usize>(value: f64, units: [(&str, f64); N]) -> String {
     // A value that rounds up to 1,000 of its unit belongs to the next one.
-    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| ns / scale < 999.5).unwrap_or(UNITS[3]);
-    format!("{} {unit}", three_digits(ns / scale))
+    let (unit, scale) = units.into_iter().find(|(_, scale)| value / scale < 999.5).unwrap_or(units[N - 1]);
+    three_digits(value / scale) + unit
 }
 
 /// Three significant digits, never in exponential notation: `0.0612`, `1.21`, `35.1`, `902`.
@@ -71,13 +74,7 @@ pub fn thousands(value: u64) -> String {
 
 /// A rate with three significant digits: `950`, `12.1k`, `142k`, `1.21M`.
 pub fn rate(per_s: f64) -> String {
-    if per_s < 999.5 {
-        three_digits(per_s)
-    } else if per_s < 999_500.0 {
-        format!("{}k", three_digits(per_s / 1e3))
-    } else {
-        format!("{}M", three_digits(per_s / 1e6))
-    }
+    in_units(per_s, [("", 1.0), ("k", 1e3), ("M", 1e6)])
 }
 
 /// A rate as it was asked for: `20k`, `12.3k`.
@@ -88,13 +85,10 @@ pub fn nominal_rate(per_s: f64) -> String {
 
 /// Bytes with three significant digits in decimal units: `512 B`, `8.30 kB`, `24.0 GB`.
 pub fn bytes(value: u64) -> String {
-    const UNITS: [(&str, f64); 4] = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)];
     if value < 1_000 {
         return format!("{value} B");
     }
-    let value = value as f64;
-    let (unit, scale) = UNITS.into_iter().find(|(_, scale)| value / scale < 999.5).unwrap_or(UNITS[3]);
-    format!("{} {unit}", three_digits(value / scale))
+    in_units(value as f64, [(" kB", 1e3), (" MB", 1e6), (" GB", 1e9), (" TB", 1e12)])
 }
 
 /// A share as whole percent; below half a percent `<1%`.
@@ -138,10 +132,9 @@ pub fn particulars(point: &Point) -> Vec<String> {
 
 /// A point in words: `10,000 connections, 10 active`.
 pub fn place(point: &Point) -> String {
-    let active = if point.active == point.connections {
-        "all active".to_owned()
-    } else {
-        format!("{} active", thousands(point.active.into()))
+    let active = match point.active == point.connections {
+        true => "all active".to_owned(),
+        false => format!("{} active", thousands(point.active.into())),
     };
     let further: String = particulars(point).iter().map(|particular| format!(", {particular}")).collect();
     format!("{} connections, {active}{further}", thousands(point.connections.into()))
@@ -176,18 +169,6 @@ pub fn and(names: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// A ratio with its interval: `61× (58–64)`, `1.80× (1.72–1.91)`; with too few repeats for an
-/// interval, how many there were: `61× (2 repeats)`.
-pub fn ratio(ratio: &Ratio) -> String {
-    let Some(interval) = ratio.summary.interval else {
-        let median = ratio.summary.median;
-        let repeats = plural(ratio.summary.repeats, "repeat");
-        return format!("{median:.*}× ({repeats})", ratio_decimals(median));
-    };
-    let [ratio, low, high] = ratio_and_ends(interval.median, interval.low, interval.high);
-    format!("{ratio}× ({low}–{high})")
 }
 
 /// A ratio and the ends of its interval, all with the same decimals, four at most: `1.80`, `1.72` and `1.91`.
@@ -380,20 +361,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_excludes_one_is_never_printed_as_touching_it() {
-        let of = |low: f64, middle: f64, high: f64| {
-            Ratio::of_pairs(&[low, middle, middle, middle, middle, high].map(|ratio| (ratio, 1.0)))
-        };
-        let close = of(1.003, 1.02, 1.03).expect("a ratio");
-        assert_eq!(ratio(&close), "1.020× (1.003–1.030)");
-        let wide = of(58.0, 61.0, 64.0).expect("a ratio");
-        assert_eq!(ratio(&wide), "61× (58–64)");
-        let narrow = of(41.8, 42.0, 42.1).expect("a ratio");
-        assert_eq!(ratio(&narrow), "42.0× (41.8–42.1)");
-        let small = of(0.0052, 0.0061, 0.0063).expect("a ratio");
-        assert_eq!(ratio(&small), "0.0061× (0.0052–0.0063)");
-        let single = Ratio::of_pairs(&[(1.8, 1.0)]).expect("a ratio");
-        assert_eq!(ratio(&single), "1.80× (1 repeat)");
+    fn a_ratio_has_the_decimals_that_its_size_and_its_interval_ask_for() {
+        for ((ratio, low, high), texts) in [
+            ((1.02, 1.003, 1.03), ["1.020", "1.003", "1.030"]),
+            ((61.0, 58.0, 64.0), ["61", "58", "64"]),
+            ((42.0, 41.8, 42.1), ["42.0", "41.8", "42.1"]),
+            ((0.0061, 0.0052, 0.0063), ["0.0061", "0.0052", "0.0063"]),
+        ] {
+            assert_eq!(ratio_and_ends(ratio, low, high), texts);
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use minijinja::HtmlEscape;
 
 /// A table: columns with titles, and rows of as many cells.
@@ -120,6 +120,20 @@ impl Grid {
                 column.set_cell_alignment(align);
                 column.set_padding((0, 2));
             }
+        }
+        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+
+    /// The table for a terminal of `width` columns, in a frame, long cells on several lines; `first` is the width of the first column. Ends with a
+    /// newline.
+    pub fn boxed(&self, width: u16, first: Option<u16>) -> String {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED).set_width(width);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(self.columns.iter().map(|column| column.title.clone()));
+        table.add_rows(self.rows.iter().map(|row| self.texts(row)));
+        if let Some((column, width)) = table.column_mut(0).zip(first) {
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         }
         table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
     }

@@ -1,5 +1,4 @@
-//! What a muxbench result *is*: its schema, its histograms, its statistics, and what is drawn and
-//! written from it.
+//! The analysis of results of muxbench, and what is drawn and written of them.
 //!
 //! Nothing here measures. A result file goes in; tables, figures and verdicts come out, and the same
 //! file gives the same bytes every time.
@@ -18,20 +17,16 @@ pub mod grid;
 #[cfg(test)]
 mod hostile_input;
 mod machine;
-mod markdown;
-pub mod mechanism_costs;
 pub mod merge;
 pub mod page;
 #[cfg(feature = "plots")]
 pub mod plots;
-#[cfg(test)]
-mod reading;
 pub mod reproductions;
 pub mod rounds;
-#[cfg(test)]
-mod schema;
 pub mod semantics;
-pub mod statistics;
+mod templates;
+#[cfg(test)]
+mod tests;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -14,50 +14,25 @@ pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
         machine.mitigations.iter().map(|(name, state)| format!("{name}: {state}")).collect();
     let sysctls: Vec<String> =
         machine.sysctls.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let build = format!("{} build, {}", machine.profile, machine.rustc_version);
+    let quota = machine.cpu_quota.map(|quota| format!("a CPU quota of {quota} of ")).unwrap_or_default();
+    let memory = format::bytes(machine.memory_bytes);
+    let [steal, load] =
+        [format::percent(machine.steal_since_boot), format::three_digits(machine.load_average)];
+    let [server, generator] = [machine.server_cpu, machine.generator_cpu].map(cpu);
+    let limits = &machine.limits;
+    let table = if machine.shares_descriptor_table { ", one table for all threads" } else { "" };
     vec![
         ("host", machine.host.clone()),
-        (
-            "program",
-            format!(
-                "muxbench {} ({} build, {})",
-                campaign.muxbench_version, machine.profile, machine.rustc_version
-            ),
-        ),
+        ("program", format!("muxbench {} ({build})", campaign.muxbench_version)),
         ("measured", campaign.started.clone()),
-        (
-            "processors",
-            format!(
-                "{}{} of {}, {}",
-                machine.cpu_quota.map(|quota| format!("a CPU quota of {quota} of ")).unwrap_or_default(),
-                machine.processors,
-                machine.processor,
-                format::bytes(machine.memory_bytes)
-            ),
-        ),
+        ("processors", format!("{quota}{} of {}, {memory}", machine.processors, machine.processor)),
         ("hypervisor", or_none(&machine.hypervisor)),
         ("kernel", format!("Linux {}, clock source {}", machine.kernel, machine.clock_source)),
         ("governor", or_none(&machine.governor)),
-        (
-            "placement",
-            format!("server on {}, generator on {}", cpu(machine.server_cpu), cpu(machine.generator_cpu)),
-        ),
-        (
-            "load",
-            format!(
-                "steal since boot {}, load average {}",
-                format::percent(machine.steal_since_boot),
-                format::three_digits(machine.load_average)
-            ),
-        ),
-        (
-            "descriptor limit",
-            format!(
-                "{} (hard {}){}",
-                machine.limits.nofile_soft,
-                machine.limits.nofile_hard,
-                if machine.shares_descriptor_table { ", one table for all threads" } else { "" }
-            ),
-        ),
+        ("placement", format!("server on {server}, generator on {generator}")),
+        ("load", format!("steal since boot {steal}, load average {load}")),
+        ("descriptor limit", format!("{} (hard {}){table}", limits.nofile_soft, limits.nofile_hard)),
         ("mitigations", mitigations.join("; ")),
         ("settings", sysctls.join("; ")),
         ("seed", campaign.plan.seed.to_string()),

@@ -274,10 +274,9 @@ fn sum_latencies<'a>(
     let mut sum = histogram::empty();
     for (part, latency) in latencies {
         let theirs = latency.histogram().map_err(|error| damaged(part, format!("{what}: {error}")))?;
-        if theirs.len() != latency.count {
-            let what =
-                format!("{what}: its count is {}, its histogram holds {}", latency.count, theirs.len());
-            return Err(damaged(part, what));
+        let (count, held) = (latency.count, theirs.len());
+        if held != count {
+            return Err(damaged(part, format!("{what}: its count is {count}, its histogram holds {held}")));
         }
         sum.add(theirs).expect("all histograms have the project's bounds");
     }

@@ -8,10 +8,10 @@ mod evidence;
 mod view;
 
 use minijinja::value::Value;
-use minijinja::{Environment, HtmlEscape, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::rounds::Analysis;
+use crate::templates;
 use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
 
 use self::view::Page;
@@ -84,30 +84,12 @@ pub fn render(sources: &Sources<'_>) -> Result<String, PageError> {
 }
 
 fn html(page: &Page) -> Result<String, PageError> {
-    let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    // A name that is misspelt in a template is an error, and not an empty place.
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.add_filter("prose", prose);
-    environment.add_template("parts.html", include_str!("../templates/parts.html"))?;
-    environment.add_template("page.html", include_str!("../templates/page.html"))?;
     let context = minijinja::context! {
         page => Value::from_serialize(page),
         style => include_str!("../templates/page.css"),
         script => include_str!("../templates/page.js"),
     };
-    Ok(environment.get_template("page.html")?.render(context)?)
-}
-
-/// Text from outside in which what stands between backticks is code.
-fn prose(text: &str) -> Value {
-    let mut out = String::new();
-    for (index, part) in text.split('`').enumerate() {
-        let part = HtmlEscape(part).to_string();
-        out += &if index % 2 == 1 { format!("<code>{part}</code>") } else { part };
-    }
-    Value::from_safe_string(out)
+    Ok(templates::filled("page.html", context)?)
 }
 
 #[cfg(test)]

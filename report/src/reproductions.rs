@@ -1,107 +1,65 @@
 //! Published tables beside ours: text for a terminal, and the page `docs/REPRODUCTIONS.md`.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use minijinja::value::Value;
 
-use crate::format::{ABSENT, thousands, three_digits};
+use crate::format::{ABSENT, plural, thousands, three_digits};
+use crate::grid::{Cell, Column, Grid};
+use crate::templates;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions};
-
-/// The columns of every table.
-const HEADER: [&str; 6] = ["mechanism", "watched", "published", "ours", "95 % interval", "published / ours"];
 
 /// Marks a figure that its repeats do not agree on: an end of its interval is farther from it than [`NOISY`].
 const MARK: &str = "~";
 /// As a share of the figure.
 const NOISY: f64 = 0.25;
 
-/// The page.
+/// The page. Ends with a newline.
 pub fn page(all: &Reproductions) -> String {
-    let machine = &all.environment;
-    let mut page = format!(
-        "# Published figures, measured again\n\nMeasured on {} ({} processors{}), Linux {}, with muxbench {}, at {}. Repeat it with\n\n\
-         ```sh\n{}\n```\n\nMedian of the repeats, which ran in turn in random order, with its 95 % interval.\n",
-        machine.processor,
-        machine.processors,
-        machine.hypervisor.as_ref().map(|name| format!(", {name}")).unwrap_or_default(),
-        machine.kernel,
-        machine.muxbench_version,
-        all.started,
-        all.command,
-    );
-    for table in &all.tables {
-        page += &format!(
-            "\n## {}\n\n{}.\n\n**What is measured.** {}\n\n**What differs.** {}\n\n{}",
-            table.title,
-            table.source,
-            table.what,
-            table.differs,
-            markdown(table)
-        );
-        let growths = growths(table);
-        if !growths.is_empty() {
-            page += &format!("\n{}\n", growths.join(" "));
-        }
-        page += &legend(table).map(|legend| format!("\n{legend}\n")).unwrap_or_default();
-    }
-    page
+    templates::text("reproductions.md.jinja", context(all))
 }
 
-/// What a terminal shows.
+/// The text for a terminal. Ends with a newline.
 pub fn render(all: &Reproductions) -> String {
-    let mut text = String::new();
-    for table in &all.tables {
-        text += &format!("{}\n", table.title);
-        text += &on_a_terminal(table);
-        text += &growths(table).iter().map(|line| format!("{line}\n")).collect::<String>();
-        text += &legend(table).map(|legend| legend + "\n").unwrap_or_default();
-        text += "\n";
-    }
-    text
+    templates::text("reproductions.txt.jinja", context(all))
 }
 
-fn on_a_terminal(table: &Reproduction) -> String {
-    let mut drawn = Table::new();
-    drawn.load_style(NOTHING).set_header(header(table)).add_rows(rows(table));
-    let figures = drawn.column_iter_mut().skip(1);
-    figures.for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    format!("{drawn}\n")
-}
-
-pub(crate) fn header(table: &Reproduction) -> Vec<String> {
-    let unit = |name: &str| match name {
-        "published" | "ours" => format!("{name}, {}", table.unit),
-        other => other.to_owned(),
+fn context(all: &Reproductions) -> Value {
+    let table = |of: &Reproduction| {
+        let grid = grid(of);
+        minijinja::context! {
+            of, text => grid.text(), markdown => grid.markdown(), growths => growths(of), legend => legend(of),
+        }
     };
-    HEADER.into_iter().map(unit).collect()
+    minijinja::context! {
+        all,
+        machine => all.environment,
+        tables => all.tables.iter().map(table).collect::<Vec<_>>(),
+    }
 }
 
-fn markdown(table: &Reproduction) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&header(table));
-    text += "| --- | ---: | ---: | ---: | ---: | ---: |\n";
-    rows(table).iter().for_each(|row| text += &line(row));
-    text
-}
-
-pub(crate) fn rows(table: &Reproduction) -> Vec<Vec<String>> {
+/// A published table beside ours.
+pub(crate) fn grid(table: &Reproduction) -> Grid {
+    let figures =
+        [format!("published, {}", table.unit), format!("ours, {}", table.unit), "95 % interval".to_owned()];
+    let numbers = ["watched".to_owned()].into_iter().chain(figures).chain(["published / ours".to_owned()]);
     let row = |figure: &ReproducedFigure| {
-        vec![
+        let [median, low, high] = [figure.median, figure.low, figure.high].map(three_digits);
+        let mark = if is_noisy(figure) { format!(" {MARK}") } else { String::new() };
+        let ratio = figure.published.map(|published| three_digits(published / figure.median) + "×");
+        let or_absent = |text: Option<String>| text.unwrap_or_else(|| ABSENT.to_owned());
+        let texts = [
             figure.mechanism.clone(),
             thousands(figure.watched.into()),
-            figure.published.map_or(ABSENT.to_owned(), three_digits),
-            three_digits(figure.median),
-            format!(
-                "{} to {}{}",
-                three_digits(figure.low),
-                three_digits(figure.high),
-                if is_noisy(figure) { format!(" {MARK}") } else { String::new() }
-            ),
-            figure.published.map_or(ABSENT.to_owned(), |published| {
-                format!("{}×", three_digits(published / figure.median))
-            }),
-        ]
+            or_absent(figure.published.map(three_digits)),
+            median,
+            format!("{low} to {high}{mark}"),
+            or_absent(ratio),
+        ];
+        texts.map(Cell::from).into()
     };
-    table.figures.iter().map(row).collect()
+    Grid {
+        columns: [Column::words("mechanism")].into_iter().chain(numbers.map(Column::numbers)).collect(),
+        rows: table.figures.iter().map(row).collect(),
+    }
 }
 
 /// Whether the interval of a figure reaches so far that a difference of a quarter says nothing.
@@ -116,7 +74,7 @@ fn legend(table: &Reproduction) -> Option<String> {
         format!(
             "{MARK} marks {noisy} of {}: the interval reaches more than {:.0} % of the figure to one side, so that \
              differences of this size say nothing.",
-            crate::format::plural(table.figures.len(), "figure"),
+            plural(table.figures.len(), "figure"),
             100.0 * NOISY
         )
     })

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use evidence::base::Base;
+use evidence::cost;
 use model::campaign::{Campaign, Histograms, Length};
 use model::schema::{
     BenchGroup, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION, Semantics,
 };
 use model::{note, read};
 use muxbench::semantics::{self, Selection};
-use report::claims::base::Base;
-use report::claims::{self, cost, page};
+use report::claims::{self, page};
 use report::rounds::Analysis;
 
 use super::{UsageError, print};
@@ -57,7 +58,7 @@ impl Claims {
         let text = if self.json {
             serde_json::to_string_pretty(&ResultFile::Claims(verdicts))? + "\n"
         } else if self.markdown {
-            page::page(&verdicts)
+            page::page(&verdicts, cost::is_one)
         } else {
             page::render(&verdicts)
         };

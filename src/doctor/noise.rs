@@ -10,7 +10,6 @@ use load_gen::clock::now_ns;
 use load_gen::machine::{self, usage};
 use model::histogram::{self, Histogram};
 use model::schema::{BusyProcess, Noise};
-use report::statistics::Ratio;
 
 use crate::experiment::environment::Pinning;
 
@@ -99,13 +98,13 @@ impl Work {
 
 /// Half the interval of the ratio of equal things over [`REPEATS`] repeats: the median of those that the windows give.
 fn visible_difference(windows: &[f64]) -> f64 {
-    let pairs: Vec<(f64, f64)> = windows.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    let half_widths: Vec<f64> = pairs
+    let ratios: Vec<f64> = windows.chunks_exact(2).map(|pair| pair[0] / pair[1]).collect();
+    let half_widths: Vec<f64> = ratios
         .windows(REPEATS)
-        .filter_map(|repeats| Ratio::of_pairs(repeats)?.summary.interval)
-        .map(|interval| (interval.high - interval.low) / 2.0)
+        .filter_map(stats::of_repeats)
+        .map(|level| (level.interval.high - level.interval.low) / 2.0)
         .collect();
-    report::statistics::median(&half_widths).unwrap_or(f64::NAN)
+    stats::median(&half_widths).unwrap_or(f64::NAN)
 }
 
 /// How late a timer comes, over and over for `length_ns`.

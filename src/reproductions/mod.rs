@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use load_gen::{machine, schedule};
 use model::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use rand::seq::SliceRandom;
-use report::statistics;
+use stats::{Interval, Level};
 
 use crate::experiment::environment::{self, Pinning};
 
@@ -130,14 +130,15 @@ fn interleaved(cases: &[Case], seed: u64, mut measured: impl FnMut()) -> Vec<Rep
         }
     }
     let figure = |(case, values): (&Case, Vec<f64>)| {
-        let interval = statistics::interval(&values).expect("enough repeats");
+        let level = stats::of_repeats(&values).expect("enough repeats");
+        let Level { value: median, interval: Interval { low, high } } = level;
         ReproducedFigure {
             mechanism: case.mechanism.to_owned(),
             watched: case.watched,
             published: case.published,
-            median: interval.median,
-            low: interval.low,
-            high: interval.high,
+            median,
+            low,
+            high,
             repeats: values.len() as u32,
         }
     };

@@ -1,7 +1,7 @@
 //! All candidates of a point beside its reference: one family of ratios whose intervals hold together.
 
 use crate::covariance::Covariance;
-use crate::interval::{Estimate, Ratio, student};
+use crate::interval::{Estimate, Ratio};
 use crate::location::{Midmean, mean_and_squares, midmean};
 use crate::log_ratios::LogRatios;
 use crate::{CONFIDENCE, Error};
@@ -26,15 +26,6 @@ pub struct Family {
     freedom: f64,
     /// Degrees of freedom of the variances that intervals are made of.
     degrees_of_freedom: f64,
-}
-
-/// How much more it takes until an interval is as narrow as asked, if the noise stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forecast {
-    /// More starts, of as many rounds each as there were on average.
-    pub starts: usize,
-    /// More rounds in each start, if rounds are added instead; `None` where starts differ so much that no number is enough.
-    pub rounds: Option<usize>,
 }
 
 impl Family {
@@ -144,33 +135,6 @@ impl Family {
         Ok((0..self.candidates()).map(ratio).collect())
     }
 
-    /// The effort until the simultaneous interval of `ratio`, which `candidate` has in this family, has a relative half-width of `half_width`,
-    /// 0.03 for 3 %. `None` without a ratio, and of one start, which says nothing of starts.
-    pub fn forecast(&self, candidate: usize, ratio: &Ratio, half_width: f64) -> Option<Forecast> {
-        let estimate = self.estimate(candidate, self.reference).filter(|_| self.holds_starts())?;
-        let reach = (ratio.simultaneous.high / ratio.ratio).ln();
-        let wanted = half_width.ln_1p();
-        if reach <= wanted {
-            return Some(Forecast { starts: 0, rounds: Some(0) });
-        }
-        let (starts, tail) = (self.starts.len() as f64, f64::midpoint(1.0, CONFIDENCE));
-        let is_enough = |more: usize| {
-            let all = starts + more as f64;
-            let freedom = estimate.degrees_of_freedom * (all - 1.0) / (starts - 1.0);
-            let narrower = student(tail, freedom) / student(tail, estimate.degrees_of_freedom);
-            reach * narrower * (starts / all).sqrt() <= wanted
-        };
-        let variance = estimate.standard_error.powi(2) * starts;
-        let by_rounds = self.within.of_difference(candidate, self.reference).min(variance);
-        let allowed = variance * (wanted / reach).powi(2) - (variance - by_rounds);
-        let rounds =
-            self.starts.iter().flat_map(|start| &start[self.reference]).map(|one| one.parts.len() as f64);
-        let more_rounds = (rounds.sum::<f64>() / starts * (by_rounds / allowed - 1.0)).ceil() as usize;
-        // If the degrees of freedom did not grow.
-        let most = (starts * (reach / wanted).powi(2)).ceil() as usize;
-        Some(Forecast { starts: least(most, is_enough), rounds: (allowed > 0.0).then_some(more_rounds) })
-    }
-
     /// The number of candidates, the reference among them.
     pub(crate) fn candidates(&self) -> usize {
         self.within.len()
@@ -225,16 +189,6 @@ impl Family {
 /// All pairs of some candidates.
 pub(crate) fn pairs(of: &[usize]) -> impl Iterator<Item = (usize, usize)> {
     of.iter().enumerate().flat_map(|(at, &first)| of[at + 1..].iter().map(move |&second| (first, second)))
-}
-
-/// The least number up to `most` that is enough.
-fn least(most: usize, is_enough: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, most);
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        if is_enough(middle) { high = middle } else { low = middle + 1 }
-    }
-    low
 }
 
 /// The covariance of a start's locations as far as the differences between rounds explain it, on average over the starts that a candidate has.

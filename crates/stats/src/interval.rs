@@ -119,6 +119,14 @@ pub struct Ratio {
     pub estimate: Estimate,
 }
 
+impl Ratio {
+    /// The geometric mean of ratios at several points, which are independent of one another, their starts being others; `None` of none.
+    pub fn geometric_mean(ratios: &[Self]) -> Option<Self> {
+        let mean = Estimate::sum(ratios.iter().map(|ratio| ratio.estimate), 1.0 / ratios.len() as f64);
+        (!ratios.is_empty()).then(|| mean.ratio(0.0))
+    }
+}
+
 /// The quantile of Student's distribution below which `probability` lies; the normal distribution's for infinitely many degrees of
 /// freedom.
 ///
@@ -173,6 +181,22 @@ mod tests {
         assert!((equal.standard_error - 0.01 * 2f64.sqrt()).abs() < 1e-12);
         let one_sided = Estimate::sum([estimate(0.01, 5.0), Estimate::ONE], 1.0);
         assert!((one_sided.degrees_of_freedom - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_geometric_mean_of_two_points_has_half_the_error_of_their_sum() {
+        let at = |ratio: f64| {
+            Estimate { log: ratio.ln(), standard_error: 0.02, degrees_of_freedom: 10.0 }.ratio(2.5)
+        };
+        let mean = Ratio::geometric_mean(&[at(2.0), at(8.0)]).expect("two points");
+        let close = |found: f64, expected: f64| {
+            assert!((found / expected - 1.0).abs() < 1e-9, "{found}, not {expected}")
+        };
+        close(mean.ratio, 4.0);
+        close(mean.estimate.standard_error, 0.02 / 2f64.sqrt());
+        close(mean.estimate.degrees_of_freedom, 20.0);
+        close((mean.simultaneous.high / 4.0).ln() / mean.estimate.standard_error, student(0.975, 20.0));
+        assert_eq!(Ratio::geometric_mean(&[]), None);
     }
 
     proptest! {

@@ -14,8 +14,6 @@ pub struct Level {
     pub value: f64,
     /// Its interval.
     pub interval: Interval,
-    /// Whether the interval holds what differs between starts; with one start it holds the rounds alone.
-    pub holds_starts: bool,
 }
 
 /// The level of `values`, by start and round: the mean of the starts' midmeans, with Student's interval over the starts.
@@ -30,12 +28,12 @@ pub struct Level {
 pub fn level(values: &[Vec<Option<f64>>]) -> Result<Level, Error> {
     let mut all = values.iter().flatten().flatten();
     let is_positive = all.all(|value| *value > 0.0 || !value.is_finite());
-    let (estimate, starts) = located(values, |value| if is_positive { value.ln() } else { value })?;
+    let estimate = located(values, |value| if is_positive { value.ln() } else { value })?;
     let reach =
         student(f64::midpoint(1.0, CONFIDENCE), estimate.degrees_of_freedom) * estimate.standard_error;
     let [value, low, high] = [estimate.log, estimate.log - reach, estimate.log + reach]
         .map(|scaled| if is_positive { f64::exp(scaled) } else { scaled });
-    Ok(Level { value, interval: Interval { low, high }, holds_starts: starts > 1 })
+    Ok(Level { value, interval: Interval { low, high } })
 }
 
 /// The ratio of the level of `new` to that of `base`, which was measured at another time. What became of the host between the two is in it,
@@ -45,12 +43,12 @@ pub fn level(values: &[Vec<Option<f64>>]) -> Result<Level, Error> {
 ///
 /// [`Error::TooFew`] where either has no interval, or values that are not positive alone.
 pub fn change(new: &[Vec<Option<f64>>], base: &[Vec<Option<f64>>]) -> Result<Ratio, Error> {
-    let [(new, _), (base, _)] = [located(new, f64::ln)?, located(base, f64::ln)?];
+    let [new, base] = [located(new, f64::ln)?, located(base, f64::ln)?];
     Ok(Estimate::sum([new, base.reciprocal()], 1.0).ratio(0.0))
 }
 
-/// The mean of the midmeans of starts, of values on the scale that `scale` makes, and the number of starts.
-fn located(values: &[Vec<Option<f64>>], scale: impl Fn(f64) -> f64) -> Result<(Estimate, usize), Error> {
+/// The mean of the midmeans of starts, of values on the scale that `scale` makes.
+fn located(values: &[Vec<Option<f64>>], scale: impl Fn(f64) -> f64) -> Result<Estimate, Error> {
     let scaled = |value: &Option<f64>| value.map(&scale).filter(|scaled| scaled.is_finite());
     let start = |start: &Vec<Option<f64>>| midmean(&start.iter().map(scaled).collect::<Vec<_>>());
     let midmeans: Vec<_> = values.iter().filter_map(start).collect();
@@ -65,7 +63,7 @@ fn located(values: &[Vec<Option<f64>>], scale: impl Fn(f64) -> f64) -> Result<(E
         }
     };
     let estimate = Estimate { log, standard_error: f64::sqrt(variance), degrees_of_freedom };
-    if degrees_of_freedom < 1.0 { Err(Error::TooFew) } else { Ok((estimate, midmeans.len())) }
+    if degrees_of_freedom < 1.0 { Err(Error::TooFew) } else { Ok(estimate) }
 }
 
 /// All samples of a candidate: its histograms by start and round, merged.
@@ -112,7 +110,7 @@ impl Merged {
         let odds = (quantile / (1.0 - quantile)).ln();
         let end = |odds: f64| Some(self.all.value_at(1.0 / (1.0 + (-odds).exp()))? as f64);
         let interval = Interval { low: end(odds - reach)?, high: end(odds + reach)? };
-        Some(Level { value: value as f64, interval, holds_starts: self.starts.len() > 1 })
+        Some(Level { value: value as f64, interval })
     }
 
     /// The reach of Student's interval of the share of samples up to `value`, with `clusters` that are independent; `None` of a single one.
@@ -180,7 +178,7 @@ mod tests {
     fn the_level_is_the_geometric_mean_of_the_starts_midmeans() {
         let level =
             level(&starts(&[&[10.0, 10.0, 900.0, 10.0], &[40.0, 40.0, 40.0, 0.1]])).expect("two starts");
-        assert!((level.value - 20.0).abs() < 1e-9 && level.holds_starts);
+        assert!((level.value - 20.0).abs() < 1e-9);
         // Two starts: the standard error is half their distance, the quantile of Student's distribution 12.706.
         assert!((level.interval.high / level.value).ln() / (12.706 * 2f64.ln()) - 1.0 < 1e-3);
     }
@@ -195,7 +193,7 @@ mod tests {
     #[test]
     fn one_start_holds_rounds_alone_and_one_round_nothing() {
         let one = level(&starts(&[&[10.0, 11.0, 12.0, 13.0]])).expect("four rounds");
-        assert!(!one.holds_starts && one.interval.low < 11.0);
+        assert!(one.interval.low < 11.0);
         assert_eq!(level(&starts(&[&[10.0, 11.0, 12.0]])), Err(Error::TooFew));
         assert_eq!(level(&starts(&[&[10.0]])), Err(Error::TooFew));
         assert_eq!(level(&[vec![None], vec![Some(f64::NAN)]]), Err(Error::TooFew));
@@ -209,7 +207,7 @@ mod tests {
         assert!((change.ratio - 2.0).abs() < 1e-9);
         // Welch's degrees of freedom of two variances that are the same.
         assert!((change.estimate.degrees_of_freedom - 4.0).abs() < 1e-9);
-        let own = located(&base, f64::ln).expect("three starts").0.standard_error;
+        let own = located(&base, f64::ln).expect("three starts").standard_error;
         assert!((change.estimate.standard_error / own - 2f64.sqrt()).abs() < 1e-9);
         assert_eq!(super::change(&new, &starts(&[&[0.0; 4], &[0.0; 4]])), Err(Error::TooFew));
     }

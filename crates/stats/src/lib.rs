@@ -3,8 +3,8 @@
 //! At one point all candidates are alive at once. There are several *starts* of everything, in each some *rounds*, and in each round every candidate
 //! has one value of a figure, or none. [`LogRatios`] brings the values of a round to a fixed reference, [`Family`] makes ratios with intervals of
 //! them, [`Groups`] the order of the candidates, [`Relation`] what an interval says. [`level()`] and [`Merged`] are figures as they are, [`change`]
-//! what became of one between two campaigns, [`geometric_means`] one ratio for several points, [`Proportion`] a share of cases, [`Trend`] the course
-//! of a series.
+//! what became of one between two campaigns, [`of_repeats`] the median of a few values that are no rounds,
+//! [`Proportion`] a share of cases.
 //!
 //! # How the intervals are made
 //!
@@ -34,23 +34,21 @@ mod interval;
 mod level;
 mod location;
 mod log_ratios;
-mod mean;
 mod proportion;
+mod repeats;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod testing;
-mod trend;
 
-pub use family::{Family, Forecast};
+pub use family::Family;
 pub use groups::Groups;
 pub use interval::{CONFIDENCE, Estimate, Interval, Ratio, Relation, student};
 pub use level::{Level, Merged, SAMPLES_BEYOND, change, level};
 pub use location::median;
 pub use log_ratios::LogRatios;
-pub use mean::{GeometricMeans, geometric_means};
 pub use proportion::Proportion;
-pub use trend::Trend;
+pub use repeats::{REPEATS_FOR_EXACT, of_repeats};
 
 /// The reason why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

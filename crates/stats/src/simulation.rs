@@ -290,37 +290,6 @@ fn halves_of_slices_agree_unless_a_candidate_starts_cold() {
 }
 
 #[test]
-fn as_much_more_as_was_foretold_makes_the_interval_as_narrow_as_asked() {
-    let mut noise = Noise::new(18);
-    let of = Campaign { starts: 4, rounds: 8, starts_differ: (0.01, 0.01), ..Campaign::PLAIN };
-    let mut widths =
-        |of| half_width(&(0..60).map(|_| family(&noise.campaign(of, &[])).ratios()).collect::<Vec<_>>());
-    let now = widths(of);
-    let wanted = 0.6 * now;
-    let mut noise = Noise::new(19);
-    let forecast = |family: &Family, half_width| {
-        family.forecast(1, &family.ratios()[1].expect("a ratio"), half_width).expect("several starts")
-    };
-    let forecasts: Vec<Forecast> =
-        (0..60).map(|_| forecast(&family(&noise.campaign(of, &[])), wanted)).collect();
-    let typical = |of: Vec<f64>| median(&of).expect("forecasts") as usize;
-    let starts = typical(forecasts.iter().map(|forecast| forecast.starts as f64).collect());
-    let rounds = typical(forecasts.iter().filter_map(|forecast| Some(forecast.rounds? as f64)).collect());
-    let by_starts = widths(Campaign { starts: of.starts + starts, ..of });
-    let by_rounds = widths(Campaign { rounds: of.rounds + rounds, ..of });
-    println!(
-        "now {now:.4}, asked {wanted:.4}: {starts} starts make {by_starts:.4}, {rounds} rounds {by_rounds:.4}"
-    );
-    for width in [by_starts, by_rounds] {
-        assert!((width / wanted - 1.0).abs() < 0.2, "{width}, not {wanted}");
-    }
-    let family = family(&noise.campaign(of, &[]));
-    assert_eq!(forecast(&family, 10.0), Forecast { starts: 0, rounds: Some(0) });
-    // Starts that differ by 1 % do not agree to a thousandth, however many rounds they have.
-    assert_eq!(forecast(&family, 0.001).rounds, None);
-}
-
-#[test]
 fn levels_hold_starts_that_differ_and_rounds_with_tails() {
     let mut noise = Noise::new(20);
     for (starts, rounds) in [(2, 10), (6, 6), (6, 40)] {

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StudentT};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Value, json};
-use stats::{Family, LogRatios, Merged, Proportion, Trend, level, median, student};
+use stats::{Family, LogRatios, Merged, Proportion, level, median, student};
 use trials::need::python;
 use trials::test;
 
@@ -35,12 +35,6 @@ def error(values):
     winsorised = np.array(stats.mstats.winsorize(np.array(values), limits=(share, share)))
     return np.sqrt(((winsorised - winsorised.mean()) ** 2).sum() / (kept * (kept - 1)))
 
-def trend(values):
-    exact = len(values) <= 60 and len(set(values)) == len(values)
-    tau = stats.kendalltau(range(len(values)), values, method='exact' if exact else 'asymptotic')
-    slope = stats.theilslopes(values)
-    return [tau.statistic, tau.pvalue, slope[0], slope[2], slope[3]]
-
 def share(hits, cases):
     return list(stats.binomtest(hits, cases).proportion_ci(0.95, 'exact'))
 
@@ -62,7 +56,6 @@ def one_pair(starts):
 answers = {
     'student': lambda p, freedom: [stats.t.ppf(p, freedom)],
     'share': share,
-    'trend': lambda *values: trend(values),
     'level': lambda *starts: level(starts),
     'one pair': lambda *starts: one_pair(starts),
     'quantile': lambda quantile, *samples: [np.quantile(samples, quantile, method='inverted_cdf')],
@@ -126,39 +119,6 @@ fn exact_intervals_of_shares() {
     let ours: Vec<_> =
         questions.iter().map(share).map(|interval| vec![interval.low, interval.high]).collect();
     assert_same(&ours, &scipy("share", &questions.map(|pair| json!(pair))), 1e-6);
-}
-
-#[test(needs(Python("scipy")))]
-fn kendalls_tau_and_theil_and_sens_slope() {
-    let random = &mut Xoshiro256PlusPlus::seed_from_u64(1);
-    let series: Vec<Vec<f64>> = [(3, 0.0), (6, 0.0), (9, 0.1), (20, 0.01), (40, 0.0), (60, 0.01)]
-        .map(|(count, rise)| {
-            values(random, count).iter().enumerate().map(|(at, value)| rise * at as f64 + value).collect()
-        })
-        .into();
-    let trend = |values: &Vec<f64>| {
-        let trend = Trend::of(values).expect("values");
-        vec![trend.tau, trend.p_value, trend.slope, trend.slope_interval.low, trend.slope_interval.high]
-    };
-    let ours: Vec<_> = series.iter().map(trend).collect();
-    assert_same(&ours, &scipy("trend", &series.iter().map(|values| json!(values)).collect::<Vec<_>>()), 1e-9);
-}
-
-/// scipy leaves out the correction for continuity, so that its probabilities are a little smaller, and divides tau by what equal values leave.
-#[test(needs(Python("scipy")))]
-fn probabilities_of_trends_of_many_and_of_equal_values() {
-    let random = &mut Xoshiro256PlusPlus::seed_from_u64(2);
-    let many = values(random, 150);
-    let equal: Vec<f64> = values(random, 80).iter().map(|value| (20.0 * value).round()).collect();
-    let theirs = scipy("trend", &[json!(many), json!(equal)]);
-    for (values, theirs) in [many, equal].iter().zip(theirs) {
-        let ours = Trend::of(values).expect("values");
-        assert!((theirs[1]..1.05 * theirs[1]).contains(&ours.p_value), "{ours:?}, scipy {theirs:?}");
-        assert!(
-            ours.tau.abs() <= theirs[0].abs() + 1e-12 && ours.slope == theirs[2],
-            "{ours:?}, scipy {theirs:?}"
-        );
-    }
 }
 
 #[test(needs(Python("scipy")))]

@@ -141,6 +141,9 @@ fn equal_values_share_their_rank_and_a_constant_series_has_no_trend() {
     let constant = statistics::mann_kendall(&[3.0; 40]);
     assert_eq!((constant.statistic, constant.p_value), (0.0, 1.0));
     assert_eq!(statistics::spearman(&[(1.0, 2.0); 60]).statistic, 0.0);
+    for few in [&[][..], &[(1.0, 2.0)], &[(1.0, 2.0), (3.0, 4.0)]] {
+        assert_eq!(statistics::spearman(few).p_value, 1.0, "{few:?}");
+    }
 }
 
 #[test]

@@ -15,19 +15,3 @@ pub fn of(id: &str) -> Option<String> {
 pub fn ids() -> impl Iterator<Item = &'static str> {
     TEXT.split("\n## ").skip(1).filter_map(|section| Some(section.lines().next()?.trim()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::claims::cost;
-
-    #[test]
-    fn every_claim_about_cost_is_explained_and_the_kernels_source_named() {
-        let explained: Vec<&str> = ids().take(cost::ALL.len()).collect();
-        assert_eq!(explained, cost::ALL.iter().map(|claim| claim.id).collect::<Vec<_>>());
-        for id in explained {
-            let text = of(id).unwrap_or_default();
-            assert!([".c", ".h"].iter().any(|file| text.contains(file)), "{id} names no source: {text}");
-        }
-    }
-}

@@ -5,8 +5,7 @@ use model::schema::{Compared, ComparedVerdict, Missing};
 use super::judge::Change;
 use super::{missing, page};
 use crate::rounds::analysis::MAIN;
-use crate::rounds::metrics::Subject;
-use crate::rounds::{Analysis, CandidateAnalysis, Metric};
+use crate::rounds::{Analysis, CandidateAnalysis, Metric, distinct};
 
 /// The outcome of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +40,7 @@ pub fn undecided(comparisons: &[Compared]) -> Vec<&str> {
     let is_decided = |name: &str| {
         decides().any(|one| one.candidate == name && one.verdict != ComparedVerdict::NotComparable)
     };
-    let mut names: Vec<&str> = Vec::new();
-    for Compared { candidate, .. } in decides() {
-        if !names.contains(&candidate.as_str()) && !is_decided(candidate) {
-            names.push(candidate);
-        }
-    }
-    names
+    distinct(decides().map(|one| one.candidate.as_str()).filter(|name| !is_decided(name)))
 }
 
 /// The outcome of a campaign in which each candidate was measured beside that of another build, its reference: whether it is worse than that by
@@ -92,9 +85,7 @@ fn beside<'a>(
     metric: &'a Metric,
 ) -> Change<'a> {
     let sides = [base, candidate];
-    let is_bound = sides.map(|side| side.figure(metric).is_some_and(|figure| figure.is_lower_bound));
-    let [base_is_full, new_is_full] =
-        is_bound.map(|is_bound| is_bound && metric.subject == Subject::Throughput);
+    let [base_is_full, new_is_full] = sides.map(|side| side.is_bounded(metric));
     Change {
         metric,
         shown: sides.map(|side| side.shown(metric)),

@@ -5,7 +5,9 @@ use model::schema::{Missing, Point, program_of};
 
 use super::place;
 use crate::format;
-use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble};
+use crate::rounds::{
+    Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble, distinct, grouped,
+};
 
 /// Candidates of which so many lines are printed before all of one candidate become one line.
 const LINES_OF_ONE: usize = 4;
@@ -138,18 +140,12 @@ pub(super) fn not_measured(analysis: &Analysis<'_>, candidate: &CandidateAnalysi
 
 /// A line for each thing that is missing; what has the same reason is one, and so is a candidate that would have many lines.
 pub(super) fn lines(missing: &[Missing]) -> Vec<String> {
-    let mut groups: Vec<Vec<&Missing>> = Vec::new();
     let key = |one: &Missing| (one.candidate.clone(), one.metric.clone(), one.reason.clone());
-    for one in missing {
-        match groups.iter_mut().find(|group| key(group[0]) == key(one)) {
-            Some(group) => group.push(one),
-            None => groups.push(vec![one]),
-        }
-    }
+    let groups = grouped(missing.iter().map(|one| (key(one), one)));
     let has_many =
-        |name: &str| groups.iter().filter(|group| group[0].candidate == name).count() > LINES_OF_ONE;
+        |name: &str| groups.iter().filter(|(_, group)| group[0].candidate == name).count() > LINES_OF_ONE;
     let mut lines = Vec::new();
-    for group in &groups {
+    for (_, group) in &groups {
         let name = group[0].candidate.as_str();
         if !has_many(name) {
             lines.push(line(group));
@@ -191,20 +187,10 @@ pub(super) fn summary(missing: &[Missing]) -> String {
 
 /// `io-uring at 7 points, poll at 1 point`.
 fn counted(missing: &[&Missing]) -> String {
-    let mut candidates: Vec<&str> = Vec::new();
-    for one in missing {
-        if !candidates.contains(&one.candidate.as_str()) {
-            candidates.push(&one.candidate);
-        }
-    }
-    let of_one = |name: &&str| {
-        let mut points: Vec<&Point> = Vec::new();
-        for one in missing.iter().filter(|one| one.candidate == **name) {
-            if !points.contains(&&one.point) {
-                points.push(&one.point);
-            }
-        }
+    let of_one = |name: &str| {
+        let points = distinct(missing.iter().filter(|one| one.candidate == name).map(|one| &one.point));
         format!("{name} at {}", format::plural(points.len(), "point"))
     };
-    candidates.iter().map(of_one).collect::<Vec<_>>().join(", ")
+    let names = distinct(missing.iter().map(|one| one.candidate.as_str()));
+    names.into_iter().map(of_one).collect::<Vec<_>>().join(", ")
 }

@@ -1,13 +1,13 @@
 //! A comparison in words: on a terminal, and as Markdown for a pull request or the summary of a CI job.
 
-use model::schema::{Compared, ComparedCampaign, ComparedFigure, ComparedVerdict, Comparison, Share};
+use model::schema::{Compared, ComparedCampaign, ComparedFigure, ComparedVerdict, Comparison, Point, Share};
 
 use super::gate::undecided;
 use super::{is_difference, missing, place};
 use crate::format;
 use crate::grid::{self, Cell, Column, Grid, Tone};
-use crate::rounds::Metric;
 use crate::rounds::analysis::{MAIN, MARGIN};
+use crate::rounds::{Metric, distinct, grouped};
 
 /// Differences of other figures that are shown on a terminal.
 const DIFFERENCES: usize = 12;
@@ -62,25 +62,20 @@ pub fn line(compared: &Compared) -> String {
 fn table(comparison: &Comparison) -> Grid {
     let columns = [Column::words("point"), Column::words("candidate")].into_iter();
     let columns = columns.chain(MAIN.map(|metric| Column::words(format!("{}, NEW/BASE", metric.name))));
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    let mut known: Vec<(&str, &model::schema::Point)> = Vec::new();
     let all = || comparison.comparisons.iter();
-    for one in all().filter(|one| one.drift_cancelled).chain(all().filter(|one| !one.drift_cancelled)) {
-        let key = (one.candidate.as_str(), &one.point);
-        if known.contains(&key) {
-            continue;
-        }
-        known.push(key);
-        let figure = |metric: &Metric| {
-            let found = all().find(|of| of.metric == metric.key && (of.candidate.as_str(), &of.point) == key);
-            found.map_or_else(|| format::ABSENT.into(), cell)
-        };
-        let name =
-            if one.drift_cancelled { String::new() } else { " (reference, drift not cancelled)".to_owned() };
-        let row = [Cell::from(place(&one.point)), Cell::from(one.candidate.clone() + &name)];
-        rows.push(row.into_iter().chain(MAIN.map(figure)).collect());
-    }
-    Grid { columns: columns.collect(), rows }
+    let references_last =
+        all().filter(|one| one.drift_cancelled).chain(all().filter(|one| !one.drift_cancelled));
+    let row = |(candidate, point): (&str, &Point)| {
+        let own = all().filter(|one| one.candidate == candidate && one.point == *point);
+        let figure = |metric: &Metric| own.clone().find(|of| of.metric == metric.key);
+        let cells = MAIN.map(|metric| figure(metric).map_or_else(|| format::ABSENT.into(), cell));
+        let is_candidate = own.clone().any(|one| one.drift_cancelled);
+        let name = if is_candidate { "" } else { " (reference, drift not cancelled)" };
+        let row = [Cell::from(place(point)), Cell::from(format!("{candidate}{name}"))];
+        row.into_iter().chain(cells).collect()
+    };
+    let whose = references_last.map(|one| (one.candidate.as_str(), &one.point));
+    Grid { columns: columns.collect(), rows: distinct(whose).into_iter().map(row).collect() }
 }
 
 /// `worse: 1.52 (1.40–1.61)`, `=1.00 (0.99–1.01)`, or a dash where nothing can be said.
@@ -194,22 +189,14 @@ fn twin(place: &str, share: &Share) -> String {
 
 /// The reasons for which figures that decide have no verdict, each once with how many it concerns.
 fn obstacles(comparison: &Comparison) -> Vec<String> {
-    let mut reasons: Vec<(&str, &str, usize)> = Vec::new();
-    let without = comparison
-        .comparisons
-        .iter()
-        .filter(|one| one.decides && one.verdict == ComparedVerdict::NotComparable);
-    for (metric, reason) in without.filter_map(|one| Some((one.metric.as_str(), one.reason.as_deref()?))) {
-        match reasons.iter_mut().find(|known| (known.0, known.1) == (metric, reason)) {
-            Some((.., count)) => *count += 1,
-            None => reasons.push((metric, reason, 1)),
-        }
-    }
-    let line = |(metric, reason, count): (&str, &str, usize)| {
+    let is_open = |one: &&Compared| one.decides && one.verdict == ComparedVerdict::NotComparable;
+    let without = comparison.comparisons.iter().filter(is_open);
+    let reasons = without.filter_map(|one| Some(((one.metric.as_str(), one.reason.as_deref()?), one)));
+    let line = |((metric, reason), cases): ((&str, &str), Vec<&Compared>)| {
         let name = Metric::of_key(metric).map_or(metric, |metric| metric.name);
-        format!("not comparable: {name} in {}: {reason}", format::plural(count, "case"))
+        format!("not comparable: {name} in {}: {reason}", format::plural(cases.len(), "case"))
     };
-    reasons.into_iter().map(line).collect()
+    grouped(reasons).into_iter().map(line).collect()
 }
 
 /// What came of it, in a sentence.
@@ -224,26 +211,19 @@ fn of_figures(comparison: &Comparison) -> String {
     let compared = deciding().count() - count(ComparedVerdict::NotComparable);
     let failed = deciding().filter(|one| one.fails).count();
     let undecided = undecided(&comparison.comparisons);
+    let figures = format::plural(compared, "figure");
     match comparison.fail_above {
         _ if compared == 0 => "no figure could be compared".to_owned(),
         Some(_) if failed == 0 && !undecided.is_empty() => {
             format!("no figure could be compared of {}", format::and(&undecided))
         }
         Some(most) => {
-            let worse = match failed {
-                0 => "none".to_owned(),
-                failed => failed.to_string(),
-            };
+            let worse = if failed == 0 { "none".to_owned() } else { failed.to_string() };
             let verb = if failed > 1 { "are" } else { "is" };
-            format!(
-                "{worse} of {} {verb} surely worse by more than {}",
-                format::plural(compared, "figure"),
-                format::share(most)
-            )
+            format!("{worse} of {figures} {verb} surely worse by more than {}", format::share(most))
         }
         None => format!(
-            "of {}: {} worse, {} better, {} equal, {} not distinguishable",
-            format::plural(compared, "figure"),
+            "of {figures}: {} worse, {} better, {} equal, {} not distinguishable",
             count(ComparedVerdict::Worse),
             count(ComparedVerdict::Better),
             count(ComparedVerdict::Equal),

@@ -8,7 +8,7 @@ use super::family;
 use super::judge::{Change, figure};
 use crate::format;
 use crate::rounds::analysis::MARGIN;
-use crate::rounds::metrics::{Metric, Subject};
+use crate::rounds::metrics::Metric;
 use crate::rounds::samples::{Samples, Values, of_candidate};
 use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Shown};
 
@@ -69,6 +69,11 @@ impl<'a> Side<'a> {
         Some(Self { campaign, samples, analysis: analysis.points.get(point)?.groups.get(group)? })
     }
 
+    /// Returns whether any round of it counts.
+    fn counts(&self) -> bool {
+        self.samples.measured_starts() > 0
+    }
+
     fn candidate(&self, name: &str) -> &'a CandidateAnalysis<'a> {
         let found = self.analysis.candidates.iter().find(|candidate| candidate.name == name);
         found.expect("both sides have it")
@@ -98,9 +103,9 @@ impl<'a> Side<'a> {
             ("size", format!("{} B", point.size_bytes.unwrap_or(scenario.load.size_bytes))),
             (
                 "rate",
-                rate.map_or_else(String::new, |rate| format!("{} requests/s", format::nominal_rate(rate))),
+                rate.map(|rate| format!("{} requests/s", format::nominal_rate(rate))).unwrap_or_default(),
             ),
-            ("busy share", share.map_or_else(String::new, format::percent)),
+            ("busy share", share.map(format::percent).unwrap_or_default()),
         ]
     }
 }
@@ -109,22 +114,14 @@ impl<'a> Pair<'a> {
     fn of(point: &'a Point, sides: [Side<'a>; 2]) -> Option<Self> {
         let [base, new] = &sides;
         let reference = base.samples.candidates[0];
-        let names: Vec<&str> = new
-            .samples
-            .candidates
-            .iter()
-            .copied()
-            .filter(|name| base.samples.candidates.contains(name))
-            .collect();
+        let mut names = new.samples.candidates.clone();
+        names.retain(|name| base.samples.candidates.contains(name));
         let is_pair = new.samples.candidates[0] == reference && base.counts() && new.counts();
         // Two groups of the reference alone, or of which nothing else is the same, are one pair at most.
         let is_alone = |side: &Side<'_>| side.samples.len() <= 1 + usize::from(side.samples.twin.is_some());
         let has_candidates = names.iter().any(|name| !is_twin_or_reference(&new.samples, name));
-        (is_pair && (has_candidates || (is_alone(base) && is_alone(new)))).then_some(Self {
-            point,
-            names,
-            sides,
-        })
+        let is_whole = is_pair && (has_candidates || (is_alone(base) && is_alone(new)));
+        is_whole.then_some(Self { point, names, sides })
     }
 
     /// The point and the name of the reference.
@@ -154,10 +151,7 @@ impl<'a> Pair<'a> {
                 continue;
             }
             let candidates = self.sides.each_ref().map(|side| side.candidate(name));
-            let is_full = |side: usize, name: &str| {
-                let figure = self.sides[side].candidate(name).figure(metric);
-                metric.subject == Subject::Throughput && figure.is_some_and(|figure| figure.is_lower_bound)
-            };
+            let is_full = |side: usize, name: &str| self.sides[side].candidate(name).is_bounded(metric);
             let reference = self.names[0];
             let change = Change {
                 metric,
@@ -208,13 +202,6 @@ impl<'a> Pair<'a> {
             (there != here).then(|| format!("other {what}: BASE {there}, NEW {here}"))
         };
         base.into_iter().zip(new).find_map(differs)
-    }
-}
-
-impl Side<'_> {
-    /// Returns whether any round of it counts.
-    fn counts(&self) -> bool {
-        self.samples.measured_starts() > 0
     }
 }
 

@@ -1,38 +1,22 @@
 //! One tidy table: a row for each figure, so that a table of many runs is their rows one after another, and a filter finds
 //! anything.
 
-use serde::Serialize;
-
 use super::Measure;
 use super::counts::{self, Count};
 use super::series::{self, PLACE};
 use super::spreadsheet;
 use crate::rounds::metrics::{METRICS, Unit};
-use crate::rounds::{Analysis, Comparison, Figure, Shown};
+use crate::rounds::{Analysis, Figure, Shown};
 use model::schema::{Interval, Latency, LoadReport};
 use stats::{Interval as Bounds, Relation};
 
-/// One row. The columns are documented in docs/LOAD-GEN.md.
-#[derive(Serialize)]
-struct Row<'a> {
-    /// The server's address.
-    target: &'a str,
-    /// `window` or `interval`.
-    scope: &'static str,
-    /// Begin of the window or interval, in seconds since the window's.
-    start_s: f64,
-    /// Its length, in seconds.
-    length_s: f64,
-    /// `response`, `service`, `lateness`, `connect`, `churn_connect`, `requests`, `errors`, `connections` or
-    /// `generator`.
-    measure: &'static str,
-    /// What of it: `count`, `p99`, `scheduled`, the name of an error …
-    statistic: &'a str,
-    /// `1` (a count), `ns`, `s`, `1/s` or `ratio`.
-    unit: &'static str,
-    /// The figure, a count without a decimal point.
-    value: String,
-}
+/// The columns of a run, which docs/LOAD-GEN.md describes: the server's address; `window` or `interval`, with its begin in seconds since the
+/// window's and its length; what was measured, and what of it (`count`, `p99`, `scheduled`, the name of an error …); `1` (a count), `ns`, `s`, `1/s` or
+/// `ratio`; the figure, a count without a decimal point.
+const OF_RUNS: &str = "target,scope,start_s,length_s,measure,statistic,unit,value";
+/// The columns of a figure of a campaign, behind those that say whose it is.
+const OF_FIGURES: &str = "metric,unit,value,low,high,is_lower_bound,ratio,ratio_low,ratio_high,relation,generator_full,\
+     saturated_answered_per_s,saturated_rate_per_s";
 
 struct Table<'a> {
     writer: ::csv::Writer<Vec<u8>>,
@@ -45,25 +29,10 @@ struct Table<'a> {
 /// Writes the table of a campaign: a row for each metric of each candidate at each point. Of what is saturated in place of a latency the value is
 /// empty, and the last columns tell.
 pub fn of_campaign(analysis: &Analysis<'_>) -> String {
-    const FIGURE: [&str; 13] = [
-        "metric",
-        "unit",
-        "value",
-        "low",
-        "high",
-        "is_lower_bound",
-        "ratio",
-        "ratio_low",
-        "ratio_high",
-        "relation",
-        "generator_full",
-        "saturated_answered_per_s",
-        "saturated_rate_per_s",
-    ];
     let campaign = analysis.campaign;
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let head = ["scenario", "started", "reference", "candidate"].into_iter().chain(PLACE).chain(FIGURE);
-    writer.write_record(head).expect("written to memory");
+    let head = ["scenario", "started", "reference", "candidate"].into_iter().chain(PLACE);
+    writer.write_record(head.chain(OF_FIGURES.split(','))).expect("written to memory");
     for series in series::all(analysis) {
         let candidate = series.candidate;
         let names =
@@ -90,26 +59,15 @@ pub fn of_campaign(analysis: &Analysis<'_>) -> String {
 /// The columns of a figure, from its value on.
 fn figure_columns(figure: &Figure) -> Vec<String> {
     let ends = |interval: Option<Bounds>| {
-        let end =
-            |end: fn(Bounds) -> f64| interval.map(|interval| end(interval).to_string()).unwrap_or_default();
-        [end(|interval| interval.low), end(|interval| interval.high)]
+        interval.map_or_else(<[String; 2]>::default, |at| [at.low, at.high].map(|end| end.to_string()))
     };
-    let of = |text: &dyn Fn(&Comparison) -> String| figure.comparison.as_ref().map(text).unwrap_or_default();
+    let compared = figure.comparison.map(|one| {
+        let [ratio, low, high] = one.ends().map(|number| number.to_string());
+        [ratio, low, high, word(one.relation).to_owned(), one.generator_full.to_string()]
+    });
     let [low, high] = ends(figure.interval);
-    let [ratio_low, ratio_high] = ends(figure.comparison.map(|compared| compared.interval));
-    vec![
-        figure.value.to_string(),
-        low,
-        high,
-        figure.is_lower_bound.to_string(),
-        of(&|compared| compared.ratio.to_string()),
-        ratio_low,
-        ratio_high,
-        of(&|compared| word(compared.relation).to_owned()),
-        of(&|compared| compared.generator_full.to_string()),
-        String::new(),
-        String::new(),
-    ]
+    let own = [figure.value.to_string(), low, high, figure.is_lower_bound.to_string()];
+    own.into_iter().chain(compared.unwrap_or_default()).chain(<[String; 2]>::default()).collect()
 }
 
 fn word(relation: Relation) -> &'static str {
@@ -140,13 +98,10 @@ fn text(writer: ::csv::Writer<Vec<u8>>) -> String {
 /// Writes the table of `report`.
 pub fn render(report: &LoadReport) -> String {
     let target = spreadsheet::text(&report.settings.target);
-    let mut table = Table {
-        writer: ::csv::Writer::from_writer(Vec::new()),
-        target: &target,
-        scope: "window",
-        start_s: 0.0,
-        length_s: report.window_s,
-    };
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(OF_RUNS.split(',')).expect("written to memory");
+    let mut table =
+        Table { writer, target: &target, scope: "window", start_s: 0.0, length_s: report.window_s };
     table.window(report);
     report.intervals.iter().for_each(|interval| table.interval(interval));
     text(table.writer)
@@ -202,10 +157,9 @@ impl Table<'_> {
     }
 
     fn row(&mut self, measure: &'static str, statistic: &str, unit: &'static str, value: f64) {
-        let statistic: &str = &spreadsheet::text(statistic);
         let &mut Self { target, scope, start_s, length_s, .. } = self;
-        let row =
-            Row { target, scope, start_s, length_s, measure, statistic, unit, value: value.to_string() };
-        self.writer.serialize(row).expect("written to memory");
+        let place = (target, scope, start_s, length_s);
+        let figure = (measure, spreadsheet::text(statistic), unit, value.to_string());
+        self.writer.serialize((place, figure)).expect("written to memory");
     }
 }

@@ -72,12 +72,6 @@ impl Exposition {
         }
     }
 
-    /// A family of one sample.
-    pub(super) fn gauge(&mut self, name: &str, unit: &str, help: &str, value: impl Display) {
-        self.family(name, Kind::Gauge, unit, help);
-        self.sample(name, &[], value);
-    }
-
     /// The head of a family; its samples follow.
     pub(super) fn family(&mut self, name: &str, kind: Kind, unit: &str, help: &str) {
         let (word, ending) = kind.in_words(self.dialect);

@@ -11,10 +11,14 @@ use super::counts::{self, Count};
 use super::exposition::{Dialect, Exposition, Kind, seconds};
 use super::series::{self, PHASES, PLACE, Series};
 use crate::rounds::metrics::{METRICS, Metric, Unit};
-use crate::rounds::{Analysis, Figure, Shown};
+use crate::rounds::{Analysis, Figure};
 use model::campaign::{Campaign, Histograms};
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadMode, LoadReport};
+
+const BUSY: &str = "Share of the window that the busiest worker spent doing work.";
+const STARVED: &str = "Share of the window in which a worker had no processor, the worst one.";
+const STEAL: &str = "Share of the machine's time taken by the hypervisor.";
 
 /// Writes the exposition of `report`, with `labels` on every sample beside the target.
 pub fn render(report: &LoadReport, dialect: Dialect, labels: &[(&str, &str)]) -> Result<String, DecodeError> {
@@ -110,21 +114,14 @@ impl Exposition {
 
     /// One metric of all series: its value, and the ends of its 95 % interval.
     fn metric(&mut self, metric: &Metric, all: &[(Labels, Series<'_>)]) {
-        let shown = |series: &Series<'_>| match series.candidate.shown(metric) {
-            Shown::Figure(figure) => Some(*figure),
-            Shown::Saturated(_) | Shown::Absent => None,
-        };
         let figures: Vec<(&Labels, Figure)> =
-            all.iter().filter_map(|(labels, series)| Some((labels, shown(series)?))).collect();
+            all.iter().filter_map(|(labels, series)| Some((labels, *series.figure(metric)?))).collect();
         if figures.is_empty() {
             return;
         }
         let (name, unit, scale) = family(metric);
-        let per = if metric.denominator.is_empty() {
-            String::new()
-        } else {
-            format!(" per {}", metric.denominator)
-        };
+        let denominator = Some(metric.denominator).filter(|denominator| !denominator.is_empty());
+        let per = denominator.map(|denominator| format!(" per {denominator}")).unwrap_or_default();
         let help = format!("{}: {}{per}, with its 95% interval.", metric.name, metric.numerator);
         self.family(&name, Kind::Gauge, unit, &help);
         for (labels, figure) in &figures {
@@ -141,12 +138,8 @@ impl Exposition {
 
     fn ratios(&mut self, all: &[(Labels, Series<'_>)]) {
         let name = "muxbench_ratio_to_reference";
-        self.family(
-            name,
-            Kind::Gauge,
-            "",
-            "Ratio to the reference by a metric, with its simultaneous 95% interval.",
-        );
+        let help = "Ratio to the reference by a metric, with its simultaneous 95% interval.";
+        self.family(name, Kind::Gauge, "", help);
         for (labels, series) in all {
             for (metric, figure) in series.figures() {
                 if let Some(compared) = figure.comparison {
@@ -175,11 +168,11 @@ impl Exposition {
     fn saturated(&mut self, all: &[(Labels, Series<'_>)]) {
         let name = "muxbench_saturated";
         self.family(name, Kind::Gauge, "", "Whether the candidate is saturated at the rate: 1 or 0.");
-        for ((labels, series), (phase, load)) in
-            all.iter().flat_map(|one| [PHASES[1], PHASES[2]].map(|phase| (one, phase)))
-        {
-            let is_saturated = series.candidate.saturation(Some(phase)).is_some();
-            self.sample(name, &labels.with(&[("phase", load)]), u8::from(is_saturated));
+        for (labels, series) in all {
+            for (phase, load) in &PHASES[1..] {
+                let is_saturated = series.candidate.saturation(Some(*phase)).is_some();
+                self.sample(name, &labels.with(&[("phase", load)]), u8::from(is_saturated));
+            }
         }
     }
 
@@ -201,27 +194,26 @@ impl Exposition {
             ("started_at", &report.started_at),
         ];
         self.sample("load_gen_run_info", &labels, 1);
-        self.gauge("load_gen_valid", "", "Whether the figures may be used: 1 or 0.", u8::from(report.valid));
-        self.gauge("load_gen_window_seconds", "seconds", "Length of the measured window.", report.window_s);
-        if let Some(rate) = rate {
-            self.gauge("load_gen_offered_per_second", "", "Requests that fell due a second.", rate);
-        }
-        self.gauge(
-            "load_gen_replies_per_second",
-            "",
-            "Replies received inside the window, per second.",
-            report.throughput_per_s,
-        );
-        for (name, help, share) in [
-            ("busy", "Share of the window that the busiest worker spent doing work.", report.generator_busy),
+        let gauges = [
+            ("valid", "", "Whether the figures may be used: 1 or 0.", Some(report.valid.into())),
+            ("window_seconds", "seconds", "Length of the measured window.", Some(report.window_s)),
+            ("offered_per_second", "", "Requests that fell due a second.", rate),
             (
-                "starved",
-                "Share of the window in which a worker had no processor, the worst one.",
-                report.generator_starved,
+                "replies_per_second",
+                "",
+                "Replies received inside the window, per second.",
+                Some(report.throughput_per_s),
             ),
-            ("steal", "Share of the machine's time taken by the hypervisor.", report.steal),
-        ] {
-            self.gauge(&format!("load_gen_{name}_ratio"), "ratio", help, share);
+            ("busy_ratio", "ratio", BUSY, Some(report.generator_busy)),
+            ("starved_ratio", "ratio", STARVED, Some(report.generator_starved)),
+            ("steal_ratio", "ratio", STEAL, Some(report.steal)),
+        ];
+        for (name, unit, help, value) in gauges {
+            let name = format!("load_gen_{name}");
+            if let Some(value) = value {
+                self.family(&name, Kind::Gauge, unit, help);
+                self.sample(&name, &[], value);
+            }
         }
     }
 
@@ -230,19 +222,13 @@ impl Exposition {
             self.family(&format!("load_gen_{of}_{name}"), Kind::Counter, "", help);
             self.sample(&format!("load_gen_{of}_{name}_total"), &[], value);
         }
-        for (name, help, errors) in [
-            ("request_errors", "Failed requests by the name of the failure.", &report.errors),
-            (
-                "connection_errors",
-                "Failed connections by the name of the failure.",
-                &report.connections.errors,
-            ),
-        ] {
+        for (of, errors) in [("request", &report.errors), ("connection", &report.connections.errors)] {
             if !errors.is_empty() {
-                self.family(&format!("load_gen_{name}"), Kind::Counter, "", help);
+                let help = format!("Failed {of}s by the name of the failure.");
+                self.family(&format!("load_gen_{of}_errors"), Kind::Counter, "", &help);
             }
             for (error, count) in errors {
-                self.sample(&format!("load_gen_{name}_total"), &[("error", error)], count);
+                self.sample(&format!("load_gen_{of}_errors_total"), &[("error", error)], count);
             }
         }
     }

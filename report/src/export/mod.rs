@@ -169,6 +169,4 @@ pub fn file_name(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod campaign_tests;
-#[cfg(test)]
 mod tests;

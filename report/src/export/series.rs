@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::campaign::{Campaign, Histograms, Phase};
-use model::histogram::{Histogram, of_counts};
+use model::campaign::{Campaign, Histograms, Phase, Round};
+use model::histogram::{Histogram, empty, of_counts};
 use model::schema::Point;
 use serde_json::Value;
 
@@ -56,10 +56,13 @@ pub fn all<'a>(analysis: &'a Analysis<'a>) -> Vec<Series<'a>> {
 impl<'a> Series<'a> {
     /// The figures that there are, in the order of the [table](METRICS).
     pub fn figures(&self) -> impl Iterator<Item = (&'static Metric, &Figure)> {
-        METRICS.iter().filter_map(|metric| match self.candidate.shown(metric) {
-            Shown::Figure(_) => Some((metric, self.candidate.figure(metric)?)),
-            Shown::Saturated(_) | Shown::Absent => None,
-        })
+        METRICS.iter().filter_map(|metric| Some((metric, self.figure(metric)?)))
+    }
+
+    /// The figure of a metric, unless saturation stands in its place.
+    pub fn figure(&self, metric: &Metric) -> Option<&Figure> {
+        let is_figure = matches!(self.candidate.shown(metric), Shown::Figure(_));
+        self.candidate.figure(metric).filter(|_| is_figure)
     }
 
     /// What the point says under a key of [`PLACE`]; empty where it says nothing.
@@ -77,29 +80,22 @@ impl<'a> Series<'a> {
     pub fn responses(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Vec<Responses> {
         let mut starts: BTreeMap<u32, Responses> = BTreeMap::new();
         let beside = campaign.starts_beside(self.at.0 as u32, self.at.1 as u32);
-        let is_here = |point: u32, group: u32| (point as usize, group as usize) == self.at;
-        for (at, round) in campaign.rounds.iter().enumerate() {
+        let is_here = |round: &Round| (round.point as usize, round.group as usize) == self.at;
+        let counts = |round: &Round| {
+            is_here(round)
+                && round.phase == phase
+                && round.dropped.is_none()
+                && !beside.contains(&round.start)
+        };
+        for (at, round) in campaign.rounds.iter().enumerate().filter(|(_, round)| counts(round)) {
             let slice = round.slices.iter().position(|slice| slice.candidate == self.candidate.name);
-            let Some(slice) = slice.filter(|_| {
-                let counts = round.dropped.is_none() && !beside.contains(&round.start);
-                is_here(round.point, round.group) && round.phase == phase && counts
-            }) else {
-                continue;
-            };
+            let Some(slice) = slice else { continue };
             let lasted_s: f64 = round.slices.iter().map(|slice| slice.window_s).sum();
-            let ended_s = round.began_s + lasted_s;
-            let histogram = of_counts(histograms.slice(at, slice));
-            starts
-                .entry(round.start)
-                .and_modify(|known| {
-                    known.histogram += &histogram;
-                    known.ended_s = ended_s;
-                })
-                .or_insert_with(|| Responses {
-                    began_s: round.began_s,
-                    ended_s,
-                    histogram: histogram.clone(),
-                });
+            let (began_s, histogram) = (round.began_s, empty());
+            let start = Responses { began_s, ended_s: began_s, histogram };
+            let start = starts.entry(round.start).or_insert(start);
+            start.histogram += &of_counts(histograms.slice(at, slice));
+            start.ended_s = began_s + lasted_s;
         }
         starts.into_values().collect()
     }
@@ -107,7 +103,7 @@ impl<'a> Series<'a> {
     /// The same of all starts together.
     pub fn merged(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Histogram {
         let starts = self.responses(campaign, histograms, phase).into_iter();
-        starts.fold(model::histogram::empty(), |sum, start| sum + start.histogram)
+        starts.fold(empty(), |sum, start| sum + start.histogram)
     }
 }
 

@@ -90,8 +90,7 @@ fn tracked(name: String, metric: &Metric, figure: Figure, conditions: &str) -> T
         extra += &format!("\n95% interval {} to {} {unit}", scaled(interval.low), scaled(interval.high));
     }
     if let Some(compared) = figure.comparison {
-        let [ratio, low, high] =
-            crate::format::ratio_and_ends(compared.ratio, compared.interval.low, compared.interval.high);
+        let [ratio, low, high] = compared.texts();
         extra += &format!("\n{ratio} ({low} to {high}) of the reference");
     }
     if figure.is_lower_bound {

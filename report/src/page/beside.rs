@@ -107,14 +107,8 @@ pub fn loads(loads: &[LoadReport]) -> Option<Table> {
 /// A published table beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reproduced {
-    /// What it is called.
-    pub title: String,
-    /// Where it was published.
-    pub source: String,
-    /// What is measured.
-    pub what: String,
-    /// What differs.
-    pub differs: String,
+    /// Its head: what it is called, where it was published, what is measured and what differs.
+    pub of: Reproduction,
     /// Its figures.
     pub table: Table,
     /// How they grow with the descriptors.
@@ -123,24 +117,10 @@ pub struct Reproduced {
 
 /// All published tables.
 pub fn reproduced(all: Option<&Reproductions>) -> Vec<Reproduced> {
-    let one = |table: &Reproduction| Reproduced {
-        title: table.title.clone(),
-        source: table.source.clone(),
-        what: table.what.clone(),
-        differs: table.differs.clone(),
-        table: published(table),
-        growths: reproductions::growths(table),
+    let one = |of: &Reproduction| Reproduced {
+        of: of.clone(),
+        table: Table::of(format!("Published and ours: {}", of.title), &reproductions::grid(of)),
+        growths: reproductions::growths(of),
     };
     all.into_iter().flat_map(|all| &all.tables).map(one).collect()
-}
-
-fn published(table: &Reproduction) -> Table {
-    let column = |(index, name): (usize, String)| match index {
-        0 => Column::words(name),
-        _ => Column::numbers(name),
-    };
-    let row = |row: Vec<String>| row.into_iter().map(Cell::from).collect();
-    let columns = reproductions::header(table).into_iter().enumerate().map(column).collect();
-    let grid = Grid { columns, rows: reproductions::rows(table).into_iter().map(row).collect() };
-    Table::of(format!("Published and ours: {}", table.title), &grid)
 }

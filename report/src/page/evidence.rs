@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::view::{Table, id};
-use crate::claims::{explanation, page};
-use crate::grid::{Cell, Column, Grid, Tone};
-use crate::semantics;
+use super::view::Table;
+use crate::claims::page::{self, Claim, look};
+use crate::grid::{Cell, Column, Grid};
 use model::schema::{ClaimResult, ClaimVerdict, Claims};
 
 /// All claims.
@@ -23,27 +22,6 @@ pub struct Verdicts {
     pub sources: Vec<String>,
 }
 
-/// A claim.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Claim {
-    /// Its identifier in the page.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The claim in a sentence without an end.
-    pub claim: String,
-    /// The words for its verdict.
-    pub verdict: &'static str,
-    /// The class that sets the verdict off.
-    pub class: &'static str,
-    /// Conditions, contradictions, reasons.
-    pub because: Vec<String>,
-    /// Why the kernel behaves so.
-    pub explanation: Option<String>,
-    /// What was observed, and where.
-    pub evidence: Vec<String>,
-}
-
 impl Verdicts {
     /// Of `claims`; `None` where not one is decided.
     pub fn of(claims: &Claims) -> Option<Self> {
@@ -53,30 +31,12 @@ impl Verdicts {
         let grid = Grid { columns, rows: decided.iter().map(|claim| row(claim)).collect() };
         let caption = "Each claim with its verdict and the figure that it comes down to";
         (!decided.is_empty()).then(|| Self {
-            tally: semantics::tally(&claims.claims),
+            tally: page::tally(&claims.claims),
             table: Table::of(caption, &grid).sortable(),
-            claims: decided.into_iter().map(Claim::of).collect(),
+            claims: decided.into_iter().map(Claim::from).collect(),
             open: open.into_iter().map(needs).collect(),
             sources: claims.sources.clone(),
         })
-    }
-}
-
-impl Claim {
-    fn of(claim: &ClaimResult) -> Self {
-        let evidence = claim.evidence.iter().map(semantics::sentence);
-        let used = claim.used.iter().map(|place| format!("used: {place}"));
-        let needs = claim.needs.iter().map(|need| format!("to decide it: `{need}`"));
-        Self {
-            id: id(&["claim", &claim.id]),
-            name: claim.id.clone(),
-            claim: claim.claim.clone(),
-            verdict: claim.verdict.words(),
-            class: look(claim.verdict).0,
-            because: claim.because.clone(),
-            explanation: explanation::of(&claim.id),
-            evidence: evidence.chain(used).chain(needs).collect(),
-        }
     }
 }
 
@@ -91,14 +51,5 @@ fn needs(claim: &ClaimResult) -> String {
     match claim.needs.as_slice() {
         [] => format!("{}: {}", claim.id, claim.because.join("; ")),
         needs => format!("{}: needs {}", claim.id, needs.join(", ")),
-    }
-}
-
-fn look(verdict: ClaimVerdict) -> (&'static str, Tone) {
-    match verdict {
-        ClaimVerdict::Confirmed => ("good", Tone::Good),
-        ClaimVerdict::ConfirmedWithConditions => ("partly", Tone::Partly),
-        ClaimVerdict::Refuted => ("bad", Tone::Bad),
-        ClaimVerdict::NotMeasurableHere | ClaimVerdict::Open => ("muted", Tone::Muted),
     }
 }

@@ -6,10 +6,10 @@ use super::beside::{self, Benches, Reproduced};
 use super::evidence::Verdicts;
 use super::{Drawing, Part, Sources};
 use crate::grid::{Cell, Column, Grid, Tone};
-use crate::rounds::{Analysis, METRICS, answer, table};
+use crate::rounds::{Analysis, METRICS, answer, distinct, table};
 use crate::{format, machine};
 use model::campaign::{Campaign, Length};
-use model::schema::{Diagnosis, Health, Symptom};
+use model::schema::{Diagnosis, ExternalServer, Health, Symptom};
 
 /// The page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -160,13 +160,7 @@ impl Page {
 /// Every candidate that something is drawn of, in the order of the campaigns' plans.
 fn candidates(sources: &Sources<'_>) -> Vec<String> {
     let drawn = sources.parts.iter().flat_map(|part| part.figures);
-    let mut all: Vec<String> = Vec::new();
-    for name in drawn.filter(|drawing| !is_of_benches(drawing)).flat_map(|drawing| &drawing.drawn) {
-        if !all.contains(name) {
-            all.push(name.clone());
-        }
-    }
-    all
+    distinct(drawn.filter(|drawing| !is_of_benches(drawing)).flat_map(|drawing| drawing.drawn.clone()))
 }
 
 impl Section {
@@ -175,6 +169,9 @@ impl Section {
         let campaign = analysis.campaign;
         let scenario = &campaign.plan.scenario;
         let own = || part.figures.iter().filter(|drawing| !is_of_benches(drawing));
+        let provenance = answer::provenance(analysis);
+        let every = format!("{name}: every metric of every candidate at every point");
+        let server = |server: &ExternalServer| format!("{}: `{}`", server.name, server.command.join(" "));
         let drawn: Vec<Inlined> = own().take(figures).map(|drawing| Inlined::of(drawing, folder)).collect();
         let diagnosis = campaign.diagnosis.as_ref();
         Self {
@@ -182,49 +179,35 @@ impl Section {
             asks: scenario.analysis.trim().to_owned(),
             warnings: warnings(campaign),
             answer: answer::sentences(analysis),
-            measured: format!(
-                "{} {}, muxbench {}",
-                answer::provenance(analysis),
-                campaign.started,
-                campaign.muxbench_version
-            ),
+            measured: format!("{provenance} {}, muxbench {}", campaign.started, campaign.muxbench_version),
             table: Table::of(format!("{name}: the main metrics"), &table::long(analysis)),
             legend: table::legend(analysis),
             figures_left_out: own().count() - drawn.len(),
             figures: drawn,
-            full: Table::of(
-                format!("{name}: every metric of every candidate at every point"),
-                &table::full(analysis),
-            )
-            .sortable(),
+            full: Table::of(every, &table::full(analysis)).sortable(),
             worth: answer::worth(analysis),
             dropped: dropped(analysis, &name),
             doctor: diagnosis.map(|diagnosis| doctor(&diagnosis.symptoms, &name)),
             verdict: diagnosis.map(|diagnosis| verdict(diagnosis, analysis)),
             machine: machine::facts(campaign),
-            servers: scenario
-                .servers
-                .iter()
-                .map(|server| format!("{}: `{}`", server.name, server.command.join(" ")))
-                .collect(),
+            servers: scenario.servers.iter().map(server).collect(),
             command: campaign.command.clone(),
             name,
         }
     }
 }
 
+const QUICK: &str = "Quick run: fewer points and wide intervals. A first look, not a result to cite.";
+
 /// What stands in bold above everything that a campaign found.
 fn warnings(campaign: &Campaign) -> Vec<String> {
-    let told = |told: bool, text: &str| told.then(|| text.to_owned());
+    let is_debug = campaign.environment.profile == "debug";
     let all = [
-        told(
-            campaign.length == Length::Quick,
-            "Quick run: fewer points and wide intervals. A first look, not a result to cite.",
-        ),
-        told(!campaign.complete, "Interrupted: not every planned start was measured."),
-        told(campaign.environment.profile == "debug", "Measured with a debug build: its figures say little."),
+        (campaign.length == Length::Quick).then_some(QUICK),
+        (!campaign.complete).then_some("Interrupted: not every planned start was measured."),
+        is_debug.then_some("Measured with a debug build: its figures say little."),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().map(str::to_owned).collect()
 }
 
 fn dropped(analysis: &Analysis<'_>, name: &str) -> Option<Table> {

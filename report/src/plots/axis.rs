@@ -1,5 +1,6 @@
 //! Axes: logarithmic with ticks at 1, 2 and 5 of each decade, or linear from zero.
 
+use super::chart::Area;
 use crate::{format, rounds};
 
 /// What the values of an axis are.
@@ -104,6 +105,16 @@ impl Axis {
             (Scale::Logarithmic, Some(zero)) if value <= 0.0 => self.share(zero),
             (Scale::Logarithmic, _) => (value / self.low).log10() / (self.high / self.low).log10(),
         }
+    }
+
+    /// The place of a value on this axis at the foot of `plot`.
+    pub fn x(&self, plot: Area, value: f64) -> f64 {
+        plot.left + self.share(value) * plot.width()
+    }
+
+    /// The same at its side.
+    pub fn y(&self, plot: Area, value: f64) -> f64 {
+        plot.bottom - self.share(value) * (plot.bottom - plot.top)
     }
 
     /// The ticks, labelled as densely as `length` pixels allow at `room` pixels a label: at 1, 2 and 5,

@@ -1,11 +1,10 @@
 //! A figure as data, and how it is laid out: a title, rows of panels, a caption.
 
-use super::bars::Bars;
-use super::dots::Dots;
 use super::fields::Fields;
 use super::heat::Heat;
 use super::lines::Lines;
 use super::ratios::Ratios;
+use super::rows::Rows;
 use super::style::Styles;
 use super::svg::{self, Svg, Text};
 
@@ -30,7 +29,7 @@ const LEGEND_LEAD: f64 = 30.0;
 const HEADING: f64 = TEXT_SIZE * LINE + 2.0;
 
 /// A whole figure.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Figure {
     /// The name of its files.
     pub name: String,
@@ -51,7 +50,7 @@ pub struct Figure {
 }
 
 /// Panels side by side.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Row {
     /// What they have in common that other rows have not.
     pub heading: Option<String>,
@@ -72,11 +71,10 @@ pub struct Panel {
 #[derive(Debug)]
 pub enum Body {
     Lines(Lines),
-    Dots(Dots),
     Fields(Fields),
     Heat(Heat),
     Ratios(Ratios),
-    Bars(Bars),
+    Rows(Rows),
 }
 
 /// A rectangle, in pixels.
@@ -86,6 +84,12 @@ pub struct Area {
     pub top: f64,
     pub right: f64,
     pub bottom: f64,
+}
+
+impl Area {
+    pub fn width(&self) -> f64 {
+        self.right - self.left
+    }
 }
 
 /// A line of the head or the caption: its text, its size, whether it is bold.
@@ -111,11 +115,11 @@ impl Figure {
         let mut top = MARGIN + head_height;
         for (name, (x, y)) in legend {
             let style = self.styles.get(name);
-            svg.open_group(&style.group("series", name));
-            svg.polyline(&[(x, top + y - 4.5), (x + 24.0, top + y - 4.5)], &style.stroke());
-            style.draw_marker(&mut svg, (x + 12.0, top + y - 4.5), MARKER_RADIUS, false);
-            svg.text((x + LEGEND_LEAD, top + y), Text::new(name, TEXT_SIZE));
-            svg.close_group();
+            svg.group(&style.group("series", name), |svg| {
+                svg.polyline(&[(x, top + y - 4.5), (x + 24.0, top + y - 4.5)], &style.stroke());
+                style.draw_marker(svg, (x + 12.0, top + y - 4.5), MARKER_RADIUS, false);
+                svg.text((x + LEGEND_LEAD, top + y), Text::new(name, TEXT_SIZE));
+            });
         }
         top += legend_height;
         for (row, height) in self.rows.iter().zip(rows) {
@@ -171,6 +175,11 @@ fn write(svg: &mut Svg, lines: &[Written], top: f64) {
 }
 
 impl Row {
+    /// A picture alone, under `heading` unless that is empty.
+    pub fn of(heading: impl Into<String>, body: Body) -> Self {
+        Self { heading: None, panels: vec![Panel { heading: heading.into(), body }] }
+    }
+
     /// What it takes; a row that is alone is higher than it need be.
     fn height(&self, alone: bool) -> f64 {
         let tallest = self.panels.iter().map(|panel| panel.body.height(alone)).fold(0.0, f64::max);
@@ -205,22 +214,20 @@ impl Body {
     fn height(&self, alone: bool) -> f64 {
         match self {
             Self::Lines(lines) => lines.height(alone),
-            Self::Dots(dots) => dots.height(),
             Self::Fields(fields) => fields.height(),
             Self::Heat(heat) => heat.height(),
             Self::Ratios(ratios) => ratios.height(),
-            Self::Bars(bars) => bars.height(),
+            Self::Rows(rows) => rows.height(),
         }
     }
 
     fn draw(&self, svg: &mut Svg, styles: &Styles, area: Area) {
         match self {
             Self::Lines(lines) => lines.draw(svg, styles, area),
-            Self::Dots(dots) => dots.draw(svg, styles, area),
             Self::Fields(fields) => fields.draw(svg, styles, area),
             Self::Heat(heat) => heat.draw(svg, styles, area),
             Self::Ratios(ratios) => ratios.draw(svg, styles, area),
-            Self::Bars(bars) => bars.draw(svg, styles, area),
+            Self::Rows(rows) => rows.draw(svg, styles, area),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::style::Styles;
-use super::svg::{self, Anchor, Svg, Text, coordinate};
+use super::svg::{self, Anchor, Svg, Text};
 
 /// Above and below the lines of a field.
 const ROW_PADDING: f64 = 10.0;
@@ -85,34 +85,32 @@ impl Fields {
 }
 
 fn draw_field(svg: &mut Svg, styles: &Styles, place: Area, field: &Field) {
-    match &field.mechanism {
-        Some(mechanism) => svg.open_group(&styles.get(mechanism).group("field", mechanism)),
-        None => svg.open_group("class=\"field\" color=\"#767676\""),
-    }
-    svg.element(&format!("<title>{}</title>", svg::escaped(&field.hover)));
-    svg.element(&format!(
-        "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"currentColor\" fill-opacity=\"{:.2}\" stroke=\"currentColor\" \
-         stroke-width=\"1\"/>",
-        coordinate(place.left),
-        coordinate(place.top),
-        coordinate(place.right - place.left),
-        coordinate(place.bottom - place.top),
-        if field.mechanism.is_some() { 0.08 + 0.3 * field.strength.clamp(0.0, 1.0) } else { 0.08 },
-    ));
-    let lead = if let Some(mechanism) = &field.mechanism {
-        let marker = (place.left + PADDING + MARKER_RADIUS, place.top + TEXT_SIZE + 0.5);
-        styles.get(mechanism).draw_marker(svg, marker, MARKER_RADIUS, false);
-        2.0 * MARKER_RADIUS + 5.0
-    } else {
-        0.0
-    };
-    for (index, line) in field.lines.iter().enumerate() {
-        let (size, lead) = if index == 0 { (TEXT_SIZE, lead) } else { (SMALL_SIZE, 0.0) };
-        let room = place.right - place.left - 1.5 * PADDING - lead;
-        let line = svg::shortened(line, size, index == 0, room);
-        let text = Text::new(&line, size);
-        let baseline = place.top + TEXT_SIZE + 5.0 + index as f64 * SMALL_SIZE * LINE;
-        svg.text((place.left + PADDING + lead, baseline), if index == 0 { text.bold() } else { text });
-    }
-    svg.close_group();
+    let winner = field.mechanism.as_deref().map(|name| (name, styles.get(name)));
+    let group = winner.map_or_else(
+        || "class=\"field\" color=\"#767676\"".to_owned(),
+        |(name, style)| style.group("field", name),
+    );
+    svg.titled(&group, &field.hover, |svg| {
+        let strength = winner.map_or(0.0, |_| field.strength.clamp(0.0, 1.0));
+        svg.rect(
+            place,
+            &format!(
+                "rx=\"3\" fill=\"currentColor\" fill-opacity=\"{:.2}\" stroke=\"currentColor\" stroke-width=\"1\"",
+                0.08 + 0.3 * strength
+            ),
+        );
+        let mut lead = 0.0;
+        if let Some((_, style)) = winner {
+            let marker = (place.left + PADDING + MARKER_RADIUS, place.top + TEXT_SIZE + 0.5);
+            style.draw_marker(svg, marker, MARKER_RADIUS, false);
+            lead = 2.0 * MARKER_RADIUS + 5.0;
+        }
+        for (index, line) in field.lines.iter().enumerate() {
+            let (size, lead) = if index == 0 { (TEXT_SIZE, lead) } else { (SMALL_SIZE, 0.0) };
+            let line = svg::shortened(line, size, index == 0, place.width() - 1.5 * PADDING - lead);
+            let text = Text::new(&line, size);
+            let baseline = place.top + TEXT_SIZE + 5.0 + index as f64 * SMALL_SIZE * LINE;
+            svg.text((place.left + PADDING + lead, baseline), if index == 0 { text.bold() } else { text });
+        }
+    });
 }

@@ -91,13 +91,9 @@ impl Lines {
     pub fn draw(&self, svg: &mut Svg, styles: &Styles, slot: Area) {
         let (top, bottom) = (slot.top + self.head(), slot.bottom - FOOT);
         let y_ticks = self.y.ticks(bottom - top, SMALL_SIZE * LINE);
-        let widest = |texts: &mut dyn Iterator<Item = &String>, size: f64| {
-            texts.map(|text| svg::width(text, size, false)).fold(0.0, f64::max)
-        };
-        let left =
-            slot.left + widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_ref()), SMALL_SIZE) + 8.0;
-        let most = (slot.right - slot.left) * LABELS_SHARE;
-        let labels = widest(&mut self.series.iter().map(|series| &series.label), TEXT_SIZE).min(most);
+        let left = slot.left + labels_width(&y_ticks) + 8.0;
+        let widths = self.series.iter().map(|series| svg::width(&series.label, TEXT_SIZE, false));
+        let labels = widths.fold(0.0, f64::max).min(slot.width() * LABELS_SHARE);
         let margin = if labels > 0.0 { LABEL_LEAD + labels } else { 0.0 };
         let plot = Area { left, top, right: slot.right - margin, bottom };
         self.draw_frame(svg, plot, &y_ticks);
@@ -107,14 +103,7 @@ impl Lines {
     }
 
     fn draw_frame(&self, svg: &mut Svg, plot: Area, y_ticks: &[Tick]) {
-        for tick in y_ticks {
-            let y = self.y_of(plot, tick.value);
-            svg.segment((plot.left, y), (plot.right, y), &svg::ruling(tick.label.is_some()));
-            if let Some(label) = &tick.label {
-                let text = Text::new(label, SMALL_SIZE).anchored(Anchor::End).quiet();
-                svg.text((plot.left - 6.0, y + 4.0), text);
-            }
-        }
+        draw_y_axis(svg, plot, &self.y, y_ticks);
         let length = plot.right - plot.left;
         let room = tick_room(&self.x, length);
         let ticks = match self.measured.is_empty() {
@@ -128,7 +117,7 @@ impl Lines {
         for (value, word) in
             self.rules.iter().filter(|(value, _)| self.x.low <= *value && *value <= self.x.high)
         {
-            let x = self.x_of(plot, *value);
+            let x = self.x.x(plot, *value);
             svg.segment((x, plot.top - 3.0), (x, plot.bottom), &FRAME.stroke());
             let half = svg::width(word, SMALL_SIZE, false) / 2.0;
             let centre = x.min(plot.right + LABEL_LEAD - half).max(plot.left + half);
@@ -139,7 +128,7 @@ impl Lines {
     fn draw_series(&self, svg: &mut Svg, styles: &Styles, plot: Area, labels_width: f64) {
         let with_points: Vec<(&Series, &SeriesPoint)> =
             self.series.iter().filter_map(|series| Some((series, series.end()?))).collect();
-        let ends: Vec<f64> = with_points.iter().map(|(_, end)| self.y_of(plot, end.y)).collect();
+        let ends: Vec<f64> = with_points.iter().map(|(_, end)| self.y.y(plot, end.y)).collect();
         let places = labels::spread(&ends, LABEL_GAP, plot.top, plot.bottom);
         let mut drawn: Vec<_> = with_points
             .into_iter()
@@ -149,14 +138,13 @@ impl Lines {
         // A dashed line over a solid one leaves both visible; the other way round hides it.
         drawn.sort_by_key(|(.., style)| !style.dash.is_empty());
         for (series, end, place, style) in drawn {
-            svg.open_group(&style.group("series", &series.mechanism));
-            self.draw_line(svg, plot, series, &style);
-            let end = (self.x_of(plot, end.x), self.y_of(plot, end.y));
-            let label = svg::shortened(&series.label, TEXT_SIZE, false, labels_width);
-            if !label.is_empty() {
-                draw_label(svg, plot, end, place, &label, &style);
-            }
-            svg.close_group();
+            svg.group(&style.group("series", &series.mechanism), |svg| {
+                self.draw_line(svg, plot, series, &style);
+                let label = svg::shortened(&series.label, TEXT_SIZE, false, labels_width);
+                if !label.is_empty() {
+                    draw_label(svg, plot, self.at(plot, end.x, end.y), place, &label, &style);
+                }
+            });
         }
     }
 
@@ -171,16 +159,15 @@ impl Lines {
         }
         let marked = |point: &&SeriesPoint| !matches!(point.mark, Mark::None | Mark::Saturated);
         for point in series.points.iter().filter(marked) {
-            svg.open_group("class=\"point\"");
-            svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-            if let Some((low, high)) = point.interval {
-                draw_whisker(svg, [low, high].map(|end| self.at(plot, point.x, end)), [true; 2]);
-            }
-            let is_hollow = point.mark == Mark::Hollow;
-            // A hollow marker is the larger one, so that another on the same spot does not hide it.
-            let radius = MARKER_RADIUS + if is_hollow { 2.0 } else { 0.0 };
-            style.draw_marker(svg, self.at(plot, point.x, point.y), radius, is_hollow);
-            svg.close_group();
+            svg.point(&point.hover, |svg| {
+                if let Some((low, high)) = point.interval {
+                    draw_whisker(svg, [low, high].map(|end| self.at(plot, point.x, end)), [true; 2]);
+                }
+                let is_hollow = point.mark == Mark::Hollow;
+                // A hollow marker is the larger one, so that another on the same spot does not hide it.
+                let radius = MARKER_RADIUS + if is_hollow { 2.0 } else { 0.0 };
+                style.draw_marker(svg, self.at(plot, point.x, point.y), radius, is_hollow);
+            });
         }
     }
 
@@ -195,37 +182,42 @@ impl Lines {
         places.dedup();
         for x in places {
             let width = (saturated(x).count() as f64 - 1.0) * ARROW_GAP;
-            let middle = self.x_of(plot, x).min(plot.right - width / 2.0).max(plot.left + width / 2.0);
+            let middle = self.x.x(plot, x).min(plot.right - width / 2.0).max(plot.left + width / 2.0);
             for (at, (series, point)) in saturated(x).enumerate() {
                 let x = middle - width / 2.0 + at as f64 * ARROW_GAP;
-                svg.open_group(&styles.get(&series.mechanism).group("series", &series.mechanism));
-                svg.open_group("class=\"point\"");
-                svg.element(&format!("<title>{}</title>", svg::escaped(&point.hover)));
-                draw_arrow(svg, (x, plot.top + 4.0), (0.0, -1.0));
-                svg.close_group();
-                svg.close_group();
+                svg.group(&styles.get(&series.mechanism).group("series", &series.mechanism), |svg| {
+                    svg.point(&point.hover, |svg| draw_arrow(svg, (x, plot.top + 4.0), (0.0, -1.0)));
+                });
             }
         }
     }
 
     fn at(&self, plot: Area, x: f64, y: f64) -> (f64, f64) {
-        (self.x_of(plot, x), self.y_of(plot, y))
-    }
-
-    fn x_of(&self, plot: Area, value: f64) -> f64 {
-        plot.left + self.x.share(value) * (plot.right - plot.left)
-    }
-
-    fn y_of(&self, plot: Area, value: f64) -> f64 {
-        plot.bottom - self.y.share(value) * (plot.bottom - plot.top)
+        (self.x.x(plot, x), self.y.y(plot, y))
     }
 }
 
 /// Pixels that a label of the axis takes.
 fn tick_room(axis: &Axis, length: f64) -> f64 {
-    let ticks = axis.ticks(length, 36.0);
+    8.0 + labels_width(&axis.ticks(length, 36.0))
+}
+
+/// The width of the widest label of `ticks`.
+pub fn labels_width(ticks: &[Tick]) -> f64 {
     let labels = ticks.iter().filter_map(|tick| tick.label.as_ref());
-    8.0 + labels.map(|label| svg::width(label, SMALL_SIZE, false)).fold(0.0, f64::max)
+    labels.map(|label| svg::width(label, SMALL_SIZE, false)).fold(0.0, f64::max)
+}
+
+/// The horizontal ruling, and the labels beside it.
+pub fn draw_y_axis(svg: &mut Svg, plot: Area, axis: &Axis, ticks: &[Tick]) {
+    for tick in ticks {
+        let y = axis.y(plot, tick.value);
+        svg.segment((plot.left, y), (plot.right, y), &svg::ruling(tick.label.is_some()));
+        if let Some(label) = &tick.label {
+            let text = Text::new(label, SMALL_SIZE).anchored(Anchor::End).quiet();
+            svg.text((plot.left - 6.0, y + 4.0), text);
+        }
+    }
 }
 
 /// The vertical ruling, the labels below it, the foot of the plot, and the axis's title.
@@ -236,7 +228,7 @@ pub fn draw_x_axis(svg: &mut Svg, plot: Area, axis: &Axis, title: &str) {
 
 fn draw_x_ticks(svg: &mut Svg, plot: Area, axis: &Axis, ticks: &[Tick], title: &str) {
     for tick in ticks {
-        let x = plot.left + axis.share(tick.value) * (plot.right - plot.left);
+        let x = axis.x(plot, tick.value);
         svg.segment((x, plot.top), (x, plot.bottom), &svg::ruling(tick.label.is_some()));
         if let Some(label) = &tick.label {
             let text = Text::new(label, SMALL_SIZE).anchored(Anchor::Middle).quiet();

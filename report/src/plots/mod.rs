@@ -1,9 +1,7 @@
 //! Figures, as SVG and PNG, from a campaign alone.
 
 mod axis;
-mod bars;
 mod chart;
-mod dots;
 mod fields;
 mod figures;
 mod heat;
@@ -11,6 +9,7 @@ mod labels;
 mod lines;
 mod png;
 mod ratios;
+mod rows;
 pub mod style;
 mod svg;
 

@@ -3,7 +3,7 @@
 
 use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::{draw_arrow, draw_whisker};
-use super::style::Styles;
+use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};
 
 const ROW: f64 = 19.0;
@@ -109,10 +109,10 @@ impl Ratios {
         let (top, bottom) = (slot.top + HEAD, slot.top + HEAD + self.rows.len() as f64 * ROW);
         for (at, (name, mechanism)) in self.rows.iter().enumerate() {
             let name = svg::shortened(name, TEXT_SIZE, false, names);
-            svg.open_group(&styles.get(mechanism).group("series", mechanism));
-            let text = Text::new(&name, TEXT_SIZE).anchored(Anchor::End);
-            svg.text((slot.left + names, middle_of(top, at) + 4.5), text);
-            svg.close_group();
+            svg.group(&styles.get(mechanism).group("series", mechanism), |svg| {
+                let text = Text::new(&name, TEXT_SIZE).anchored(Anchor::End);
+                svg.text((slot.left + names, middle_of(top, at) + 4.5), text);
+            });
         }
         let left = slot.left + names + 12.0;
         let width = (slot.right - left) / self.columns.len() as f64;
@@ -123,12 +123,12 @@ impl Ratios {
             for (at, dot) in column.ratios.iter().enumerate() {
                 let Some(dot) = dot else { continue };
                 let mechanism = &self.rows[at].1;
-                svg.open_group(&styles.get(mechanism).group("series", mechanism));
-                svg.open_group("class=\"point\"");
-                svg.element(&format!("<title>{}</title>", svg::escaped(&dot.hover)));
-                draw_dot(svg, styles, column, plot, (middle_of(top, at), mechanism, dot));
-                svg.close_group();
-                svg.close_group();
+                let style = styles.get(mechanism);
+                svg.group(&style.group("series", mechanism), |svg| {
+                    svg.point(&dot.hover, |svg| {
+                        draw_dot(svg, style, column, plot, (middle_of(top, at), dot))
+                    });
+                });
             }
         }
     }
@@ -156,39 +156,15 @@ fn middle_of(top: f64, row: usize) -> f64 {
     top + (row as f64 + 0.5) * ROW
 }
 
-fn draw_dot(
-    svg: &mut Svg,
-    styles: &Styles,
-    column: &Column,
-    plot: Area,
-    (y, mechanism, dot): (f64, &str, &Dot),
-) {
+fn draw_dot(svg: &mut Svg, style: Style, column: &Column, plot: Area, (y, dot): (f64, &Dot)) {
     match dot.mark {
         DotMark::Saturated => draw_arrow(svg, (plot.right - 4.0, y), (1.0, 0.0)),
-        DotMark::Value { ratio, low, high, says } => {
-            let is_grey = matches!(says, Says::Equal | Says::Nothing);
-            if is_grey {
-                svg.open_group(&format!("color=\"{GREY}\""));
-            }
-            if low <= column.axis().0 && high >= 1.0 / column.axis().0 {
-                let ends = [low, high].map(|end| (column.x_of(plot, end), y));
-                // An interval that goes on beyond the axis has no end there.
-                draw_whisker(svg, ends, [low, high].map(|end| column.holds(end)));
-            }
-            if column.holds(ratio) {
-                let is_hollow = matches!(says, Says::Bound | Says::Nothing);
-                let at = (column.x_of(plot, ratio), y);
-                styles.get(mechanism).draw_marker(svg, at, MARKER_RADIUS, is_hollow);
-            } else {
-                let (x, direction) =
-                    if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };
-                let tip = [(x + direction * 10.0, y), (x, y - 4.5), (x, y + 4.5)];
-                svg.polygon(&tip, "fill=\"currentColor\" stroke=\"currentColor\" stroke-width=\"1.4\"");
-            }
-            if is_grey {
-                svg.close_group();
-            }
+        DotMark::Value { says: Says::Equal | Says::Nothing, .. } => {
+            svg.group(&format!("color=\"{GREY}\""), |svg| {
+                draw_value(svg, style, column, plot, (y, dot.mark))
+            });
         }
+        mark => draw_value(svg, style, column, plot, (y, mark)),
     }
     let note = svg::shortened(&dot.note, SMALL_SIZE, false, NOTES - 4.0);
     if !note.is_empty() {
@@ -196,5 +172,22 @@ fn draw_dot(
         let is_left = matches!(dot.mark, DotMark::Value { high, .. } if high < 1.0 / column.axis().0);
         let x = if is_left { plot.left + 10.0 } else { plot.right + 10.0 };
         svg.text((x, y + 4.5), Text::new(&note, SMALL_SIZE));
+    }
+}
+
+fn draw_value(svg: &mut Svg, style: Style, column: &Column, plot: Area, (y, mark): (f64, DotMark)) {
+    let DotMark::Value { ratio, low, high, says } = mark else { return };
+    if low <= column.axis().0 && high >= 1.0 / column.axis().0 {
+        let ends = [low, high].map(|end| (column.x_of(plot, end), y));
+        // An interval that goes on beyond the axis has no end there.
+        draw_whisker(svg, ends, [low, high].map(|end| column.holds(end)));
+    }
+    if column.holds(ratio) {
+        let is_hollow = matches!(says, Says::Bound | Says::Nothing);
+        style.draw_marker(svg, (column.x_of(plot, ratio), y), MARKER_RADIUS, is_hollow);
+    } else {
+        let (x, direction) = if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };
+        let tip = [(x + direction * 10.0, y), (x, y - 4.5), (x, y + 4.5)];
+        svg.polygon(&tip, "fill=\"currentColor\" stroke=\"currentColor\" stroke-width=\"1.4\"");
     }
 }

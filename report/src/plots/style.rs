@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 
 use model::schema::AGAIN;
 
-use super::svg::{CLASS, GROUND, Svg, coordinate, escaped};
+use super::svg::{CLASS, GROUND, Svg, escaped};
 
 /// How a mechanism is drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,7 +83,7 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// The styles of all that one figure compares.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Styles(Vec<(String, Style)>);
 
 impl Styles {
@@ -174,10 +174,7 @@ impl Style {
         let fill = if hollow { GROUND.fill() } else { "fill=\"currentColor\"".to_owned() };
         let paint = format!("{fill} stroke=\"currentColor\" stroke-width=\"1.4\"");
         match self.marker {
-            Marker::Circle => {
-                let (x, y) = (coordinate(at.0), coordinate(at.1));
-                svg.element(&format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{}\" {paint}/>", coordinate(radius)));
-            }
+            Marker::Circle => svg.circle(at, radius, &paint),
             marker => svg.polygon(&corners(marker, at, radius), &paint),
         }
     }

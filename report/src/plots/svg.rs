@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use super::chart::Area;
+
 /// The embedded font first, for pictures; what a browser has in its place after it.
 const FONT_FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
@@ -121,30 +123,43 @@ impl Svg {
         self.out
     }
 
-    /// Opens a group with the attributes given.
-    pub fn open_group(&mut self, attributes: &str) {
+    /// A group with the attributes given, and in it what `draw` draws.
+    pub fn group(&mut self, attributes: &str, draw: impl FnOnce(&mut Self)) {
         self.open(&format!("g {attributes}"));
-    }
-
-    /// Closes the group opened last.
-    pub fn close_group(&mut self) {
+        draw(self);
         self.close("g");
     }
 
-    /// One element, written as it is.
-    pub fn element(&mut self, element: &str) {
-        self.line(element);
+    /// A group that says `hover` where the pointer of a browser is over it.
+    pub fn titled(&mut self, attributes: &str, hover: &str, draw: impl FnOnce(&mut Self)) {
+        self.group(attributes, |svg| {
+            svg.line(&format!("<title>{}</title>", escaped(hover)));
+            draw(svg);
+        });
+    }
+
+    /// The same of something that was measured.
+    pub fn point(&mut self, hover: &str, draw: impl FnOnce(&mut Self)) {
+        self.titled("class=\"point\"", hover, draw);
+    }
+
+    /// A rectangle.
+    pub fn rect(&mut self, area: Area, attributes: &str) {
+        let [x, y] = [area.left, area.top].map(coordinate);
+        let [width, height] = [area.width(), area.bottom - area.top].map(coordinate);
+        self.line(&format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {attributes}/>"));
+    }
+
+    /// A disc.
+    pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, attributes: &str) {
+        let [x, y, radius] = [x, y, radius].map(coordinate);
+        self.line(&format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" {attributes}/>"));
     }
 
     /// A straight line; `attributes` give its stroke.
     pub fn segment(&mut self, from: (f64, f64), to: (f64, f64), attributes: &str) {
-        self.line(&format!(
-            "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" {attributes}/>",
-            coordinate(from.0),
-            coordinate(from.1),
-            coordinate(to.0),
-            coordinate(to.1)
-        ));
+        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(coordinate);
+        self.line(&format!("<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" {attributes}/>"));
     }
 
     /// A line through several positions, without fill.
@@ -236,11 +251,8 @@ pub fn escaped(text: &str) -> String {
 }
 
 fn pairs(positions: &[(f64, f64)]) -> String {
-    positions
-        .iter()
-        .map(|(x, y)| format!("{},{}", coordinate(*x), coordinate(*y)))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let pair = |(x, y): &(f64, f64)| format!("{},{}", coordinate(*x), coordinate(*y));
+    positions.iter().map(pair).collect::<Vec<_>>().join(" ")
 }
 
 /// The width of a text in the embedded font, in pixels, a little generous: a browser without that font

@@ -13,6 +13,7 @@ use super::samples::{Samples, Values, of_candidate};
 use super::saturation::{self, Saturated};
 use super::troubles::{self, Trouble};
 use super::validity::{self, Dropped, Halves};
+use crate::format;
 
 /// Ratios nearer to 1 than this are as good as equal.
 pub const MARGIN: f64 = 0.02;
@@ -127,6 +128,17 @@ pub enum Shown<'a> {
 }
 
 impl Comparison {
+    /// The ratio and the ends of its interval.
+    pub fn ends(&self) -> [f64; 3] {
+        [self.ratio, self.interval.low, self.interval.high]
+    }
+
+    /// The same as text.
+    pub fn texts(&self) -> [String; 3] {
+        let [ratio, low, high] = self.ends();
+        format::ratio_and_ends(ratio, low, high)
+    }
+
     /// Returns whether the ratio is surely other than 1.
     pub fn is_difference(&self) -> bool {
         matches!(self.relation, Relation::Below | Relation::Above)
@@ -150,6 +162,11 @@ impl CandidateAnalysis<'_> {
     /// The comparison with the reference by a metric.
     pub fn comparison(&self, metric: &Metric) -> Option<&Comparison> {
         self.figure(metric)?.comparison.as_ref()
+    }
+
+    /// Returns whether the generator was full too, so that its figure is a bound.
+    pub fn is_bounded(&self, metric: &Metric) -> bool {
+        self.figure(metric).is_some_and(|figure| figure.is_lower_bound)
     }
 
     /// The saturation under a load.
@@ -196,6 +213,11 @@ impl GroupAnalysis<'_> {
 }
 
 impl<'a> PointAnalysis<'a> {
+    /// The candidate called `name`.
+    pub fn candidate(&self, name: &str) -> Option<&CandidateAnalysis<'a>> {
+        self.rows().into_iter().map(|(_, candidate)| candidate).find(|candidate| candidate.name == name)
+    }
+
     /// The candidates of all groups, each with its group: each reference once, before those that are compared with it, and twins left out.
     pub fn rows(&self) -> Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> {
         let mut known: Vec<&str> = Vec::new();

@@ -4,6 +4,7 @@ use model::schema::{Health, Point};
 use stats::Relation;
 
 use super::analysis::{Analysis, Comparison, MARGIN};
+use super::grouped;
 use super::headline::{Extreme, Lead};
 use super::lengths;
 use super::metrics::{Metric, Subject};
@@ -164,19 +165,14 @@ fn leading(lead: &Lead<'_>, detail: Detail) -> Option<String> {
     let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
     let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
         let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
-        let verb = if names.len() == 1 { "is unbeaten" } else { "are unbeaten" };
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let names = several(&names, most_names);
         match group[0].1 {
-            points if points == lead.points => {
-                format!("{} {verb} at every point", several(&names, most_names))
-            }
+            points if points == lead.points => format!("{names} {verb} unbeaten at every point"),
             points if points == most => {
-                format!(
-                    "{} {verb} at {points} of {}",
-                    several(&names, most_names),
-                    format::plural(lead.points, "point")
-                )
+                format!("{names} {verb} unbeaten at {points} of {}", format::plural(lead.points, "point"))
             }
-            points => format!("{} at {points}", several(&names, most_names)),
+            points => format!("{names} at {points}"),
         }
     });
     Some(told.collect::<Vec<_>>().join(", "))
@@ -188,15 +184,12 @@ fn saturated(analysis: &Analysis<'_>, lead: &Lead<'_>) -> Option<String> {
     let names: Vec<&str> = lead.saturated.iter().map(|(name, ..)| *name).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
     let is_one_point = lead.saturated.iter().all(|(_, at, points)| (*at, *points) == (first, 1));
+    let most = lead.saturated.iter().map(|(.., points)| points).max().unwrap_or(&0);
     let place = match is_one_point {
         true => format::place_in_short(analysis.points[first].point),
-        false => format!("{} points", lead.saturated.iter().map(|(.., points)| points).max().unwrap_or(&0)),
+        false => format!("up to {most} points"),
     };
-    Some(format!(
-        "{} {verb} saturated at {}{place}",
-        several(&names, 3),
-        if is_one_point { "" } else { "up to " }
-    ))
+    Some(format!("{} {verb} saturated at {place}", several(&names, 3)))
 }
 
 /// `poll is faster by 6.4% (5.7–7.4%) at 100 × 100`.
@@ -220,13 +213,14 @@ fn several(names: &[&str], most: usize) -> String {
 /// A comparison in words: `slower by 6.4% (5.7–7.4%)`, `equal within 2%`, `not distinguishable (0.98–1.03)`.
 pub fn relation(metric: &Metric, comparison: &Comparison) -> String {
     let Comparison { ratio, interval, relation, generator_full } = *comparison;
+    let [below, above] = metric.words();
     let by = |word| format!("{word} by {}", format::difference(ratio, interval.low, interval.high));
     let text = match relation {
-        Relation::Below => by(metric.below()),
-        Relation::Above => by(metric.above()),
+        Relation::Below => by(below),
+        Relation::Above => by(above),
         Relation::Equal => format!("equal within {}", format::percent(MARGIN)),
         Relation::NotDistinguishable => {
-            let [_, low, high] = format::ratio_and_ends(ratio, interval.low, interval.high);
+            let [_, low, high] = comparison.texts();
             format!("not distinguishable ({low}–{high})")
         }
     };
@@ -324,26 +318,23 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
 
 /// What servers did wrong, a line for each and its kind, `most` at most.
 fn troubles(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
-    let mut told: Vec<(&str, &Trouble, String, usize)> = Vec::new();
-    for point in &analysis.points {
-        for candidate in point.groups.iter().flat_map(|group| &group.candidates) {
-            for trouble in &candidate.troubles {
-                let is_known = |one: &&mut (&str, &Trouble, String, usize)| {
-                    one.0 == candidate.name
-                        && std::mem::discriminant(one.1) == std::mem::discriminant(trouble)
-                };
-                match told.iter_mut().find(is_known) {
-                    Some((.., more)) => *more += 1,
-                    None => told.push((candidate.name, trouble, format::place_in_short(point.point), 0)),
-                }
-            }
-        }
-    }
-    told.sort_by(|one, other| one.1.cmp(other.1));
+    let all = analysis.points.iter().flat_map(|point| {
+        let candidates = point.groups.iter().flat_map(|group| &group.candidates);
+        candidates.flat_map(move |candidate| {
+            let kind = |trouble| (candidate.name, std::mem::discriminant(trouble));
+            candidate.troubles.iter().map(move |trouble| (kind(trouble), (trouble, point.point)))
+        })
+    });
+    let mut told = grouped(all);
+    told.sort_by(|(_, one), (_, other)| one[0].0.cmp(other[0].0));
     let left = told.len().saturating_sub(most);
-    let lines = told.iter().take(most).map(|(name, trouble, place, more)| {
-        let more = if *more > 0 { format!(", and {more} more of this kind") } else { String::new() };
-        format!("{name} at {place}: {}{more}.", words(trouble))
+    let lines = told.iter().take(most).map(|((name, _), found)| {
+        let (trouble, point) = found[0];
+        let more = match found.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more of this kind"),
+        };
+        format!("{name} at {}: {}{more}.", format::place_in_short(point), words(trouble))
     });
     lines.chain((left > 0).then(|| format!("{left} more of what servers did wrong."))).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::analysis::{CandidateAnalysis, Comparison, GroupAnalysis, MAIN, PointAnalysis, Shown};
 use super::metrics::{Better, Metric, Subject};
+use super::{distinct, grouped};
 
 /// Who leads by a metric.
 #[derive(Debug)]
@@ -49,69 +50,44 @@ pub fn lead<'a>(metric: &'static Metric, points: &[PointAnalysis<'a>]) -> Lead<'
     leaders.sort_by_key(|(_, points)| std::cmp::Reverse(*points));
     let all: Vec<&PointAnalysis<'a>> = points.iter().collect();
     let extreme = |better| extreme(metric, &all, better);
-    let mut all = points.iter().flat_map(PointAnalysis::rows).filter_map(|(_, one)| one.figure(metric));
-    let is_bounded = all.any(|figure| figure.is_lower_bound);
+    let is_bounded = rows(points.iter()).any(|(_, one)| one.is_bounded(metric));
     let saturated = saturated(metric, points);
-    Lead {
-        metric,
-        leaders,
-        is_bounded,
-        saturated,
-        points: ordered,
-        gain: extreme(true),
-        loss: extreme(false),
-    }
+    let [gain, loss] = [true, false].map(extreme);
+    Lead { metric, leaders, is_bounded, saturated, points: ordered, gain, loss }
+}
+
+/// The candidates of `points`, each with the index of its point.
+fn rows<'a: 'b, 'b>(
+    points: impl Iterator<Item = &'b PointAnalysis<'a>>,
+) -> impl Iterator<Item = (usize, &'b CandidateAnalysis<'a>)> {
+    points.enumerate().flat_map(|(at, point)| point.rows().into_iter().map(move |row| (at, row.1)))
 }
 
 fn saturated<'a>(metric: &Metric, points: &[PointAnalysis<'a>]) -> Vec<(&'a str, usize, usize)> {
-    let mut found: Vec<(&str, usize, usize)> = Vec::new();
-    let all = points
-        .iter()
-        .enumerate()
-        .flat_map(|(at, point)| point.rows().into_iter().map(move |row| (at, row.1)));
-    for (at, candidate) in all.filter(|(_, candidate)| matches!(candidate.shown(metric), Shown::Saturated(_)))
-    {
-        match found.iter_mut().find(|(name, ..)| *name == candidate.name) {
-            Some((_, _, points)) => *points += 1,
-            None => found.push((candidate.name, at, 1)),
-        }
-    }
-    found
+    let is_saturated = |one: &CandidateAnalysis<'_>| matches!(one.shown(metric), Shown::Saturated(_));
+    let found = rows(points.iter()).filter(|(_, candidate)| is_saturated(candidate));
+    let by_name = grouped(found.map(|(at, candidate)| (candidate.name, at)));
+    by_name.into_iter().map(|(name, points)| (name, points[0], points.len())).collect()
 }
 
 /// The candidates that cannot be told from the best at a point, best first. Where there are several groups, the best of each are compared by
 /// their ratios to the reference.
 pub fn leaders<'a>(metric: &Metric, point: &PointAnalysis<'a>) -> Vec<&'a str> {
-    let mut leaders: Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> = Vec::new();
-    for group in &point.groups {
-        leaders.extend(first(metric, group).into_iter().map(|at| (group, &group.candidates[at])));
-    }
+    let of_group = |group| first(metric, group).into_iter().map(move |at| (group, &group.candidates[at]));
+    let mut leaders: Vec<(&GroupAnalysis<'a>, &CandidateAnalysis<'a>)> =
+        point.groups.iter().flat_map(of_group).collect();
     let ratio = |candidate: &CandidateAnalysis<'_>| {
-        candidate
-            .comparison(metric)
-            .map_or((1.0, 1.0, 1.0), |one| (one.ratio, one.interval.low, one.interval.high))
+        let [ratio, low, high] = candidate.comparison(metric).map_or([1.0; 3], Comparison::ends);
+        (if metric.better == Better::Lower { ratio } else { -ratio }, low, high)
     };
-    let is_ahead = |one: f64, other: f64| match metric.better {
-        Better::Lower => one < other,
-        Better::Higher => one > other,
-    };
-    let best = leaders.iter().copied().reduce(|best, one| match is_ahead(ratio(one.1).0, ratio(best.1).0) {
-        true => one,
-        false => best,
-    });
+    let best = leaders.iter().copied().min_by(|one, other| ratio(one.1).0.total_cmp(&ratio(other.1).0));
     let Some((best_group, best)) = best else { return Vec::new() };
     let (_, low, high) = ratio(best);
     leaders.retain(|(group, candidate)| {
         let (_, other_low, other_high) = ratio(candidate);
         std::ptr::eq(*group, best_group) || (low <= other_high && other_low <= high)
     });
-    let mut names: Vec<&str> = Vec::new();
-    leaders.iter().map(|(_, one)| one.name).for_each(|name| {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    });
-    names
+    distinct(leaders.iter().map(|(_, one)| one.name))
 }
 
 /// The candidates of a group that cannot be told from its best.
@@ -120,29 +96,17 @@ fn first(metric: &Metric, group: &GroupAnalysis<'_>) -> Vec<usize> {
     let Some(order) = place.map(|place| &group.order[place]) else { return Vec::new() };
     let Some(best) = order.first().and_then(|first| first.first()) else { return Vec::new() };
     // Where the generator was full with the best, nobody knows who it is.
-    let is_full =
-        |at: &usize| group.candidates[*at].figure(metric).is_some_and(|figure| figure.is_lower_bound);
-    if is_full(best) {
+    if group.candidates[*best].is_bounded(metric) {
         return Vec::new();
     }
     let is_sustained = |at: &&usize| group.candidates[**at].saturation(metric.phase).is_none();
     let with_best = order.iter().filter(|members| members.contains(best)).flatten().filter(is_sustained);
-    let mut leaders: Vec<usize> = Vec::new();
-    with_best.for_each(|at| {
-        if !leaders.contains(at) {
-            leaders.push(*at);
-        }
-    });
-    leaders
+    distinct(with_best.copied())
 }
 
 /// The surest difference from the reference in one direction: that whose interval stays farthest from 1.
 pub fn extreme<'a>(metric: &Metric, points: &[&PointAnalysis<'a>], better: bool) -> Option<Extreme<'a>> {
-    let all = points
-        .iter()
-        .enumerate()
-        .flat_map(|(at, point)| point.rows().into_iter().map(move |row| (at, row.1)));
-    let different = all.filter_map(|(point, candidate)| {
+    let different = rows(points.iter().copied()).filter_map(|(point, candidate)| {
         let Shown::Figure(figure) = candidate.shown(metric) else { return None };
         let comparison = figure.comparison.filter(|one| one.is_difference() && !one.generator_full)?;
         // A cost per request is no cost at the offered rate where that is missed.

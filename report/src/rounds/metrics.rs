@@ -77,6 +77,8 @@ pub enum Source {
     Undisturbed(f64),
     /// A value for each start.
     Start(fn(&Started) -> Option<f64>),
+    /// A value for each start, from what a connection takes of memory.
+    Memory(fn(Memory) -> f64),
 }
 
 /// Connections from which on memory per connection is given: below, it is the noise of pages.
@@ -147,29 +149,25 @@ pub static METRICS: [Metric; 36] = [
     wasted("empty_wakeups", "wake-ups for nothing per request", EMPTY_WAKEUPS),
     counted("accept_wakeups", "wake-ups per connection accepted", Phase::Light, ACCEPT_WAKEUPS),
     wasted("accept_empty_wakeups", "wake-ups for nothing per connection accepted", ACCEPT_EMPTY_WAKEUPS),
-    memory("bytes_per_connection", "bytes per connection", bytes, "memory that server and kernel grew by"),
-    memory(
-        "user_bytes_per_connection",
-        "bytes per connection, server",
-        user_bytes,
-        "memory that the server grew by",
-    ),
+    memory("bytes_per_connection", "bytes per connection", |memory| memory.user + memory.kernel, GROWTH),
+    memory("user_bytes_per_connection", "bytes per connection, server", |memory| memory.user, USER_GROWTH),
     memory(
         "kernel_bytes_per_connection",
         "bytes per connection, kernel",
-        kernel_bytes,
-        "memory that the kernel grew by, for both ends",
+        |memory| memory.kernel,
+        KERNEL_GROWTH,
     ),
-    at_start("setup_cpu", "CPU time per connection, set-up", setup_cpu, CPU.numerator),
-    at_start("teardown_cpu", "CPU time per connection, teardown", teardown_cpu, CPU.numerator),
+    at_start("setup_cpu", "CPU time per connection, set-up", CPU.numerator, |started| {
+        per_connection(started, started.setup.as_ref()?.cpu_s * 1e9)
+    }),
+    at_start("teardown_cpu", "CPU time per connection, teardown", CPU.numerator, |started| {
+        per_connection(started, started.teardown.as_ref()?.cpu_s * 1e9)
+    }),
     Metric {
         unit: Unit::Count,
-        ..at_start(
-            "setup_syscalls",
-            "system calls per connection, set-up",
-            setup_syscalls,
-            SYSCALLS.numerator,
-        )
+        ..at_start("setup_syscalls", "system calls per connection, set-up", SYSCALLS.numerator, |started| {
+            per_connection(started, started.setup.as_ref()?.counters?.calls?.syscalls as f64)
+        })
     },
 ];
 
@@ -198,21 +196,12 @@ impl Metric {
         }
     }
 
-    /// The word for a value above that of the reference: `slower`.
-    pub fn above(&self) -> &'static str {
+    /// The words for a value below that of the reference and for one above it: `faster` and `slower`.
+    pub fn words(&self) -> [&'static str; 2] {
         match (self.subject, self.better) {
-            (Subject::Latency, _) => "slower",
-            (_, Better::Lower) => "more",
-            (_, Better::Higher) => "higher",
-        }
-    }
-
-    /// The word for a value below it: `faster`.
-    pub fn below(&self) -> &'static str {
-        match (self.subject, self.better) {
-            (Subject::Latency, _) => "faster",
-            (_, Better::Lower) => "less",
-            (_, Better::Higher) => "lower",
+            (Subject::Latency, _) => ["faster", "slower"],
+            (_, Better::Lower) => ["less", "more"],
+            (_, Better::Higher) => ["lower", "higher"],
         }
     }
 }
@@ -313,12 +302,16 @@ const fn wasted(key: &'static str, name: &'static str, of: Counted) -> Metric {
     Metric { subject: Subject::Waste, ..counted(key, name, Phase::Light, of) }
 }
 
+const GROWTH: &str = "memory that server and kernel grew by";
+const USER_GROWTH: &str = "memory that the server grew by";
+const KERNEL_GROWTH: &str = "memory that the kernel grew by, for both ends";
+
 /// The CPU time of something that happens once for each connection.
 const fn at_start(
     key: &'static str,
     name: &'static str,
-    of: fn(&Started) -> Option<f64>,
     numerator: &'static str,
+    of: fn(&Started) -> Option<f64>,
 ) -> Metric {
     let denominator = "connection";
     Metric { phase: None, source: Source::Start(of), numerator, denominator, ..cpu(key, name, Phase::Light) }
@@ -327,10 +320,11 @@ const fn at_start(
 const fn memory(
     key: &'static str,
     name: &'static str,
-    of: fn(&Started) -> Option<f64>,
+    of: fn(Memory) -> f64,
     numerator: &'static str,
 ) -> Metric {
-    Metric { unit: Unit::Bytes, ..at_start(key, name, of, numerator) }
+    let source = Source::Memory(of);
+    Metric { unit: Unit::Bytes, source, ..at_start(key, name, numerator, |_| None) }
 }
 
 fn p50(slice: &Slice) -> Option<f64> {
@@ -354,35 +348,9 @@ fn per_accept(slice: &Slice, count: u64) -> Option<f64> {
     (accepted > 0).then(|| count as f64 / accepted as f64)
 }
 
-/// A total divided by the connections opened, of at least `least`.
-fn per_connection(started: &Started, total: f64, least: u64) -> Option<f64> {
+fn per_connection(started: &Started, total: f64) -> Option<f64> {
     let opened = started.connections.as_ref()?.opened;
-    (opened >= least).then(|| total / opened as f64)
-}
-
-fn user_bytes(started: &Started) -> Option<f64> {
-    Some(Memory::of(started)?.user)
-}
-
-fn kernel_bytes(started: &Started) -> Option<f64> {
-    Some(Memory::of(started)?.kernel)
-}
-
-fn bytes(started: &Started) -> Option<f64> {
-    let Memory { user, kernel } = Memory::of(started)?;
-    Some(user + kernel)
-}
-
-fn setup_cpu(started: &Started) -> Option<f64> {
-    per_connection(started, started.setup.as_ref()?.cpu_s * 1e9, 1)
-}
-
-fn teardown_cpu(started: &Started) -> Option<f64> {
-    per_connection(started, started.teardown.as_ref()?.cpu_s * 1e9, 1)
-}
-
-fn setup_syscalls(started: &Started) -> Option<f64> {
-    per_connection(started, started.setup.as_ref()?.counters?.calls?.syscalls as f64, 1)
+    (opened > 0).then(|| total / opened as f64)
 }
 
 /// The two parts of what a connection takes of memory, in bytes.

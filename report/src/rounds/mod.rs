@@ -26,3 +26,26 @@ pub use metrics::{Better, METRICS, Memory, Metric, Unit};
 pub use saturation::{Overload, Saturated};
 pub use troubles::Trouble;
 pub use validity::{Dropped, Halves};
+
+/// Those of `all` that are none of those before them.
+pub fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for one in all {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+/// All of the second kind by those of the first, in the order in which these come first.
+pub(crate) fn grouped<K: PartialEq, T>(all: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, one) in all {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.push(one),
+            None => groups.push((key, vec![one])),
+        }
+    }
+    groups
+}

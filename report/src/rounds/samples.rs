@@ -6,7 +6,7 @@ use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started}
 use model::histogram::{Counts, without};
 use model::schema::twin_of;
 
-use super::metrics::{Metric, Source};
+use super::metrics::{Memory, Metric, Source};
 
 /// Values by start, round and candidate.
 pub type Values = Vec<Vec<Vec<Option<f64>>>>;
@@ -143,14 +143,17 @@ impl<'a> Samples<'a> {
     pub fn values_of(&self, metric: &Metric) -> Values {
         match (metric.source, metric.phase) {
             (Source::Slice(of), Some(phase)) => self.values(phase, of),
-            (Source::Start(of), _) => self.starts.iter().map(|start| vec![self.started(start, of)]).collect(),
+            (Source::Start(of), _) => self.of_starts(of),
+            (Source::Memory(of), _) => self.of_starts(|started| Memory::of(started).map(of)),
             _ => Vec::new(),
         }
     }
 
-    fn started(&self, start: &Start, of: fn(&Started) -> Option<f64>) -> Vec<Option<f64>> {
-        let value = |name: &&str| of(start.candidates.iter().find(|one| one.candidate == **name)?);
-        self.candidates.iter().map(value).collect()
+    fn of_starts(&self, of: impl Fn(&Started) -> Option<f64>) -> Values {
+        let value =
+            |start: &Start, name: &str| of(start.candidates.iter().find(|one| one.candidate == name)?);
+        let values = |start: &&Start| vec![self.candidates.iter().map(|name| value(start, name)).collect()];
+        self.starts.iter().map(values).collect()
     }
 
     /// The slices of a candidate with their histograms, by start and round.

@@ -5,6 +5,7 @@ use stats::Relation;
 use super::analysis::{
     Analysis, CandidateAnalysis, Comparison, GroupAnalysis, MAIN, MARGIN, PointAnalysis, Shown,
 };
+use super::distinct;
 use super::headline::leaders;
 use super::metrics::{METRICS, Metric, UTILISATION};
 use super::saturation::{Overload, Saturated};
@@ -52,39 +53,6 @@ pub fn of(analysis: &Analysis<'_>, metrics: &[&Metric]) -> Grid {
     Grid { rows: rows.collect(), columns }
 }
 
-/// The figures of one candidate: a row for each of `metrics` that it has, another for its ratio to the reference, and a column for each of
-/// `points`.
-pub fn of_candidate(
-    analysis: &Analysis<'_>,
-    name: &str,
-    points: &[&PointAnalysis<'_>],
-    metrics: &[&Metric],
-) -> Grid {
-    let found: Vec<_> = points
-        .iter()
-        .filter_map(|point| {
-            point.rows().into_iter().find(|(_, one)| one.name == name).map(|row| (point, row))
-        })
-        .collect();
-    let title = Column::words(&analysis.campaign.plan.scenario.name);
-    let places = found.iter().map(|(point, (group, _))| Column::numbers(heading(point, group)));
-    let row = |title: String, cell: &dyn Fn(&CandidateAnalysis<'_>) -> Cell| {
-        [Cell::from(title)].into_iter().chain(found.iter().map(|(_, (_, one))| cell(one))).collect::<Vec<_>>()
-    };
-    let mut rows = Vec::new();
-    for metric in metrics {
-        rows.push(row(metric.name.to_owned(), &|one| match one.shown(metric) {
-            Shown::Saturated(saturated) => saturation(saturated).into(),
-            shown => value(metric, &shown, true).into(),
-        }));
-        if metric.has_ratio() {
-            rows.push(row(format!("{}, ratio", metric.name), &|one| ratio(one.comparison(metric))));
-        }
-    }
-    rows.retain(|row| row.iter().skip(1).any(|cell| cell.text != format::ABSENT));
-    Grid { columns: [title].into_iter().chain(places).collect(), rows }
-}
-
 /// A row for each candidate of each point, with values and ratios.
 pub fn long(analysis: &Analysis<'_>) -> Grid {
     let mut columns = vec![Column::words("point"), Column::words("candidate")];
@@ -129,25 +97,16 @@ pub fn short(analysis: &Analysis<'_>) -> Grid {
             [place, Cell::from(rate).with(Tone::Strong), Cell::default(), Cell::default()]
         });
         rows.push([Cell::default()].into_iter().chain(headings).collect());
-        let shown: Vec<Vec<&CandidateAnalysis<'_>>> = points
-            .iter()
-            .map(|point| point.rows().into_iter().map(|(_, candidate)| candidate).collect())
-            .collect();
-        let mut names: Vec<&str> = Vec::new();
-        shown.iter().flatten().for_each(|candidate| {
-            if !names.contains(&candidate.name) {
-                names.push(candidate.name);
-            }
-        });
+        let names = distinct(points.iter().flat_map(PointAnalysis::rows).map(|(_, one)| one.name));
         for name in names {
-            let cells = shown.iter().flat_map(|point| short_cells(point.iter().find(|one| one.name == name)));
+            let cells = points.iter().flat_map(|point| short_cells(point.candidate(name)));
             rows.push([Cell::from(name)].into_iter().chain(cells).collect());
         }
     }
     Grid { columns, rows }
 }
 
-fn short_cells(candidate: Option<&&CandidateAnalysis<'_>>) -> [Cell; 4] {
+fn short_cells(candidate: Option<&CandidateAnalysis<'_>>) -> [Cell; 4] {
     let Some(candidate) = candidate else { return [(); 4].map(|()| format::ABSENT.into()) };
     let [response, throughput, cpu] =
         MAIN.map(|metric| match (candidate.shown(metric), candidate.comparison(metric)) {
@@ -155,8 +114,7 @@ fn short_cells(candidate: Option<&&CandidateAnalysis<'_>>) -> [Cell; 4] {
                 format!("sat. {}/{}", format::rate(*answered_per_s), format::nominal_rate(*rate_per_s)).into()
             }
             (_, Some(comparison)) => {
-                let Comparison { ratio, interval, .. } = comparison;
-                let [_, low, high] = format::ratio_and_ends(*ratio, interval.low, interval.high);
+                let [_, low, high] = comparison.texts();
                 let full = if comparison.generator_full { " full" } else { "" };
                 marked(comparison, format!("{low}–{high}{full}"))
             }
@@ -191,10 +149,10 @@ pub fn shortest(analysis: &Analysis<'_>, lines: usize) -> Grid {
 /// Those that lead at a point, and how the first of them compares with the reference.
 fn leading(metric: &Metric, point: &PointAnalysis<'_>) -> String {
     let names = leaders(metric, point);
-    let best = point.rows().into_iter().find(|(_, one)| Some(&one.name) == names.first());
-    let compared = best.and_then(|(_, one)| one.comparison(metric)).filter(|one| one.is_difference());
+    let best = names.first().and_then(|name| point.candidate(name));
+    let compared = best.and_then(|one| one.comparison(metric)).filter(|one| one.is_difference());
     let ratio = compared.map(|one| {
-        let [_, low, high] = format::ratio_and_ends(one.ratio, one.interval.low, one.interval.high);
+        let [_, low, high] = one.texts();
         format!(" {low}–{high}")
     });
     named(&names) + &ratio.unwrap_or_default()
@@ -244,7 +202,7 @@ fn title(metric: &Metric) -> String {
 }
 
 /// A point and its light rate: `10k × 10 at 1k/s`.
-fn heading(point: &PointAnalysis<'_>, group: &GroupAnalysis<'_>) -> String {
+pub fn heading(point: &PointAnalysis<'_>, group: &GroupAnalysis<'_>) -> String {
     let rate = group.light_per_s.map(|rate| format!(" at {}/s", format::nominal_rate(rate)));
     format::place_in_short(point.point) + &rate.unwrap_or_default()
 }
@@ -265,11 +223,11 @@ fn figure_of(shown: &Shown<'_>) -> Option<f64> {
     Some(figure.value)
 }
 
-fn ratio(comparison: Option<&Comparison>) -> Cell {
+/// A ratio with its interval and the mark of what that says.
+pub fn ratio(comparison: Option<&Comparison>) -> Cell {
     let Some(comparison) = comparison else { return format::ABSENT.into() };
-    let Comparison { ratio, interval, generator_full, .. } = comparison;
-    let [ratio, low, high] = format::ratio_and_ends(*ratio, interval.low, interval.high);
-    let full = if *generator_full { ", generator full" } else { "" };
+    let [ratio, low, high] = comparison.texts();
+    let full = if comparison.generator_full { ", generator full" } else { "" };
     marked(comparison, format!("{ratio} ({low}–{high}){full}")).sorted_by(Some(comparison.ratio))
 }
 

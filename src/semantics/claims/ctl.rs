@@ -8,7 +8,7 @@ use libc::{
 };
 use rustix::io::Errno;
 
-use report::claims::cost::LIMITED;
+use evidence::cost::LIMITED;
 
 use super::{Claim, Seen, context, essential, in_turn, limit, look, scene};
 use crate::semantics::system::{epoll, epoll_add, epoll_ctl, epoll_mod, outcome};

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn every_claim_is_explained_and_nothing_else_is() {
         let explained: Vec<_> = report::claims::explanation::ids().collect();
-        let about_cost = report::claims::cost::ALL.iter().map(|claim| claim.id);
+        let about_cost = evidence::cost::ALL.iter().map(|claim| claim.id);
         assert_eq!(explained, about_cost.chain(all().map(|claim| claim.id)).collect::<Vec<_>>());
     }
 }

@@ -1,14 +1,13 @@
 //! Micro-benchmarks.
 
-use super::panels::{self, fd_setsize, label, number};
+use super::panels::{self, fd_setsize, is_drawable, number};
 use super::{file_name, machine, mitigations};
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
-use crate::plots::chart::{Body, Figure, Panel, Row};
-use crate::plots::dots::Dots;
-use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+use crate::plots::axis::Unit;
+use crate::plots::chart::{Body, Figure, Row};
+use crate::plots::lines::{Mark, Series, SeriesPoint};
+use crate::plots::rows::Rows;
 use crate::plots::style::{self, Styles};
-use crate::statistics::{Interval, Ratio, Summary, Verdict};
 use model::schema::{BenchGroup, BenchPoint};
 
 const HEADING: &str = "wall time of a call";
@@ -29,26 +28,23 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
         }
         .to_owned(),
     ];
+    let y = panels::log_axis(&series, Unit::Duration);
+    let styles = Styles::of(series.iter().map(|series| series.mechanism.as_str()));
+    if series.is_empty() {
+        return None;
+    }
     let (body, over) = match varying {
         Some((what, _)) => {
             // Only what is watched is a number of descriptors in a set.
             let rules = if what == "watched" { fd_setsize(&series) } else { Vec::new() };
             caption.extend((!rules.is_empty()).then(panels::rule_note));
             let measured = panels::measured(&series);
-            let lines = Lines {
-                x_title: format!("descriptors {what} (logarithmic)"),
-                x: Axis::around(measured.iter().copied(), 0.04, Unit::Count),
-                measured,
-                y: panels::log_axis(&series, Unit::Duration),
-                series: series.clone(),
-                rules,
-            };
-            (Body::Lines(lines), format!(" over the descriptors {what}"))
+            let body = panels::over_descriptors(what, measured, y, series, rules);
+            (body, format!(" over the descriptors {what}"))
         }
         None => {
-            let axis = panels::log_axis(&series, Unit::Duration);
             let title = format!("{HEADING} (logarithmic)");
-            (Body::Dots(Dots { title, axis, series: series.clone() }), String::new())
+            (Body::Rows(Rows { title, axis: y, series, parts: None }), String::new())
         }
     };
     caption.push(format!("{}; measured {}", machine(&group.environment), group.started));
@@ -57,21 +53,15 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
     let finding = finding(group, varying);
     let title = format!("{}: {}", group.group, finding.as_ref().unwrap_or(&group.what));
     let what = if finding.is_some() { format!(": {}", group.what) } else { String::new() };
-    let panel = Panel { heading: HEADING.to_owned(), body };
-    (!series.is_empty()).then(|| Figure {
+    Some(Figure {
         name: format!("bench-{}", file_name(&group.group)),
         title,
         subtitle: format!("Wall time{over}{what}; less is better"),
-        styles: Styles::of(series.iter().map(|series| series.mechanism.as_str())),
-        legend: Vec::new(),
-        rows: vec![Row { heading: None, panels: vec![panel] }],
-        warnings: Vec::new(),
+        rows: vec![Row::of(HEADING, body)],
+        styles,
         caption,
+        ..Figure::default()
     })
-}
-
-fn is_drawable(value: f64) -> bool {
-    value.is_finite() && value > 0.0
 }
 
 fn varying(group: &BenchGroup) -> Varying {
@@ -89,27 +79,12 @@ fn varying(group: &BenchGroup) -> Varying {
 }
 
 fn series(group: &BenchGroup, varying: Varying) -> Vec<Series> {
-    let mut series: Vec<Series> = Vec::new();
     let has_place = |point: &&BenchPoint| {
         is_drawable(point.median_ns) && varying.is_none_or(|(_, count)| count(point) > 0)
     };
-    for point in group.points.iter().filter(has_place) {
-        let drawn = drawn(point, varying);
-        match series.iter_mut().find(|series| series.mechanism == point.mechanism) {
-            Some(series) => series.points.push(drawn),
-            None => {
-                let (mechanism, label) = (point.mechanism.clone(), String::new());
-                series.push(Series { mechanism, label, points: vec![drawn] });
-            }
-        }
-    }
-    for series in &mut series {
-        series.points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let value = series.points.last().map_or(0.0, |point| point.y);
-        let value = number(value, Unit::Duration);
-        series.label = if varying.is_some() { label(&series.mechanism, &value) } else { value };
-    }
-    series
+    let points = group.points.iter().filter(has_place);
+    let drawn = points.map(|point| (point.mechanism.as_str(), drawn(point, varying)));
+    panels::series(drawn, Unit::Duration, varying.is_some())
 }
 
 fn drawn(point: &BenchPoint, varying: Varying) -> SeriesPoint {
@@ -143,15 +118,6 @@ fn finding(group: &BenchGroup, varying: Varying) -> Option<String> {
     if low <= 1.0 {
         return Some(format!("{place}no difference that the intervals carry"));
     }
-    let ratio = Ratio {
-        summary: Summary {
-            median: worst.median_ns / best.median_ns,
-            interval: Some(Interval { median: worst.median_ns / best.median_ns, low, high }),
-            repeats: best.batches as usize,
-        },
-        verdict: Verdict::Above,
-    };
-    let ratio = format::ratio(&ratio);
-    let (factor, interval) = ratio.split_once(' ').unwrap_or((&ratio, ""));
-    Some(format!("{place}{} is {factor} faster than {} {interval}", best.mechanism, worst.mechanism))
+    let [factor, low, high] = format::ratio_and_ends(worst.median_ns / best.median_ns, low, high);
+    Some(format!("{place}{} is {factor}× faster than {} ({low}–{high})", best.mechanism, worst.mechanism))
 }

@@ -2,7 +2,7 @@
 
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use crate::rounds::{Analysis, PointAnalysis};
+use crate::rounds::{Analysis, PointAnalysis, grouped};
 use model::schema::{Point, Sweep};
 
 /// More of what else varies than this are not all drawn.
@@ -138,18 +138,10 @@ impl Dimension {
 
     /// The facets of a sweep, in its order.
     pub fn facets<'a>(self, analysis: &'a Analysis<'a>, sweep: &Sweep) -> Vec<Facet<'a>> {
-        let points: Vec<&PointAnalysis<'_>> =
-            analysis.points.iter().filter(|at| at.point.sweep == sweep.name).collect();
-        let mut facets: Vec<(Point, Facet<'a>)> = Vec::new();
-        for at in points {
-            let (key, fixed) = self.key(at.point, sweep);
-            let place = (self.value(analysis, at), at);
-            match facets.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, facet)) => facet.points.push(place),
-                None => facets.push((key, Facet { fixed, points: vec![place] })),
-            }
-        }
-        let mut facets: Vec<Facet<'a>> = facets.into_iter().map(|(_, facet)| facet).collect();
+        let points = analysis.points.iter().filter(|at| at.point.sweep == sweep.name);
+        let placed = points.map(|at| (self.key(at.point, sweep), (self.value(analysis, at), at)));
+        let facet = |((_, fixed), points): ((Point, String), Vec<_>)| Facet { fixed, points };
+        let mut facets: Vec<Facet<'a>> = grouped(placed).into_iter().map(facet).collect();
         for facet in &mut facets {
             let none = facet.points.first().and_then(|(_, at)| without_churn(analysis, at.point));
             if let Some(none) = none.filter(|none| self == Self::Churn && none.point.sweep != sweep.name) {

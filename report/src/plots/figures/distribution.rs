@@ -4,13 +4,13 @@ use model::campaign::Phase;
 use model::histogram::{self, Histogram};
 
 use super::panels::log_axis;
-use super::{Draft, finding, spectrum};
+use super::{finding, of_measured, spectrum};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::lines::Series;
 use crate::rounds::metrics::{BUSY_RESPONSE, RESPONSE};
-use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Metric, PointAnalysis};
+use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Metric, PointAnalysis, distinct};
 
 /// A campaign of more points than this has no such figure: there the points are lines.
 const POINTS: usize = 8;
@@ -35,17 +35,18 @@ fn of_phase(analysis: &Analysis<'_>, phase: Phase, name: &str, metric: &Metric) 
     let panels: Vec<Panel> =
         all.iter().map(|(point, series)| panel(point, phase, series.clone(), axes)).collect();
     let points: Vec<&PointAnalysis<'_>> = all.iter().map(|(point, _)| *point).collect();
-    Draft {
+    let figure = Figure {
         name: format!("distribution-{name}"),
         title: finding::of(analysis, &[metric], &points),
         subtitle: format!(
             "Response time at the {name} rate, by percentile, of all slices of all starts together"
         ),
-        legend: legend(&every),
+        legend: distinct(every.iter().map(|series| series.mechanism.clone())),
         rows: rows(panels),
-        notes: notes(&points, phase),
-    }
-    .figure(analysis)
+        caption: notes(&points, phase),
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 /// Rows of as many panels; where the last is not full, one below the other is as wide.
@@ -58,17 +59,6 @@ fn rows(panels: Vec<Panel>) -> Vec<Row> {
         }
     }
     rows
-}
-
-/// The names of all lines, each once.
-fn legend(all: &[Series]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for series in all {
-        if !names.contains(&series.mechanism) {
-            names.push(series.mechanism.clone());
-        }
-    }
-    names
 }
 
 fn panel(point: &PointAnalysis<'_>, phase: Phase, series: Vec<Series>, (x, y): (Axis, Axis)) -> Panel {

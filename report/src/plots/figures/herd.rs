@@ -2,7 +2,7 @@
 
 use super::course::Dimension;
 use super::scaling::{drawn, notes, rows};
-use super::{Draft, file_name};
+use super::{file_name, of_measured};
 use crate::format;
 use crate::plots::chart::Figure;
 use crate::rounds::{Analysis, Metric, PointAnalysis, Shown, table};
@@ -29,7 +29,7 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
         "Requests wake threads too, as many per connection accepted at every number of threads: the herd is what grows with them."
             .to_owned(),
     );
-    Draft {
+    let figure = Figure {
         name: format!("herd-{}", file_name(&sweep.name)),
         title,
         subtitle: format!(
@@ -38,10 +38,11 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
             Dimension::Threads.words()
         ),
         legend: drawn(&points).into_iter().map(str::to_owned).collect(),
-        notes,
+        caption: notes,
         rows,
-    }
-    .figure(analysis)
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 /// The reference's figure with each way to accept, at the most threads that all of them were measured with:

@@ -191,10 +191,10 @@ fn figure(
         name: name.to_owned(),
         title,
         subtitle,
-        legend: Vec::new(),
         rows: vec![Row { heading: None, panels: vec![panel] }],
         styles: Styles::of(["response", "service"]),
         warnings: load.invalid_reasons.iter().map(|reason| format!("not valid: {reason}")).collect(),
         caption: vec![reading.to_owned(), provenance],
+        ..Figure::default()
     }
 }

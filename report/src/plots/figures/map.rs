@@ -1,8 +1,8 @@
 //! The map: who wins where, over connections and activity.
 
-use super::{Draft, finding};
+use super::{finding, of_measured};
 use crate::format;
-use crate::plots::chart::{Body, Figure, Panel, Row};
+use crate::plots::chart::{Body, Figure, Row};
 use crate::plots::fields::{Field, Fields};
 use crate::rounds::headline::leaders;
 use crate::rounds::metrics::{RESPONSE, THROUGHPUT};
@@ -25,11 +25,11 @@ pub fn map(analysis: &Analysis<'_>) -> Option<Figure> {
         analysis.points.iter().filter(|at| at.point.sweep == sweep.name && at.rows().len() > 1).collect();
     let mut rows = METRICS.iter().map(|metric| (*metric, fields(sweep, metric, &points))).collect::<Vec<_>>();
     rows.retain(|(_, fields)| fields.rows.iter().any(|(_, row)| row.iter().flatten().next().is_some()));
-    let row = |(metric, fields): (&Metric, Fields)| {
-        let panel = Panel { heading: String::new(), body: Body::Fields(fields) };
-        Row { heading: Some(finding::capitalised(metric.name)), panels: vec![panel] }
+    let row = |(metric, fields): (&Metric, Fields)| Row {
+        heading: Some(finding::capitalised(metric.name)),
+        ..Row::of("", Body::Fields(fields))
     };
-    Draft {
+    let figure = Figure {
         name: "map".to_owned(),
         title: finding::of(analysis, &METRICS, &points),
         subtitle: format!(
@@ -37,10 +37,10 @@ pub fn map(analysis: &Analysis<'_>) -> Option<Figure> {
             sweep.name
         ),
         rows: rows.into_iter().map(row).collect(),
-        legend: Vec::new(),
-        notes: vec![READING.to_owned()],
-    }
-    .figure(analysis)
+        caption: vec![READING.to_owned()],
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 fn fields(sweep: &Sweep, metric: &Metric, points: &[&PointAnalysis<'_>]) -> Fields {
@@ -79,15 +79,14 @@ fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
     // Those that cannot be told apart have no ranking.
     let leaders: Vec<&str> =
         rows.iter().map(|(_, one)| one.name).filter(|name| found.contains(name)).collect();
-    let of = |name: &str| rows.iter().find(|(_, one)| one.name == name).map(|(_, one)| *one);
-    let compared = leaders.first().and_then(|name| of(name)?.comparison(metric));
+    let compared = leaders.first().and_then(|name| at.candidate(name)?.comparison(metric));
     let saturated: Vec<&str> = rows
         .iter()
         .filter(|(_, one)| one.saturation(metric.phase).is_some())
         .map(|(_, one)| one.name)
         .collect();
     let who = match &leaders[..] {
-        [] if rows.iter().any(|(_, one)| is_bound(metric, one)) => "generator full".to_owned(),
+        [] if rows.iter().any(|(_, one)| one.is_bounded(metric)) => "generator full".to_owned(),
         [] => return None,
         some if some.len() <= NAMES => some.join(", "),
         many => format!("{} + {} more", many[0], many.len() - 1),
@@ -108,11 +107,6 @@ fn field(metric: &Metric, at: &PointAnalysis<'_>) -> Option<Field> {
         hover: format!("{}: {}", format::place(at.point), hover(metric, &leaders, compared)),
         lines,
     })
-}
-
-/// Returns whether the generator was full too, so that nobody is known to lead.
-fn is_bound(metric: &Metric, one: &CandidateAnalysis<'_>) -> bool {
-    one.figure(metric).is_some_and(|figure| figure.is_lower_bound)
 }
 
 /// The active connections, where a share of few makes other ones.

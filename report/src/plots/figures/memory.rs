@@ -1,12 +1,11 @@
 //! What a connection takes: of memory, and to be opened and closed.
 
-use super::{Draft, finding};
+use super::{finding, of_measured};
 use crate::format;
 use crate::plots::axis::Axis;
-use crate::plots::bars::{Bar, Bars};
 use crate::plots::chart::{Body, Figure, Panel, Row};
-use crate::plots::dots::Dots;
 use crate::plots::lines::{Mark, Series, SeriesPoint};
+use crate::plots::rows::Rows;
 use crate::rounds::{
     Analysis, CandidateAnalysis, METRICS, Metric, PointAnalysis, Shown, Unit, answer, table,
 };
@@ -21,37 +20,35 @@ pub fn memory(analysis: &Analysis<'_>) -> Option<Figure> {
         let compared = candidate.comparison(metric).map(|compared| answer::relation(metric, compared));
         let [user, kernel] = [memory.user, memory.kernel].map(|bytes| format::quantity(Unit::Bytes, bytes));
         let compared_text = compared.map(|text| format!(", {text}")).unwrap_or_default();
-        Some(Bar {
-            mechanism: candidate.name.to_owned(),
-            parts: [memory.user, memory.kernel],
-            hover: format!(
-                "{}, {}: {value}{compared_text}; user space {user}, kernel {kernel}",
-                candidate.name,
-                format::place(at.point)
-            ),
-            label: value,
-        })
+        let hover = format!(
+            "{}, {}: {value}{compared_text}; user space {user}, kernel {kernel}",
+            candidate.name,
+            format::place(at.point)
+        );
+        let part = |y| SeriesPoint { x: 1.0, y, interval: None, mark: Mark::Solid, hover: hover.clone() };
+        let points = [memory.user, memory.kernel].map(part).into();
+        Some(Series { mechanism: candidate.name.to_owned(), label: value, points })
     };
-    let bars: Vec<Bar> = at.rows().into_iter().filter_map(|(_, candidate)| bar(candidate)).collect();
-    let totals = bars.iter().map(|bar| bar.parts[0].max(0.0) + bar.parts[1].max(0.0));
-    let body = Body::Bars(Bars {
+    let series: Vec<Series> = at.rows().into_iter().filter_map(|(_, candidate)| bar(candidate)).collect();
+    let totals = series.iter().map(|bar| bar.points.iter().map(|part| part.y.max(0.0)).sum());
+    let body = Body::Rows(Rows {
         title: "bytes per connection".to_owned(),
         axis: Axis { low: 0.0, ..Axis::from_zero(totals, metric.unit.into()) },
-        parts: ["server, user space", "kernel, both ends"],
-        bars,
+        series,
+        parts: Some(["server, user space", "kernel, both ends"]),
     });
-    Draft {
+    let figure = Figure {
         name: "memory".to_owned(),
         title: finding::of(analysis, &[metric], &[at]),
         subtitle: format!("Memory per connection at {}; less is better", format::place(at.point)),
-        rows: vec![Row { heading: None, panels: vec![Panel { heading: String::new(), body }] }],
-        legend: Vec::new(),
-        notes: vec![
+        rows: vec![Row::of("", body)],
+        caption: vec![
             "Growth while the connections were opened: resident memory of the server, and slabs of the kernel. In parentheses: 95% interval of the sum."
                 .to_owned(),
         ],
-    }
-    .figure(analysis)
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 /// What it costs to open and to close a connection, where the most are held.
@@ -64,23 +61,18 @@ pub fn setup(analysis: &Analysis<'_>) -> Option<Figure> {
             at.rows().into_iter().filter_map(|(_, candidate)| dot(at, candidate, metric)).collect();
         let axis = super::panels::log_axis(&series, metric.unit.into());
         let title = format!("{} (logarithmic)", metric.name);
-        Panel { heading: metric.name.to_owned(), body: Body::Dots(Dots { title, axis, series }) }
+        Panel { heading: metric.name.to_owned(), body: Body::Rows(Rows { title, axis, series, parts: None }) }
     };
-    let panels: Vec<Panel> = metrics.iter().map(panel).collect();
-    let mut rows = Vec::new();
-    let mut panels = panels.into_iter().peekable();
-    while panels.peek().is_some() {
-        rows.push(Row { heading: None, panels: panels.by_ref().take(2).collect() });
-    }
-    Draft {
+    let row = |pair: &[&Metric]| Row { heading: None, panels: pair.iter().map(panel).collect() };
+    let figure = Figure {
         name: "setup".to_owned(),
         title: finding::of(analysis, &metrics, &[at]),
         subtitle: format!("Opening and closing connections at {}; less is better", format::place(at.point)),
-        rows,
-        legend: Vec::new(),
-        notes: vec!["Dot: level over the starts. Line: its 95% interval.".to_owned()],
-    }
-    .figure(analysis)
+        rows: metrics.chunks(2).map(row).collect(),
+        caption: vec!["Dot: level over the starts. Line: its 95% interval.".to_owned()],
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 fn dot(at: &PointAnalysis<'_>, candidate: &CandidateAnalysis<'_>, metric: &Metric) -> Option<Series> {

@@ -18,10 +18,10 @@ pub use self::bench::bench;
 pub use self::load::of_load;
 pub use self::reproduction::reproductions;
 
-use super::chart::{Figure, Row};
+use super::chart::Figure;
 use super::style::Styles;
 use crate::format;
-use crate::rounds::Analysis;
+use crate::rounds::{Analysis, distinct};
 use model::campaign::Length;
 use model::schema::Environment;
 
@@ -40,49 +40,23 @@ pub fn of_campaign(analysis: &Analysis<'_>) -> Vec<Figure> {
     all
 }
 
-/// A figure of a campaign before its caption.
-struct Draft {
-    name: String,
-    title: String,
-    subtitle: String,
-    rows: Vec<Row>,
-    legend: Vec<String>,
-    /// How to read it.
-    notes: Vec<String>,
-}
-
-impl Draft {
-    /// The figure, unless there is nothing in it.
-    fn figure(self, analysis: &Analysis<'_>) -> Option<Figure> {
-        let campaign = analysis.campaign;
-        let mut warnings = Vec::new();
-        if campaign.length == Length::Quick {
-            warnings.push("quick run: wide intervals".to_owned());
-        }
-        if !campaign.complete {
-            warnings.push("interrupted: not every planned start was measured".to_owned());
-        }
-        let mut caption = self.notes;
-        caption.extend(provenance(analysis));
-        let groups = analysis.points.iter().flat_map(|at| &at.groups);
-        let candidates = groups.flat_map(|group| &group.candidates);
-        let mut names: Vec<&str> = Vec::new();
-        candidates.for_each(|candidate| {
-            if !names.contains(&candidate.name) {
-                names.push(candidate.name);
-            }
-        });
-        (!self.rows.is_empty()).then(|| Figure {
-            name: self.name,
-            title: self.title,
-            subtitle: self.subtitle,
-            legend: self.legend,
-            rows: self.rows,
-            styles: Styles::of(names),
-            warnings,
-            caption,
-        })
-    }
+/// A figure of a campaign, of which the caption says so far how to read it, with styles, warnings and provenance; none where nothing is in it.
+fn of_measured(figure: Figure, analysis: &Analysis<'_>) -> Option<Figure> {
+    let campaign = analysis.campaign;
+    let warnings = [
+        (campaign.length == Length::Quick).then_some("quick run: wide intervals"),
+        (!campaign.complete).then_some("interrupted: not every planned start was measured"),
+    ];
+    let groups = analysis.points.iter().flat_map(|at| &at.groups);
+    let names = groups.flat_map(|group| &group.candidates).map(|candidate| candidate.name);
+    let mut caption = figure.caption;
+    caption.extend(provenance(analysis));
+    (!figure.rows.is_empty()).then(|| Figure {
+        styles: Styles::of(distinct(names)),
+        warnings: warnings.into_iter().flatten().map(str::to_owned).collect(),
+        caption,
+        ..figure
+    })
 }
 
 /// Where and when a campaign was measured, and with what.

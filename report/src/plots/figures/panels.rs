@@ -2,7 +2,9 @@
 
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
-use crate::plots::lines::{Mark, Series, SeriesPoint};
+use crate::plots::chart::Body;
+use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+use crate::rounds::grouped;
 
 /// The first connection beyond what glibc's `fd_set` holds.
 const FD_SETSIZE: f64 = 1024.0;
@@ -23,6 +25,39 @@ pub fn label(mechanism: &str, value: &str) -> String {
     format!("{mechanism} {value}")
 }
 
+/// Returns whether a value has a place on a logarithmic axis.
+pub fn is_drawable(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+/// Points as a series for each mechanism, by rising x, labelled with its last value; a line has its name before that.
+pub fn series<'a>(
+    points: impl Iterator<Item = (&'a str, SeriesPoint)>,
+    unit: Unit,
+    has_lines: bool,
+) -> Vec<Series> {
+    let one = |(mechanism, mut points): (&str, Vec<SeriesPoint>)| {
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        let end = number(points[points.len() - 1].y, unit);
+        let label = if has_lines { label(mechanism, &end) } else { end };
+        Series { mechanism: mechanism.to_owned(), label, points }
+    };
+    grouped(points).into_iter().map(one).collect()
+}
+
+/// Lines over numbers of descriptors, which stand at `measured`.
+pub fn over_descriptors(
+    what: &str,
+    measured: Vec<f64>,
+    y: Axis,
+    series: Vec<Series>,
+    rules: Vec<(f64, &'static str)>,
+) -> Body {
+    let x_title = format!("descriptors {what} (logarithmic)");
+    let x = Axis::around(measured.iter().copied(), 0.04, Unit::Count);
+    Body::Lines(Lines { x_title, x, y, measured, series, rules })
+}
+
 /// All that an axis has to hold.
 pub fn extent<'a>(series: impl Iterator<Item = &'a Series>) -> Vec<f64> {
     let points = series.flat_map(|series| &series.points).filter(|point| point.mark != Mark::Saturated);
@@ -39,8 +74,8 @@ pub fn log_axis(series: &[Series], unit: Unit) -> Axis {
 }
 
 /// Where points stand.
-pub fn measured(series: &[Series]) -> Vec<f64> {
-    series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect()
+pub fn measured<'a>(series: impl IntoIterator<Item = &'a Series>) -> Vec<f64> {
+    series.into_iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect()
 }
 
 /// The vertical line at FD_SETSIZE, where select is drawn on both sides of it.

@@ -1,8 +1,8 @@
 //! Ratios to the reference at each point, and of the reference's twin.
 
-use super::{Draft, finding};
+use super::{finding, of_measured};
 use crate::format;
-use crate::plots::chart::{Body, Figure, Panel, Row};
+use crate::plots::chart::{Body, Figure, Row};
 use crate::plots::ratios::{Column, Dot, DotMark, Ratios, Says};
 use crate::rounds::analysis::{MAIN, MARGIN};
 use crate::rounds::{
@@ -51,13 +51,10 @@ fn of_points(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>
         let columns = metrics.iter().map(|(metric, is_wide)| column(point, &drawn, metric, *is_wide));
         let rows =
             drawn.iter().map(|(_, candidate, name)| (name.clone(), candidate.name.to_owned())).collect();
-        Row {
-            heading: Some(place(point)),
-            panels: vec![panel(Ratios { rows, columns: columns.collect(), margin: MARGIN })],
-        }
+        row_of(place(point), Ratios { rows, columns: columns.collect(), margin: MARGIN })
     };
     let what: Vec<&Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
-    Draft {
+    let figure = Figure {
         name,
         title: finding::of(analysis, &what, points),
         subtitle: format!(
@@ -65,14 +62,14 @@ fn of_points(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>
             analysis.campaign.plan.reference
         ),
         rows: points.iter().map(row).collect(),
-        legend: Vec::new(),
-        notes: vec![READING.to_owned()],
-    }
-    .figure(analysis)
+        caption: vec![READING.to_owned()],
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
-fn panel(ratios: Ratios) -> Panel {
-    Panel { heading: String::new(), body: Body::Ratios(ratios) }
+fn row_of(heading: String, ratios: Ratios) -> Row {
+    Row { heading: Some(heading), ..Row::of("", Body::Ratios(ratios)) }
 }
 
 /// `10,000 connections, 10 active, 1k requests/s`.
@@ -151,7 +148,7 @@ fn value(column: &Column, metric: &Metric, compared: &Comparison, is_missed: boo
         _ if generator_full || is_missed => Says::Bound,
         _ => Says::Different,
     };
-    let [number, ..] = format::ratio_and_ends(ratio, interval.low, interval.high);
+    let [number, ..] = compared.texts();
     let far = (!column.holds(ratio)).then(|| format!("{number}×"));
     let words = [far, generator_full.then(|| "full".to_owned()), is_missed.then(|| "sat.".to_owned())];
     Dot {
@@ -199,8 +196,7 @@ fn of_pairs(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>]
             .map(|metric| column_of_points(points, metric, of))
             .collect();
         let ratios = Ratios { rows: rows.clone(), columns, margin: MARGIN };
-        (!ratios.columns.is_empty())
-            .then(|| Row { heading: Some(heading.to_owned()), panels: vec![panel(ratios)] })
+        (!ratios.columns.is_empty()).then(|| row_of(heading.to_owned(), ratios))
     };
     let shown = MAIN.iter().flat_map(|metric| points.iter().filter_map(|point| of_twin(point, metric)));
     let shown: Vec<Comparison> = shown.collect();
@@ -209,7 +205,7 @@ fn of_pairs(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>]
         row(&format!("A second {reference} over the first"), &of_twin),
         row("The same, second half of slices over the first half", &of_halves),
     ];
-    Draft {
+    let figure = Figure {
         name,
         title: format!(
             "{reference} differs from itself in {differing} of {} ratios, where nothing differs",
@@ -217,10 +213,10 @@ fn of_pairs(analysis: &Analysis<'_>, name: String, points: &[&PointAnalysis<'_>]
         ),
         subtitle: "Ratios of two servers of the same kind at each point, formed within rounds".to_owned(),
         rows: rows.into_iter().flatten().collect(),
-        legend: Vec::new(),
-        notes: vec![READING.to_owned()],
-    }
-    .figure(analysis)
+        caption: vec![READING.to_owned()],
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 fn column_of_points(points: &[&PointAnalysis<'_>], metric: &Metric, of: OfTwin<'_>) -> Column {

@@ -1,15 +1,15 @@
 //! Figures along what a campaign's sweeps vary.
 
 use super::course::{Dimension, Facet, at_most};
-use super::panels::{self, fd_setsize};
-use super::{Draft, file_name, finding};
+use super::panels::{self, fd_setsize, is_drawable};
+use super::{file_name, finding, of_measured};
 use crate::format;
 use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
 use crate::rounds::analysis::MAIN;
 use crate::rounds::metrics::{CPU, RESPONSE, UTILISATION};
-use crate::rounds::{Analysis, Better, CandidateAnalysis, Metric, PointAnalysis, Shown, table};
+use crate::rounds::{Analysis, Better, CandidateAnalysis, Metric, PointAnalysis, Shown, distinct, table};
 use model::schema::Sweep;
 
 /// What is drawn along offered rates: closed-loop throughput is the same at all of them.
@@ -35,15 +35,16 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
         [facet] => format!(", {}", facet.fixed),
         _ => String::new(),
     };
-    Draft {
+    let figure = Figure {
         name: format!("scaling-{}", file_name(&sweep.name)),
         title: finding::of(analysis, &metrics, &points),
         subtitle: format!("{}: over {}{fixed}", sweep.name, dimension.words()),
         legend: drawn(&points).into_iter().map(str::to_owned).collect(),
-        notes: rates(dimension, &points).into_iter().chain(notes(&rows, &all, &facets)).collect(),
+        caption: rates(dimension, &points).into_iter().chain(notes(&rows, &all, &facets)).collect(),
         rows,
-    }
-    .figure(analysis)
+        ..Figure::default()
+    };
+    of_measured(figure, analysis)
 }
 
 /// The light rates, where they differ along a line that is not one of rates: response and CPU time then compare within a point.
@@ -66,13 +67,7 @@ fn rates(dimension: Dimension, points: &[&PointAnalysis<'_>]) -> Option<String> 
 
 /// The candidates at `points`, in the order of the plan.
 pub fn drawn<'a>(points: &[&PointAnalysis<'a>]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for (_, candidate) in points.iter().flat_map(|point| point.rows()) {
-        if !names.contains(&candidate.name) {
-            names.push(candidate.name);
-        }
-    }
-    names
+    distinct(points.iter().flat_map(|point| point.rows()).map(|(_, candidate)| candidate.name))
 }
 
 /// How to read `rows` of `facets`, which are those of `all` that are drawn.
@@ -147,10 +142,7 @@ fn panel(dimension: Dimension, metric: &Metric, series: Vec<Series>, y: Axis) ->
 fn series_of(facet: &Facet<'_>, metric: &Metric) -> Vec<Series> {
     let points: Vec<&PointAnalysis<'_>> = facet.points.iter().map(|(_, at)| *at).collect();
     let series = |name: &str| {
-        let point = |(x, at): &(f64, &PointAnalysis<'_>)| {
-            let (_, candidate) = at.rows().into_iter().find(|(_, candidate)| candidate.name == name)?;
-            point(*x, at, candidate, metric)
-        };
+        let point = |(x, at): &(f64, &PointAnalysis<'_>)| point(*x, at, at.candidate(name)?, metric);
         let points: Vec<SeriesPoint> = facet.points.iter().filter_map(point).collect();
         (!points.is_empty()).then(|| Series { mechanism: name.to_owned(), label: String::new(), points })
     };
@@ -170,7 +162,6 @@ fn point(
             Some(SeriesPoint { x, y: f64::NAN, interval: None, mark: Mark::Saturated, hover })
         }
         Shown::Figure(figure) => {
-            let is_drawable = |value: f64| value.is_finite() && value > 0.0;
             let is_missed = candidate.saturation(metric.phase).is_some();
             let interval = figure.interval.map(|ends| (ends.low, ends.high));
             Some(SeriesPoint {

@@ -207,9 +207,8 @@ fn every_axis_has_a_unit() {
         for panel in figure.rows.iter().flat_map(|row| &row.panels) {
             let axes: Vec<(&Axis, &str)> = match &panel.body {
                 Body::Lines(lines) => vec![(&lines.x, &lines.x_title), (&lines.y, &panel.heading)],
-                Body::Dots(dots) => vec![(&dots.axis, &dots.title)],
+                Body::Rows(rows) => vec![(&rows.axis, &rows.title)],
                 Body::Heat(heat) => vec![(&heat.x, &heat.x_title), (&heat.y, &panel.heading)],
-                Body::Bars(bars) => vec![(&bars.axis, &bars.title)],
                 Body::Fields(fields) => {
                     assert!(fields.column_title.contains("connections") && !fields.row_title.is_empty());
                     continue;

@@ -44,7 +44,7 @@ fn micro_benchmarks_are_drawn_over_what_varies() {
     let x_title = |group: &BenchGroup| match &figures::bench(group).expect("a figure").rows[0].panels[0].body
     {
         Body::Lines(lines) => lines.x_title.clone(),
-        Body::Dots(dots) => dots.title.clone(),
+        Body::Rows(rows) => rows.title.clone(),
         body => panic!("{body:?}"),
     };
     let mut group = testing::bench();

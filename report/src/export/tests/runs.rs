@@ -1,4 +1,4 @@
-use super::*;
+use super::super::*;
 use crate::testing;
 use model::histogram;
 use model::schema::{Churn, Interval};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use model::campaign::{Length, Phase};
 use model::schema::{BenchGroup, BenchPoint, Evidence, LoadReport, Point, Semantics};
-use stats::{Interval, Ratio, geometric_means};
+use stats::{Interval, Ratio};
 
-use crate::format;
-use crate::rounds::{Analysis, GroupAnalysis, Metric};
+use report::format;
+use report::rounds::{Analysis, GroupAnalysis, Metric};
 
 /// Connections from which on there are many.
 const MANY: u32 = 1_000;
@@ -166,6 +166,12 @@ pub struct Spot<'a> {
     pub group: &'a GroupAnalysis<'a>,
 }
 
+impl PartialEq for Spot<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.group, other.group)
+    }
+}
+
 impl<'a> Spot<'a> {
     fn find(&self, name: &str) -> Option<usize> {
         self.group.candidates.iter().position(|candidate| candidate.name == name)
@@ -275,10 +281,7 @@ pub fn mean_ratio(spots: &[Spot<'_>], metric: &Metric, pair: [&str; 2]) -> Optio
     match &ratios[..] {
         [] => None,
         [one] => Some((*one).into()),
-        several => {
-            let points: Vec<_> = several.iter().map(|ratio| vec![Some(*ratio)]).collect();
-            geometric_means(&points).map(|means| means.ratios[0].into())
-        }
+        several => Ratio::geometric_mean(several).map(Number::from),
     }
 }
 

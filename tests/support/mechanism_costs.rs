@@ -1,10 +1,12 @@
 //! What one mechanism cost, in a table that stands by itself: the figures of docs/MECHANISMS.md.
 
+use model::campaign::Histograms;
 use model::schema::BenchGroup;
-
-use crate::format;
-use crate::rounds::metrics::{CPU, RESPONSE, THROUGHPUT, UTILISATION};
-use crate::rounds::{Analysis, Metric, PointAnalysis, table};
+use report::grid::{Cell, Column, Grid};
+use report::rounds::metrics::{CPU, RESPONSE, THROUGHPUT, UTILISATION};
+use report::rounds::testing::{Shape, realistic};
+use report::rounds::{Analysis, CandidateAnalysis, Metric, PointAnalysis, Shown, table};
+use report::{format, testing};
 
 /// The metrics shown besides the main ones, by their keys.
 const FURTHER: [&str; 4] = ["saturation_cpu", "syscalls", "wakeups", "user_bytes_per_connection"];
@@ -22,7 +24,7 @@ pub fn of(mechanism: &str, analyses: &[Analysis<'_>], benches: &[BenchGroup]) ->
         .into_iter()
         .chain(FURTHER.iter().filter_map(|key| Metric::of_key(key)))
         .collect();
-    let table = table::of_candidate(analysis, mechanism, &points, &metrics).markdown();
+    let table = of_candidate(analysis, mechanism, &points, &metrics).markdown();
     let waits = waits(mechanism, benches).map(|text| format!("\n{text}\n"));
     Some(table + &waits.unwrap_or_default())
 }
@@ -60,26 +62,50 @@ fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
     ))
 }
 
-#[cfg(test)]
-mod tests {
-    use model::campaign::Histograms;
-
-    use super::*;
-    use crate::rounds::testing::{Shape, realistic};
-    use crate::testing;
-
-    #[test]
-    fn the_points_that_tell_most_stand_side_by_side() {
-        let shape = Shape { starts: 3, rounds: 4, ..Shape::default_scenario() };
-        let (campaign, none) = (shape.campaign(realistic), Histograms::default());
-        let analyses = [Analysis::of(&campaign, &none)];
-        let text = of("poll", &analyses, &[testing::bench()]).expect("measured");
-        let head = text.lines().next().expect("a head");
-        assert_eq!(head, "| many-idle-few-active | 10 × 10 at 1k/s | 10k × 10 at 1k/s | 1k × 1k at 1k/s |");
-        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
-        assert!(rows.iter().all(|row| row.matches('|').count() == 5), "{text}");
-        assert!(rows.iter().any(|row| row.starts_with("| response p50, ratio |")), "{text}");
-        assert!(text.contains("490 ns with 10 watched, 170 µs with 10,000"), "{text}");
-        assert_eq!(of("compio", &analyses, &[]), None);
+/// The figures of one candidate: a row for each of `metrics` that it has, another for its ratio to the reference, and a column for each of
+/// `points`.
+fn of_candidate(
+    analysis: &Analysis<'_>,
+    name: &str,
+    points: &[&PointAnalysis<'_>],
+    metrics: &[&Metric],
+) -> Grid {
+    let found: Vec<_> = points
+        .iter()
+        .filter_map(|point| {
+            point.rows().into_iter().find(|(_, one)| one.name == name).map(|row| (point, row))
+        })
+        .collect();
+    let title = Column::words(&analysis.campaign.plan.scenario.name);
+    let places = found.iter().map(|(point, (group, _))| Column::numbers(table::heading(point, group)));
+    let row = |title: String, cell: &dyn Fn(&CandidateAnalysis<'_>) -> Cell| {
+        [Cell::from(title)].into_iter().chain(found.iter().map(|(_, (_, one))| cell(one))).collect::<Vec<_>>()
+    };
+    let mut rows = Vec::new();
+    for metric in metrics {
+        rows.push(row(metric.name.to_owned(), &|one| match one.shown(metric) {
+            Shown::Saturated(saturated) => table::saturation(saturated).into(),
+            shown => table::value(metric, &shown, true).into(),
+        }));
+        if metric.has_ratio() {
+            rows.push(row(format!("{}, ratio", metric.name), &|one| table::ratio(one.comparison(metric))));
+        }
     }
+    rows.retain(|row| row.iter().skip(1).any(|cell| cell.text != format::ABSENT));
+    Grid { columns: [title].into_iter().chain(places).collect(), rows }
+}
+
+#[test]
+fn the_points_that_tell_most_stand_side_by_side() {
+    let shape = Shape { starts: 3, rounds: 4, ..Shape::default_scenario() };
+    let (campaign, none) = (shape.campaign(realistic), Histograms::default());
+    let analyses = [Analysis::of(&campaign, &none)];
+    let text = of("poll", &analyses, &[testing::bench()]).expect("measured");
+    let head = text.lines().next().expect("a head");
+    assert_eq!(head, "| many-idle-few-active | 10 × 10 at 1k/s | 10k × 10 at 1k/s | 1k × 1k at 1k/s |");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.iter().all(|row| row.matches('|').count() == 5), "{text}");
+    assert!(rows.iter().any(|row| row.starts_with("| response p50, ratio |")), "{text}");
+    assert!(text.contains("490 ns with 10 watched, 170 µs with 10,000"), "{text}");
+    assert_eq!(of("compio", &analyses, &[]), None);
 }

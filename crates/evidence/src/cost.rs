@@ -4,11 +4,11 @@ mod special;
 
 use model::schema::{ClaimResult, ClaimVerdict, Evidence, Finding};
 
-use super::base::Base;
-use super::decided;
-use super::part::{Expect, Found, Look, Seen, Weight};
+use crate::base::Base;
+use crate::part::{Expect, Found, Look, Seen, Weight};
+use report::claims::decided;
 
-use super::base::Place::{FewBusy, FewestIdle, LargeMessages, ManyIdle, MostActive, MostIdle, SmallMessages};
+use crate::base::Place::{FewBusy, FewestIdle, LargeMessages, ManyIdle, MostActive, MostIdle, SmallMessages};
 use Expect::{AtLeast, AtMost, Better, Nothing, Worse};
 use Look::{BenchGrowth, BenchRatio, Growth, Observed, Other, Quotient, Ratio, Slope, Value};
 use Weight::{Bounding, Context, Essential};
@@ -338,26 +338,21 @@ fn weighed(weight: Weight, seen: Seen) -> Evidence {
         Essential => Finding::Open,
         Bounding(_) | Context => Finding::OpenAside,
     };
-    let found = match seen {
+    let not_seen =
+        |what, note| Evidence { what, claimed: None, observed: None, note: Some(note), finding: unseen };
+    let Found { what, claimed, observed, holds, .. } = match seen {
         Seen::Found(found) => *found,
-        Seen::Lacks(what, command) => {
-            let note = Some(format!("needs {command}"));
-            return Evidence { what, claimed: None, observed: None, note, finding: unseen };
-        }
-        Seen::Cannot(what, why) => {
-            return Evidence { what, claimed: None, observed: None, note: Some(why), finding: unseen };
-        }
+        Seen::Lacks(what, command) => return not_seen(what, format!("needs {command}")),
+        Seen::Cannot(what, why) => return not_seen(what, why),
     };
-    let Found { what, claimed, observed, holds, .. } = found;
     let (finding, note) = match (weight, holds) {
         (Context, _) => (Finding::Context, None),
         (_, Some(true)) => (Finding::AsClaimed, None),
         (Essential, Some(false)) => (Finding::Contradicts, None),
-        (Bounding(condition), Some(false)) => (Finding::Condition, Some(condition.to_owned())),
-        (_, None) => {
-            (unseen, Some("the interval is too wide to say; a longer run makes it narrower".to_owned()))
-        }
+        (Bounding(condition), Some(false)) => (Finding::Condition, Some(condition)),
+        (_, None) => (unseen, Some("the interval is too wide to say; a longer run makes it narrower")),
     };
+    let note = note.map(str::to_owned);
     let claimed = (finding != Finding::Context).then_some(claimed);
     Evidence { what, claimed, observed: Some(observed), note, finding }
 }
@@ -366,6 +361,11 @@ fn add_once(list: &mut Vec<String>, text: &str) {
     if !text.is_empty() && !list.iter().any(|known| known == text) {
         list.push(text.to_owned());
     }
+}
+
+/// Returns whether a claim about cost is called `id`.
+pub fn is_one(id: &str) -> bool {
+    ALL.iter().any(|claim| claim.id == id)
 }
 
 /// All verdicts.

@@ -5,10 +5,10 @@ use model::schema::ClaimVerdict::{Confirmed, ConfirmedWithConditions, NotMeasura
 use model::schema::{BenchGroup, BenchPoint, CallCounters, LoadReport, Point, Semantics};
 
 use super::*;
-use crate::claims::part::metric;
-use crate::rounds::testing::{Behaviour, Shape};
-use crate::rounds::{Analysis, METRICS};
-use crate::testing;
+use crate::part::metric;
+use report::rounds::testing::{Behaviour, Shape};
+use report::rounds::{Analysis, METRICS};
+use report::testing;
 
 /// Results of one kind or another.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use model::campaign::{Campaign, Phase};
 use model::schema::Point;
 use serde_json::Value;
 
-use super::*;
+use super::super::*;
 use crate::rounds::testing::{Behaviour, DEFAULT, Shape, decoded, realistic};
 
 /// Three candidates at two points that only their sweeps tell apart, and one of them saturated.

@@ -3,13 +3,13 @@
 use model::schema::{BenchPoint, ClaimFigure};
 use stats::Relation;
 
-use super::base::{Base, Number, Place, Spot, mean_ratio, used};
-use crate::format;
-use crate::rounds::analysis::MARGIN;
-use crate::rounds::answer::relation;
-use crate::rounds::metrics::CPU;
-use crate::rounds::resolution;
-use crate::rounds::{Better, Comparison, Metric, Unit};
+use crate::base::{Base, Number, Place, Spot, mean_ratio, used};
+use report::format;
+use report::rounds::analysis::MARGIN;
+use report::rounds::answer::relation;
+use report::rounds::metrics::CPU;
+use report::rounds::resolution;
+use report::rounds::{Better, Comparison, Metric, Unit};
 
 /// The weight of a part.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ impl Found {
 
     /// Says where it was measured: a campaign's points.
     #[must_use]
-    pub fn at(mut self, spots: &[super::base::Spot<'_>], names: &[&str]) -> Self {
+    pub fn at(mut self, spots: &[Spot<'_>], names: &[&str]) -> Self {
         let scenario = spots.first().map_or("", |spot| &spot.analysis.campaign.plan.scenario.name);
         self.more = format!("muxbench run {scenario} --thorough");
         self.used = used(spots, names);
@@ -150,15 +150,12 @@ impl Expect {
             AtMost(most) => either(interval.high <= most, interval.low > most),
             AtLeast(least) => either(interval.low >= least, interval.high < least),
             // Of ratios the lower is better: see `Ratio`.
-            ratio => {
-                use Relation::{Above, Below, Equal};
-                let relation = Relation::of(interval, MARGIN);
-                match ratio {
-                    Worse => either(relation == Above, matches!(relation, Below | Equal)),
-                    NotWorse => either(matches!(relation, Below | Equal), relation == Above),
-                    _ => either(relation == Below, matches!(relation, Above | Equal)),
-                }
-            }
+            ratio => match (ratio, Relation::of(interval, MARGIN)) {
+                (_, Relation::NotDistinguishable) => None,
+                (Worse, relation) => Some(relation == Relation::Above),
+                (NotWorse, relation) => Some(relation != Relation::Above),
+                (_, relation) => Some(relation == Relation::Below),
+            },
         }
     }
 
@@ -239,9 +236,7 @@ impl Look {
             }
             Self::Growth(key, name, expect) => along(base, metric(key), name, expect, true),
             Self::Slope(key, name, expect) => along(base, metric(key), name, expect, false),
-            Self::BenchGrowth(group, mechanism, from, expect) => {
-                bench_growth(base, group, mechanism, from, expect)
-            }
+            Self::BenchGrowth(group, name, from, expect) => bench_growth(base, group, name, from, expect),
             Self::BenchRatio(group, pair, expect) => bench_ratio(base, group, pair, expect),
             Self::Observed(what, claimed, is_it) => observed(base, what, claimed, is_it),
             Self::Other(see) => see(base),
@@ -295,11 +290,9 @@ fn value(base: &Base<'_>, metric: &Metric, name: &str, place: Place, expect: Exp
 fn quotient(base: &Base<'_>, metrics: [&Metric; 2], name: &str, place: Place, expect: Expect) -> Seen {
     let spots = base.spots(place, &metrics, &[name]);
     let what = format!("{} of {name} over {}", metrics[0].name, metrics[1].name);
-    let numbers = |spot: &super::base::Spot<'_>| {
-        let [one, other] = metrics.map(|metric| spot.figure(metric, name));
-        Some(one?.over(other?))
-    };
-    let Some((spot, number)) = spots.last().and_then(|spot| Some((spot, numbers(spot)?))) else {
+    let quotient =
+        |spot: &Spot<'_>| Some(spot.figure(metrics[0], name)?.over(spot.figure(metrics[1], name)?));
+    let Some((spot, number)) = spots.last().and_then(|spot| Some((spot, quotient(spot)?))) else {
         return Seen::Lacks(format!("{what}, {}", place.words()), place.command());
     };
     let found = Found::new(format!("{what} at {}", spot.place(metrics[0])), number, "×", number.text());

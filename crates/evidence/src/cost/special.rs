@@ -2,15 +2,15 @@
 
 use model::campaign::Started;
 use model::schema::{LoadReport, Point};
-use stats::Proportion;
+use stats::{Interval, Proportion};
 
 use super::{FewBusy, LT, POLL, SELECT};
-use crate::claims::base::{Base, Number, Place, Spot, mean_ratio};
-use crate::claims::part::{Expect, Found, Seen, in_words, metric};
-use crate::format;
-use crate::rounds::analysis::MARGIN;
-use crate::rounds::metrics::{RESPONSE, THROUGHPUT};
-use crate::rounds::{Better, Metric, table};
+use crate::base::{Base, Number, Place, Spot, mean_ratio};
+use crate::part::{Expect, Found, Seen, in_words, metric};
+use report::format;
+use report::rounds::analysis::MARGIN;
+use report::rounds::metrics::{RESPONSE, THROUGHPUT};
+use report::rounds::{Better, Metric, distinct, table};
 
 const SCANNING: [&str; 2] = [POLL, SELECT];
 /// The metrics by which few busy connections are compared.
@@ -59,7 +59,7 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
         spots.into_iter().filter_map(one)
     };
     let mut all: Vec<_> = pairs.flat_map(at).collect();
-    let place = |spot: &Spot<'_>| base.all().position(|other| std::ptr::eq(other.group, spot.group));
+    let place = |spot: &Spot<'_>| base.all().position(|other| other == *spot);
     all.sort_by_key(|one| (one.metric.key, place(&one.spot)));
     all
 }
@@ -67,7 +67,7 @@ fn compared<'a>(base: &Base<'a>) -> Vec<Compared<'a>> {
 impl Compared<'_> {
     /// A metric at a point is one case.
     fn is_same_case(&self, other: &Self) -> bool {
-        self.metric.key == other.metric.key && std::ptr::eq(self.spot.group, other.spot.group)
+        self.metric.key == other.metric.key && self.spot == other.spot
     }
 }
 
@@ -84,12 +84,9 @@ pub fn better_somewhere(base: &Base<'_>) -> Seen {
     let Some(better) = Proportion::of(count(true) as u64, cases as u64) else {
         return Seen::Lacks(what, FewBusy.command());
     };
-    let observed = format!(
-        "better in {} of {} cases (a metric at a point), worse in {}",
-        better.hits,
-        better.cases,
-        count(false)
-    );
+    let Proportion { hits, cases, .. } = better;
+    let observed =
+        format!("better in {hits} of {cases} cases (a metric at a point), worse in {}", count(false));
     // Where there is none, and on the whole none by more than the margin, there is nothing to find.
     let surely_none = || {
         let pairs = COMPARED.iter().flat_map(|key| SCANNING.map(|name| (metric(key), name)));
@@ -97,25 +94,18 @@ pub fn better_somewhere(base: &Base<'_>) -> Seen {
             let spots = base.spots(FewBusy, &[metric], &[name, LT]);
             Some((metric, mean_ratio(&spots, metric, [name, LT])?.interval?))
         });
-        let is_none = |(metric, at): (&Metric, stats::Interval)| match metric.better {
+        let is_none = |(metric, at): (&Metric, Interval)| match metric.better {
             Better::Lower => at.low >= 1.0 / (1.0 + MARGIN),
             Better::Higher => at.high <= 1.0 + MARGIN,
         };
         better.hits == 0 && means.all(is_none)
     };
     let holds = if better.interval.low > BY_CHANCE { Some(true) } else { surely_none().then_some(false) };
-    let best = all
-        .iter()
-        .filter(|one| one.is_better == Some(true))
-        .max_by(|one, other| gain(one).total_cmp(&gain(other)));
+    let better_ones = all.iter().filter(|one| one.is_better == Some(true));
+    let best = better_ones.max_by(|one, other| gain(one).total_cmp(&gain(other)));
     let figure = best.and_then(|one| Found::new(title(one), one.number, "×", String::new()).figure);
     let claimed = "better somewhere, more often than by chance".to_owned();
-    let mut spots: Vec<Spot<'_>> = Vec::new();
-    for one in &all {
-        if !spots.iter().any(|known| std::ptr::eq(known.group, one.spot.group)) {
-            spots.push(one.spot);
-        }
-    }
+    let spots = distinct(all.iter().map(|one| one.spot));
     Found { what, claimed, observed, holds, figure, ..Found::default() }
         .at(&spots, &[POLL, SELECT, LT])
         .seen()
@@ -236,11 +226,11 @@ pub fn bytes_each(base: &Base<'_>, expect: Expect) -> Seen {
         let (user, kernel) = (user?, kernel?);
         let bytes = |user: f64, kernel: f64| user + kernel / 2.0;
         let ends = user.interval.zip(kernel.interval);
-        let interval = ends.map(|(user, kernel)| stats::Interval {
-            low: bytes(user.low, kernel.low),
-            high: bytes(user.high, kernel.high),
-        });
-        Some(Number { value: bytes(user.value, kernel.value), interval })
+        let between = |(one, other): (Interval, Interval)| Interval {
+            low: bytes(one.low, other.low),
+            high: bytes(one.high, other.high),
+        };
+        Some(Number { value: bytes(user.value, kernel.value), interval: ends.map(between) })
     };
     let known = base.all().filter_map(|spot| Some((spot, each(&spot)?)));
     // One start says nothing about the next, however many connections it had.
@@ -280,8 +270,8 @@ pub fn by_accept<'a>(base: &Base<'a>, key: &str, accept: &str, expect: Expect) -
     };
     let Some((spot, (other, number))) = exclusive(base, ratio) else { return Seen::Lacks(what, HERD) };
     let judged = if metric.better == Better::Higher { Number::exact(1.0).over(number) } else { number };
-    let found =
-        Found::new(format!("{what} at {}", spot.place(metric)), number, "×", in_words(metric, number));
+    let what = format!("{what} at {}", spot.place(metric));
+    let found = Found::new(what, number, "×", in_words(metric, number));
     found.expecting(expect, judged).at(&[spot, other], &[LT]).seen()
 }
 
@@ -292,12 +282,8 @@ pub fn empty_per_accept(base: &Base<'_>) -> Seen {
     let Some((spot, number)) = exclusive(base, |spot| spot.figure(metric, LT)) else {
         return Seen::Lacks(what, HERD);
     };
-    let found = Found::new(
-        format!("{what}, at {}", spot.place(metric)),
-        number,
-        "per connection accepted",
-        number.text(),
-    );
+    let what = format!("{what}, at {}", spot.place(metric));
+    let found = Found::new(what, number, "per connection accepted", number.text());
     found.expecting(Expect::AtMost(0.1), number).at(&[spot], &[LT]).seen()
 }
 
@@ -324,12 +310,8 @@ pub fn scaling<'a>(base: &Base<'a>) -> Seen {
     let processors = spot.analysis.campaign.environment.usable_processors();
     // The generator needs one too.
     if many + 1 > processors {
-        return Seen::Cannot(
-            what,
-            format!(
-                "{many} loops need as many processors besides the generator's, and this machine has {processors} in all"
-            ),
-        );
+        let need = "loops need as many processors besides the generator's, and this machine has";
+        return Seen::Cannot(what, format!("{many} {need} {processors} in all"));
     }
     // Nine tenths of what as many loops could do.
     let least = Expect::AtLeast((9.0 * f64::from(many) / f64::from(fewer)).round() / 10.0);

@@ -1,0 +1,2 @@
+mod campaigns;
+mod runs;

@@ -1,0 +1,4 @@
+//! Tests of `model` on results that are made up here.
+
+mod reading;
+mod schema;
