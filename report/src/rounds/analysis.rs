@@ -110,7 +110,7 @@ pub struct Comparison {
     pub ratio: f64,
     /// Its interval, which holds together with those of the other candidates of the family.
     pub interval: Interval,
-    /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
+    /// What the interval says: no difference where the ratio lies within the [resolution].
     pub relation: Relation,
     /// Whether the generator was full with either of the two, so that the ratio understates the difference.
     pub generator_full: bool,
