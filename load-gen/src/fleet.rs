@@ -43,7 +43,7 @@ pub struct RunError(String);
 /// Time from giving an order to its first request: enough to reach every worker, and for it to lay out its books.
 const HEAD_START_NS: u64 = 5_000_000;
 
-/// How soon a stop is noticed while workers close their connections.
+/// The time between two looks for a stop while workers close their connections.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Looks at workers that have been stopped before they are left where they are.
 const LOOKS_AT_MOST: u32 = 5;

@@ -17,7 +17,7 @@ use signal_hook::{flag, low_level};
 /// Ended by SIGINT: 128 + 2, as shells report it.
 pub const INTERRUPTED: u8 = 130;
 
-/// How soon a signal ends what can be done again.
+/// The time between two looks for a signal during work that can be done again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What SIGINT and SIGTERM do from now on.

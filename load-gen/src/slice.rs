@@ -173,7 +173,7 @@ impl Edges {
     }
 }
 
-/// What a slice keeps besides the counts and times of any window, from the first request of its warm-up on.
+/// The accounts of a slice beyond the counts and times of any window. They begin with the first request of its warm-up.
 pub struct SliceBooks {
     /// Durations of the requests of the first half.
     first: histogram::Histogram,
@@ -295,7 +295,7 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     slice
 }
 
-/// What the generator did wrong in a slice.
+/// The generator's faults in a slice.
 fn faults_of_generator(longest_gap_ns: u64, starved: f64, missed: f64) -> Vec<String> {
     let fault = |is_fault: bool, text: String| is_fault.then_some(text);
     let all = [
@@ -345,7 +345,7 @@ mod tests {
         books.completed(Times { intended_ns, sent_ns: intended_ns }, now_ns, now_ns - intended_ns, true);
     }
 
-    /// How many requests met a gap.
+    /// The number of requests that met a gap.
     fn disturbed(books: &SliceBooks) -> Option<u64> {
         Some(books.disturbed.as_ref()?.len())
     }

@@ -2,6 +2,7 @@
 
 mod apart;
 mod gate;
+mod interrupted;
 mod listing;
 mod progress;
 
@@ -178,41 +179,6 @@ impl Run {
         let heading = if several { print(format!("{}\n", campaign.plan.scenario.name)) } else { Ok(()) };
         // What cannot be printed is written all the same.
         Report::of(folder).of_rounds(campaign, histograms).and(heading)
-    }
-
-    /// The command that goes on with the campaign in `folder`, to the same end: what was measured is told, and held to what was asked.
-    fn to_complete(&self, folder: &Path) -> String {
-        let json = if self.json { " --json" } else { "" };
-        format!("muxbench run --resume {}{json}{}", folder.display(), self.baselines.options_given())
-    }
-
-    /// Says how what was interrupted while it was measured, and what had not begun, can be completed.
-    fn tell_interrupted(&self, work: &Work, left: &[Work]) {
-        note!(
-            "muxbench: interrupted; {} are kept; to complete: {}; what they say so far: muxbench report {}",
-            report::format::plural(work.campaign.rounds.len(), "round"),
-            self.to_complete(&work.folder),
-            work.folder.display()
-        );
-        self.baselines.tell_not_kept("it was interrupted");
-        self.tell_not_begun(left);
-    }
-
-    /// Says how what was interrupted when all of it was measured, and what had not begun, can be completed.
-    fn tell_not_told(&self, work: &Work, left: &[Work]) {
-        note!(
-            "muxbench: interrupted; {} is measured, and all of it is kept; to tell it: {}",
-            work.campaign.plan.scenario.name,
-            self.to_complete(&work.folder)
-        );
-        self.tell_not_begun(left);
-    }
-
-    fn tell_not_begun(&self, left: &[Work]) {
-        for Work { campaign, folder, .. } in left {
-            let name = &campaign.plan.scenario.name;
-            note!("muxbench: {name} was not begun; to measure it: {}", self.to_complete(folder));
-        }
     }
 
     /// The published tables are what they are: none of the options that change a scenario means anything there.

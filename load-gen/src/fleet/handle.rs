@@ -53,7 +53,7 @@ impl WorkerHandle {
         Ok(Self { live, commands: Some(commands), thread: Some(thread) })
     }
 
-    /// Whether its thread has not ended.
+    /// Returns true while its thread runs.
     pub(super) fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }

@@ -27,8 +27,8 @@ pub struct Environment {
     pub cpu_quota: Option<f64>,
     /// Descriptor limits of the process.
     pub limits: Limits,
-    /// Whether all threads of a server, and of the generator, share one descriptor table, since unshare(2) is refused; absent where
-    /// each has its own.
+    /// True where all threads of a server, and all of the generator, share one descriptor table because unshare(2) is refused; absent
+    /// where each has its own.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub shares_descriptor_table: bool,
     /// Kernel settings that matter here, by sysctl name.
