@@ -134,7 +134,8 @@ impl Run {
         while !left.is_empty() {
             let mut work = left.remove(0);
             measure(&mut work, &left, interruption)?;
-            if interruption.has_come() {
+            // One that came after the last round finds all of it measured, and is noticed while that is told.
+            if interruption.has_come() && !work.campaign.complete {
                 self.tell_interrupted(&work, &left);
                 return Ok(ExitCode::from(INTERRUPTED));
             }

@@ -83,7 +83,7 @@ pub fn run(
             task.run(&place, &mut keeper)?;
         }
     }
-    campaign.complete = !is_stopped(&place);
+    campaign.complete = all_groups(&plan.points).all(|at| is_measured(campaign, at));
     write(campaign, folder)
 }
 
