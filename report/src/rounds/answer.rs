@@ -349,7 +349,10 @@ pub fn words(trouble: &Trouble) -> String {
             let longest = format::duration_ns(*longest_ns as f64);
             let after_pause = match in_warmup {
                 0 => String::new(),
-                count => format!(", {count} times on the first requests after a pause"),
+                count => format!(
+                    ", {} on the first requests after a pause",
+                    format::plural(*count as usize, "time")
+                ),
             };
             format!("stalled in {slices} of {of} slices, up to {longest}{after_pause}")
         }
