@@ -1,13 +1,15 @@
 //! The library compio.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 
 use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWriteExt};
 use compio::net::{PollFd, TcpListener, TcpStream};
-use compio::runtime::Runtime;
+use compio::runtime::{Runtime, Task};
 
 use rustix::io::Errno;
 
@@ -48,36 +50,87 @@ pub fn probe() -> Result<Vec<&'static str>, String> {
     tried.map(|()| Vec::new()).map_err(|error| uring::reason(&error))
 }
 
+/// The connections that are open, each with its task, by descriptor.
+///
+/// An operation that waits holds the runtime, and the runtime its tasks: a runtime that is dropped with a connection open is never
+/// taken apart, and the connection stays open with its ring. So the server ends its connections before it returns.
+#[derive(Default)]
+struct Connections(RefCell<HashMap<RawFd, Open>>);
+
+struct Open {
+    stream: TcpStream,
+    task: Task<Result<(), Box<dyn std::any::Any + Send>>>,
+}
+
+impl Connections {
+    /// Serves `stream` on a task of its own.
+    fn begin(self: &Rc<Self>, stream: TcpStream, peer: Option<SocketAddr>, server: &Rc<Server>) {
+        let task = compio::runtime::spawn(converse(stream.clone(), peer, Rc::clone(server), Rc::clone(self)));
+        // A task first runs when this one waits.
+        self.0.borrow_mut().insert(stream.as_raw_fd(), Open { stream, task });
+    }
+
+    /// The connection with this descriptor, which is still open, is about to be closed by its task.
+    fn end(&self, descriptor: RawFd) {
+        if let Some(open) = self.0.borrow_mut().remove(&descriptor) {
+            open.task.detach();
+        }
+    }
+
+    /// Ends every connection, and waits until its task has.
+    async fn end_all(&self) {
+        let open: Vec<Open> = self.0.borrow_mut().drain().map(|(_, open)| open).collect();
+        for Open { stream, task } in open {
+            // What waits for the peer is over now. One that the peer has ended is not connected any more: its task knows.
+            let _ = rustix::net::shutdown(&stream, rustix::net::Shutdown::Both);
+            drop(stream);
+            if let Err(panic) = task.await {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
 /// Accepts connections until the listener is shut down.
 async fn accept(mut listener: Listener, server: Rc<Server>) -> Result<(), ServeError> {
     let failed = ServeError::library("compio's listener");
     let clone = || listener.as_fd().try_clone_to_owned();
     let acceptor = clone().and_then(|socket| TcpListener::from_std(socket.into())).map_err(&failed)?;
     let queue = clone().and_then(PollFd::new).map_err(&failed)?;
+    let connections = Rc::new(Connections::default());
     loop {
         match acceptor.accept().await {
             Ok((stream, peer)) => {
                 if let Some(stream) = listener.take_in(stream, Some(peer), &server) {
-                    compio::runtime::spawn(converse(stream, Some(peer), Rc::clone(&server))).detach();
+                    connections.begin(stream, Some(peer), &server);
                 }
             }
             Err(error) => match listener.admit(Err(errno(&error)), &server)? {
                 Admitted::Connection(socket, peer) => {
                     let stream = TcpStream::from_std(socket.into()).map_err(&failed)?;
-                    compio::runtime::spawn(converse(stream, peer, Rc::clone(&server))).detach();
+                    connections.begin(stream, peer, &server);
                 }
                 Admitted::Dismissed => {}
                 // A full descriptor table answers an accept at once (EMFILE), whether somebody waits or not.
                 Admitted::NoMore => drop(queue.accept_ready().await),
-                Admitted::Stopped => return Ok(()),
+                Admitted::Stopped => {
+                    connections.end_all().await;
+                    return Ok(());
+                }
             },
         }
     }
 }
 
 /// Serves one connection until it ends.
-async fn converse(mut stream: TcpStream, peer: Option<SocketAddr>, server: Rc<Server>) {
+async fn converse(
+    mut stream: TcpStream,
+    peer: Option<SocketAddr>,
+    server: Rc<Server>,
+    connections: Rc<Connections>,
+) {
     let ended = echo(&mut stream, &server).await;
+    connections.end(stream.as_raw_fd());
     drop(stream);
     server.leave(peer, ended.err().map(|error| errno(&error)));
 }

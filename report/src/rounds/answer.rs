@@ -146,7 +146,8 @@ fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<
         _ => "CPU time per request",
     };
     let gain = lead.gain.filter(|_| detail != Detail::Brief || lead.loss.is_none());
-    let mut parts: Vec<String> = leading(lead, detail).into_iter().chain(saturated(analysis, lead)).collect();
+    let mut parts: Vec<String> =
+        leading(lead, analysis.points.len(), detail).into_iter().chain(saturated(analysis, lead)).collect();
     let place = |one: &Extreme<'_>| analysis.points[one.point].point;
     parts.extend([gain, lead.loss].into_iter().flatten().map(|one| extreme(place(&one), lead.metric, &one)));
     if !lead.leaders.is_empty() && parts.len() == 1 {
@@ -155,23 +156,28 @@ fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<
     (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join("; ")))
 }
 
-/// `epoll-et and epoll-lt are unbeaten at 5 of 6 points, io-uring at 2`: nothing is surely better than they are.
-fn leading(lead: &Lead<'_>, detail: Detail) -> Option<String> {
+/// `epoll-et and epoll-lt are unbeaten at 5 of 6 points, io-uring at 2`: nothing is surely better than they are. Of `all_points` those count
+/// at which anybody can be compared.
+fn leading(lead: &Lead<'_>, all_points: usize, detail: Detail) -> Option<String> {
     if lead.leaders.is_empty() && lead.is_bounded {
         return Some("the generator was full too, so that nobody is known to lead".to_owned());
     }
     let most = lead.leaders.first()?.1;
     let most_names = if detail == Detail::Brief { 2 } else { 3 };
+    let of_points = match lead.points {
+        points if points == all_points => format::plural(points, "point"),
+        points => format!("{} (of {all_points})", format::plural(points, "comparable point")),
+    };
     let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
     let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
         let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
         let verb = if names.len() == 1 { "is" } else { "are" };
         let names = several(&names, most_names);
         match group[0].1 {
-            points if points == lead.points => format!("{names} {verb} unbeaten at every point"),
-            points if points == most => {
-                format!("{names} {verb} unbeaten at {points} of {}", format::plural(lead.points, "point"))
-            }
+            points if points == all_points => format!("{names} {verb} unbeaten at every point"),
+            1 if lead.points == 1 => format!("{names} {verb} unbeaten at the {of_points}"),
+            points if points == lead.points => format!("{names} {verb} unbeaten at all {of_points}"),
+            points if points == most => format!("{names} {verb} unbeaten at {points} of {of_points}"),
             points => format!("{names} at {points}"),
         }
     });

@@ -167,3 +167,21 @@ fn what_met_a_gap_of_the_generator_is_in_one_percentile_and_not_in_the_other() {
         assert_eq!(value(REFERENCE, "response_p99"), value(REFERENCE, "response_p99_undisturbed"));
     });
 }
+
+#[test]
+fn a_point_without_a_round_is_none_at_which_anybody_is_unbeaten() {
+    let mut shape = Shape::of(&["poll"]);
+    shape.points = [10, 100, 1_000].map(|connections| Point::new("idle-scaling", connections, 10)).to_vec();
+    shape.groups = vec![vec!["poll".to_owned()]; 3];
+    let mut campaign = shape.campaign(|_, _| Behaviour::default());
+    for (lost, told) in
+        [(0, "unbeaten at all 2 comparable points (of 3)"), (1, "unbeaten at the 1 comparable point (of 3)")]
+    {
+        campaign.rounds.retain(|round| round.point != lost);
+        analysed(campaign.clone(), |analysis| {
+            let text = answer::render(analysis, "");
+            assert!(text.contains(told), "{text}");
+            assert!(!text.contains("at every point"), "{text}");
+        });
+    }
+}
