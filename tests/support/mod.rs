@@ -30,9 +30,10 @@ pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
     Duration::from_secs(seconds.unwrap_or(30))
 });
 
-/// The command under test.
+/// The command under test: what `MUXBENCH_TEST_PROGRAM` names, where a broken build of it is tried.
 pub fn muxbench() -> Command {
-    trials::command(env!("CARGO_BIN_EXE_muxbench"))
+    let broken = std::env::var_os("MUXBENCH_TEST_PROGRAM");
+    trials::command(broken.unwrap_or_else(|| env!("CARGO_BIN_EXE_muxbench").into()))
 }
 
 /// The generator, a command of another package: built here if it is not, as it is with the tests of the whole workspace, which need it too.
