@@ -35,7 +35,7 @@ alive = [2]
 
 #[test]
 fn a_scenario_is_read_whatever_it_is() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = hostile::folder();
     let path = folder.path().join("a.toml");
     let name = path.display().to_string();
     // A mistake of each of many points has its line.
@@ -50,7 +50,7 @@ fn a_scenario_is_read_whatever_it_is() {
 
 /// A journal of one round, without what makes it long.
 fn small_journal() -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = hostile::folder();
     let mut journal = Journal::begin(folder.path(), &tests::campaign()).expect("begun");
     journal.add(&Part::Round(tests::round(0))).expect("added");
     fs::read(folder.path().join(FILE_NAME)).expect("written")
@@ -58,7 +58,7 @@ fn small_journal() -> Vec<u8> {
 
 #[test]
 fn a_journal_is_read_whatever_it_is() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = hostile::folder();
     let path = folder.path().join(FILE_NAME);
     check(&[&small_journal()], Bound { bytes: 1 << 16, per_byte: 64 }, &|bytes| {
         fs::write(&path, bytes).expect("written");

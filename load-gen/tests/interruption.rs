@@ -134,14 +134,10 @@ fn an_interruption_is_heard_in_every_phase() {
             Begun::Told("measuring"),
             "--conns 2 --rate 1000M -d 1h --timeout 1h",
         ),
-        phase("drain", &mute, Begun::Told("draining"), "--conns 2 -d 50ms --timeout 1h"),
+        // Long enough that a request is sent in the window on a busy machine too.
+        phase("drain", &mute, Begun::Told("draining"), "--conns 2 -d 2s --timeout 1h"),
         phase("curve", &five, Begun::Told("step 1 of 3"), "--conns 2 --rate 1k..3k:3 -d 1h"),
-        phase(
-            "search",
-            &stuck_search,
-            Begun::Told("draining"),
-            "--conns 2 --slo p99=1ms -d 100ms --timeout 1h",
-        ),
+        phase("search", &stuck_search, Begun::Told("draining"), "--conns 2 --slo p99=1ms -d 2s --timeout 1h"),
         Phase {
             stuck: Stuck::StandardOutput,
             ..phase("printing", &six, Begun::Closed(2), "--conns 2 -d 50ms --json")
@@ -190,13 +186,17 @@ fn interrupt(phase: &Phase, mut child: Child) {
         thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
     }
     let seen = &phase.target.1;
-    wait_until(phase.name, || match phase.begun {
-        Begun::Told(words) => said.lock().expect("no panic").contains(words),
-        Begun::Requests => seen.bytes.load(Relaxed) > 0,
-        Begun::Opened(connections) => seen.opened.load(Relaxed) == connections,
-        Begun::Closed(connections) => seen.closed.load(Relaxed) == connections,
+    wait_until(phase.name, || {
+        let has_begun = match phase.begun {
+            Begun::Told(words) => said.lock().expect("no panic").contains(words),
+            Begun::Requests => seen.bytes.load(Relaxed) > 0,
+            Begun::Opened(connections) => seen.opened.load(Relaxed) == connections,
+            Begun::Closed(connections) => seen.closed.load(Relaxed) == connections,
+        };
+        let ended = child.try_wait().expect("a child of ours");
+        assert_eq!(ended, None, "{} has ended by itself: {}", phase.name, said.lock().expect("no panic"));
+        has_begun
     });
-    assert!(child.try_wait().expect("a child of ours").is_none(), "{} has ended by itself", phase.name);
     signal(&child, Signal::INT);
     let mut ended = None;
     wait_until(&format!("{} ends when it is interrupted", phase.name), || {

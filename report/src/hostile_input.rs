@@ -69,7 +69,7 @@ fn small_load() -> String {
 
 #[test]
 fn a_result_file_is_read_whatever_it_is() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = hostile::folder();
     let path = folder.path().join("result.json");
     let (campaign, load) = (small_campaign(), small_load());
     let bound = Bound { bytes: HISTOGRAM, per_byte: 256 };
@@ -82,7 +82,7 @@ fn a_result_file_is_read_whatever_it_is() {
 #[test]
 fn a_packed_result_is_read_whatever_it_is() {
     use std::io::Write;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = hostile::folder();
     let path = folder.path().join("result.json");
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(small_load().as_bytes()).expect("into memory");

@@ -15,6 +15,12 @@ pub use memory::{Counting, most_held};
 /// Inputs for each parser; `PROPTEST_CASES` sets another number.
 const CASES: u32 = 100_000;
 
+/// A folder for what is read from a file, in memory where the machine has such a file system: 100,000 files that are synced keep a disk busy.
+#[must_use]
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}
+
 /// What has broken parsers before.
 const TRICKS: [&str; 48] = [
     "",

@@ -1,13 +1,15 @@
 //! docs/REPRODUCTIONS.md is what results/reference/reproductions.json says. `UPDATE_PAGES=1` writes it again.
 
 use std::fs;
-use std::path::Path;
 
 use model::schema::ResultFile;
+use trials::test;
+
+use crate::root;
 
 #[test]
 fn the_page_of_reproductions_is_that_of_the_reference_result() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root();
     let text = fs::read_to_string(root.join("results/reference/reproductions.json")).expect("committed");
     let ResultFile::Reproductions(reproductions) = serde_json::from_str(&text).expect("a result") else {
         panic!("not a result of muxbench run reproductions");

@@ -3,18 +3,13 @@
 //!
 //! The conformance suite runs against those servers as well.
 
-mod support;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use support::{Foreign, Generator, Server, asyncio, for_every_mechanism, nginx, redis, socat};
 use trials::test;
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
+use crate::support::{Foreign, Generator, Server, asyncio, for_every_mechanism, nginx, redis, socat};
 
 #[test(needs(Program("redis-benchmark")))]
 fn redis_benchmark_drives_every_mechanism() {

@@ -7,6 +7,7 @@ use report::rounds::metrics::{CPU, RESPONSE, THROUGHPUT, UTILISATION};
 use report::rounds::testing::{Shape, realistic};
 use report::rounds::{Analysis, CandidateAnalysis, Metric, PointAnalysis, Shown, table};
 use report::{format, testing};
+use trials::test;
 
 /// The metrics shown besides the main ones, by their keys.
 const FURTHER: [&str; 4] = ["saturation_cpu", "syscalls", "wakeups", "user_bytes_per_connection"];

@@ -2,7 +2,7 @@
 //! node_exporter, HdrHistogram for Java, PyPI hdrhistogram, prometheus_client and jsonschema, npm hdr-histogram-js, Python's csv. `.ci/peers` and
 //! `.ci/readers` install them. The campaign is made up.
 
-#[path = "../../load-gen/tests/readers/mod.rs"]
+#[path = "../../../load-gen/tests/readers/mod.rs"]
 mod readers;
 
 use std::fs;
@@ -19,13 +19,7 @@ use report::rounds::{Analysis, METRICS, Shown};
 use serde_json::{Value, json};
 use trials::{Need, test};
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::root;
 
 /// Three candidates at two points, with their histograms.
 fn campaign() -> (Campaign, Histograms) {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use trials::test;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Folders with pages that are no part of the project: what is built, and results of this machine.

@@ -1,14 +1,14 @@
 //! `muxbench merge`: what it writes, and that every mistake is one line.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use model::read::loads;
 use serde_json::Value;
-use support::{Server, load_gen, muxbench};
+use trials::test;
+
+use crate::support::{Server, load_gen, muxbench};
 
 /// What shard `index` of two reports of a short run of `server`, with further `arguments`.
 fn shard(server: &Server, index: u32, arguments: &str) -> String {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use muxbench::mechanisms;
+use trials::test;
 
 /// Features that are not mechanisms.
 const OTHER_FEATURES: [&str; 2] = ["default", "plots"];

@@ -1,20 +1,16 @@
 //! `muxbench doctor`, as a user and as a script meet it.
 
-#[path = "../load-gen/tests/support/quota.rs"]
+#[path = "../../load-gen/tests/support/quota.rs"]
 mod quota;
-mod support;
-
 use std::process::Output;
 
 use model::schema::{Diagnosis, Health, ResultFile};
 use trials::test;
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
+use crate::support::muxbench;
 
 fn doctor(arguments: &[&str]) -> Output {
-    let mut command = support::muxbench();
+    let mut command = muxbench();
     command.arg("doctor").args(arguments).output().expect("muxbench runs")
 }
 
@@ -76,7 +72,7 @@ fn an_impossible_number_is_one_line_and_exit_code_2() {
 #[test]
 fn half_a_processor_is_too_little_for_server_and_generator_and_the_file_that_grants_it_is_named() {
     let group = quota::ControlGroup::or_ignore(0.5, "doctor");
-    let mut command = support::muxbench();
+    let mut command = muxbench();
     command.args(["doctor", "--conns", "10", "--listen", "0s", "--json"]);
     let output = group.spawn(&command).wait_with_output().expect("muxbench runs");
     let found = diagnosis(&output);

@@ -6,10 +6,6 @@ use std::process::Command;
 
 use trials::test;
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
-
 /// The calls that make `muxbench` with `arguments` durable, one a line, as strace(1) tells them.
 fn calls(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let log = folder.join("strace.log");

@@ -1,11 +1,11 @@
 //! The command line: what it prints, what it refuses, and how it says so.
 
-mod support;
-
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use support::{Server, muxbench, round_trip};
+use trials::test;
+
+use crate::support::{Server, muxbench, round_trip};
 
 /// Runs the command to its end and returns its exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {

@@ -3,11 +3,6 @@
 //!
 //! On other architectures the C library makes other calls: the page has those of x86-64 with glibc.
 
-#![cfg(all(target_arch = "x86_64", target_env = "gnu"))]
-
-#[path = "support/mechanism_costs.rs"]
-mod costs;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +12,9 @@ use model::schema::{BenchGroup, Semantics};
 use muxbench::mechanisms::{self, Mechanism};
 use report::rounds::Analysis;
 use report::semantics::situation_table;
+use trials::test;
+
+use crate::mechanism_costs;
 
 const PAGE: &str = "docs/MECHANISMS.md";
 const RESULTS: &str = "results/reference";
@@ -43,7 +41,7 @@ fn section(mechanism: &Mechanism, analyses: &[Analysis<'_>], benches: &[BenchGro
     let Mechanism { name, about, limit, echo_calls, connection_calls, .. } = mechanism;
     let file = format!("src/mechanisms/{}.rs", name.replace('-', "_"));
     let calls = |calls: &[&str]| calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", ");
-    let costs = costs::of(name, analyses, benches)
+    let costs = mechanism_costs::of(name, analyses, benches)
         .unwrap_or_else(|| format!("Not in the reference campaign: `muxbench run --mechanisms {name}`.\n"));
     format!(
         "[{file}](../{file}): {about}.\n\n- **Calls of a turn**: {}\n- **Calls of a connection besides**: {}\n- **Limit**: {limit}\n\n{costs}",

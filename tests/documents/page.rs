@@ -8,10 +8,6 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use trials::{Need, test};
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
-
 /// The names that Chromium goes by.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -29,7 +25,7 @@ const CHROMIUM: Need = Need::Met("chromium", || match browser() {
 /// What the browser saw of the committed page, looked at once for all tests.
 static SEEN: LazyLock<Value> = LazyLock::new(|| {
     let mut check = Command::new("node");
-    check.arg("tests/page/check.mjs").arg(browser().expect("needed")).arg("results/reference/report.html");
+    check.arg("tests/documents/page.mjs").arg(browser().expect("needed")).arg("results/reference/report.html");
     // Who wants to look at it too.
     check.args(std::env::var_os("PAGE_PICTURES"));
     let output = check.env("NODE_PATH", trials::need::node("")).output().expect("node starts");

@@ -1,16 +1,13 @@
 //! `muxbench report` of a file: of a run of the generator, and of published tables measured again.
 
-#![cfg(feature = "plots")]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use trials::test;
 
-use support::muxbench;
+use crate::support::muxbench;
 
 fn report(file: &Path, plots: Option<&Path>) -> Output {
     let mut command = muxbench();

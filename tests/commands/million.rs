@@ -1,15 +1,13 @@
 //! `scenarios/million` with few connections, and what it says when its server does not live.
 
-#![cfg(feature = "epoll-et")]
-
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{load_gen, muxbench};
+use trials::test;
+
+use crate::support::{load_gen, muxbench};
 
 /// A folder that takes the place of `target`, with a cargo that builds nothing.
 struct Programs(tempfile::TempDir);

@@ -1,14 +1,14 @@
 //! A server at several ports: `muxbench serve --listen HOST:PORT-PORT`, each port with threads of its own.
 
-mod support;
-
 use std::process::Stdio;
 
 use model::read::loads;
 use model::schema::LoadReport;
 use muxbench::mechanisms;
 use muxbench::server::AcceptMode;
-use support::{Server, load_gen, muxbench, round_trip};
+use trials::test;
+
+use crate::support::{Server, connect, load_gen, muxbench, round_trip};
 
 /// A server of four threads at three free ports.
 fn server_at_three_ports(mechanism: &str) -> Server {
@@ -86,7 +86,7 @@ fn a_server_at_several_ports_stops_at_all_of_them() {
     let Some(mechanism) = of_several_listeners().next() else { return };
     let server = server_at_three_ports(mechanism);
     let mut clients: Vec<_> =
-        addresses(&server).iter().map(|address| support::connect(address.parse().expect("one"))).collect();
+        addresses(&server).iter().map(|address| connect(address.parse().expect("one"))).collect();
     clients.iter_mut().for_each(|client| round_trip(client, b"served"));
     server.end_input();
     assert!(server.await_end().success());

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use model::schema::ResultFile;
 use muxbench::semantics::{claims, situations};
 use serde_json::Value;
+use trials::test;
 
 fn semantics(arguments: &[&str]) -> Command {
     let mut command = trials::command(env!("CARGO_BIN_EXE_muxbench"));

@@ -1,17 +1,12 @@
 //! `muxbench completions` and `muxbench man`.
 
-mod support;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use support::muxbench;
 use trials::test;
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
+use crate::support::muxbench;
 
 #[test]
 fn bash_completes_subcommands_and_their_options() {

@@ -2,14 +2,13 @@
 //! MUXBENCH_CAMPAIGN names, as CI does after its smoke campaign.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use model::schema::ResultFile;
 use serde_json::Value;
+use trials::test;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::root;
 
 fn read(path: &Path) -> Value {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -9,10 +9,6 @@ use load_gen::cli::Cli;
 use load_gen::shard;
 use trials::test;
 
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
-
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
 }

@@ -1,12 +1,11 @@
 //! `muxbench run reproductions`, and what else `run` knows by name, from their output alone.
 
-mod support;
-
 use std::process::Output;
 
 use serde_json::Value;
+use trials::test;
 
-use support::muxbench;
+use crate::support::muxbench;
 
 fn run(arguments: &[&str]) -> Output {
     muxbench().arg("run").args(arguments).output().expect("muxbench starts")

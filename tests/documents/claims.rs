@@ -1,13 +1,12 @@
 //! `muxbench claims`, from its output alone.
 
-mod support;
-
 use std::process::Output;
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use trials::test;
 
-use support::muxbench;
+use crate::support::muxbench;
 
 fn claims(arguments: &[&str]) -> Output {
     muxbench().arg("claims").args(arguments).output().expect("muxbench starts")

@@ -1,13 +1,13 @@
 //! `muxbench export`: what load-gen would have exported itself, from its result; and what does not fit is one line.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use report::rounds::testing::{Behaviour, Shape};
-use support::{Server, load_gen, muxbench};
+use trials::test;
+
+use crate::support::{Server, load_gen, muxbench};
 
 /// Runs `muxbench export` in `folder`.
 fn export(folder: &Path, arguments: &str) -> Output {

@@ -1,16 +1,13 @@
 //! The committed reference results, their figures, their pages and the README belong together.
 
-#![cfg(feature = "plots")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::read;
+use trials::test;
 
-use support::muxbench;
+use crate::support::{self, muxbench};
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();

@@ -1,0 +1,23 @@
+//! The commands as their users meet them: what they print, refuse and leave behind, and whom they work with.
+
+mod cli;
+mod deploy;
+mod doctor;
+mod durable;
+mod export;
+mod generate;
+mod merge;
+#[cfg(feature = "epoll-et")]
+mod million;
+mod peers;
+mod ports;
+#[cfg(feature = "plots")]
+mod report_file;
+mod reproductions;
+mod semantics_cli;
+#[path = "../support/mod.rs"]
+mod support;
+
+fn main() -> std::process::ExitCode {
+    trials::main()
+}
