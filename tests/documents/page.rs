@@ -25,7 +25,10 @@ const CHROMIUM: Need = Need::Met("chromium", || match browser() {
 /// What the browser saw of the committed page, looked at once for all tests.
 static SEEN: LazyLock<Value> = LazyLock::new(|| {
     let mut check = Command::new("node");
-    check.arg("tests/documents/page.mjs").arg(browser().expect("needed")).arg("results/reference/report.html");
+    check
+        .arg("tests/documents/page.mjs")
+        .arg(browser().expect("needed"))
+        .arg("results/reference/report.html");
     // Who wants to look at it too.
     check.args(std::env::var_os("PAGE_PICTURES"));
     let output = check.env("NODE_PATH", trials::need::node("")).output().expect("node starts");
