@@ -43,18 +43,19 @@ fn rank_of_end(count: usize) -> usize {
 
 /// Student's interval of the mean, on the scale of logarithms unless a value has none.
 fn students(values: &[f64], centre: f64) -> Interval {
+    // No rounding may give equal values an interval with a width.
+    if values.iter().all(|value| *value == centre) {
+        return Interval { low: centre, high: centre };
+    }
     let is_logarithmic = values.iter().all(|value| *value > 0.0);
     let scaled: Vec<f64> =
         values.iter().map(|value| if is_logarithmic { value.ln() } else { *value }).collect();
     let count = scaled.len() as f64;
     let (mean, squares) = mean_and_squares(&scaled);
-    // The median need not lie where the mean does, and equal values must give an interval without width.
-    if squares == 0.0 {
-        return Interval { low: centre, high: centre };
-    }
     let error = (squares / (count - 1.0) / count).sqrt();
     let reach = student(f64::midpoint(1.0, CONFIDENCE), count - 1.0) * error;
     let [low, high] = [mean - reach, mean + reach].map(|end| if is_logarithmic { end.exp() } else { end });
+    // The median need not lie where the mean does.
     Interval { low: low.min(centre), high: high.max(centre) }
 }
 
@@ -77,6 +78,12 @@ mod tests {
     #[test]
     fn two_repeats_give_no_interval() {
         assert_eq!(of_repeats(&[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn five_equal_values_whose_logarithms_have_another_mean_have_an_interval_without_width() {
+        let value = 1_629_687.448_246_611_7;
+        assert_eq!(interval(&[value; 5]), Interval { low: value, high: value });
     }
 
     #[test]
