@@ -4,7 +4,7 @@ mod check;
 mod external;
 mod overrides;
 mod points;
-mod room;
+pub mod room;
 mod text;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 #[path = "../../load-gen/tests/support/quota.rs"]
 mod quota;
+
 use std::process::Output;
 
 use model::schema::{Diagnosis, Health, ResultFile};

@@ -3,6 +3,7 @@
 mod cli;
 mod deploy;
 mod doctor;
+#[cfg(all(feature = "poll", feature = "epoll-lt"))]
 mod durable;
 mod export;
 mod generate;

@@ -1,7 +1,7 @@
 // Opens a page in Chromium as a reader does, and prints what it saw as JSON; tests/documents/page.rs judges. Needs npm's puppeteer-core and axe-core in
 // NODE_PATH, which .ci/page installs.
 //
-//     node check.mjs CHROMIUM PAGE.html [FOLDER FOR PICTURES]
+//     node page.mjs CHROMIUM PAGE.html [FOLDER FOR PICTURES]
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';

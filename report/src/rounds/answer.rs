@@ -151,7 +151,7 @@ fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<
     let place = |one: &Extreme<'_>| analysis.points[one.point].point;
     parts.extend([gain, lead.loss].into_iter().flatten().map(|one| extreme(place(&one), lead.metric, &one)));
     if !lead.leaders.is_empty() && parts.len() == 1 {
-        parts.push(format!("nothing is told apart from {}", analysis.campaign.plan.reference));
+        parts.push(format!("none is distinguishable from {}", analysis.campaign.plan.reference));
     }
     (!parts.is_empty()).then(|| format!("{what}: {}.", parts.join("; ")))
 }
@@ -164,9 +164,9 @@ fn leading(lead: &Lead<'_>, all_points: usize, detail: Detail) -> Option<String>
     }
     let most = lead.leaders.first()?.1;
     let most_names = if detail == Detail::Brief { 2 } else { 3 };
-    let of_points = match lead.points {
-        points if points == all_points => format::plural(points, "point"),
-        points => format!("{} (of {all_points})", format::plural(points, "comparable point")),
+    let (among, elsewhere) = match all_points - lead.points {
+        0 => ("", String::new()),
+        others => (" that can be compared", format!(" ({others} cannot)")),
     };
     let groups = lead.leaders.chunk_by(|one, other| one.1 == other.1);
     let told = groups.take(if detail == Detail::Full { 2 } else { 1 }).map(|group| {
@@ -174,10 +174,13 @@ fn leading(lead: &Lead<'_>, all_points: usize, detail: Detail) -> Option<String>
         let verb = if names.len() == 1 { "is" } else { "are" };
         let names = several(&names, most_names);
         match group[0].1 {
-            points if points == all_points => format!("{names} {verb} unbeaten at every point"),
-            1 if lead.points == 1 => format!("{names} {verb} unbeaten at the {of_points}"),
-            points if points == lead.points => format!("{names} {verb} unbeaten at all {of_points}"),
-            points if points == most => format!("{names} {verb} unbeaten at {points} of {of_points}"),
+            points if points == lead.points => {
+                format!("{names} {verb} unbeaten at every point{among}{elsewhere}")
+            }
+            points if points == most => {
+                let all = format::plural(lead.points, "point");
+                format!("{names} {verb} unbeaten at {points} of {all}{among}{elsewhere}")
+            }
             points => format!("{names} at {points}"),
         }
     });

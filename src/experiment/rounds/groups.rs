@@ -1,9 +1,9 @@
 //! Who is alive at the same time: all candidates of a point, or as many as the machine holds.
 
 use load_gen::machine::capacity::Capacity;
-use load_gen::preflight::{self, Plan};
-use load_gen::target::Target;
 use model::schema::{Point, Scenario, base_of, twin_of};
+
+use crate::experiment::scenario::room;
 
 /// The groups of candidates that are measured at `point`, each with the reference and its twin. There is more than one where the
 /// connections of all do not fit on `machine` at once, or the point says how many may be alive.
@@ -14,7 +14,7 @@ pub fn groups(scenario: &Scenario, reference: &str, point: &Point, machine: &Cap
         .collect();
     // The reference's twin is beyond those that may be alive.
     let may_live = |pools: u32| point.alive.is_none_or(|alive| pools <= alive + 1);
-    split(&others, reference, |pools| may_live(pools) && fits(scenario, point, pools, machine))
+    split(&others, reference, |pools| may_live(pools) && room::fits(scenario, point, pools, machine))
 }
 
 /// The groups of candidates that are measured at `point` against another build: each of them beside that build's own, which is the
@@ -36,20 +36,6 @@ fn split(others: &[&str], reference: &str, fits: impl Fn(u32) -> bool) -> Vec<Ve
         return vec![group(&[])];
     }
     others.chunks(others.len().div_ceil(number)).map(group).collect()
-}
-
-/// Whether so many pools of the point's connections fit on `machine`, as far as can be told beforehand.
-fn fits(scenario: &Scenario, point: &Point, pools: u32, machine: &Capacity) -> bool {
-    let target: Target = "127.0.0.1:1".parse().expect("an address");
-    let plan = Plan {
-        target: &target,
-        is_local: true,
-        conns: point.connections.saturating_mul(pools),
-        active: point.active.saturating_mul(pools),
-        threads: pools,
-        size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
-    };
-    !preflight::findings(&plan, machine).iter().any(|finding| finding.is_fatal)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use crate::mechanisms::{self, Mechanism, Serve};
 /// several: it does so by a hash, not evenly.
 const UNEVEN: f64 = 1.1;
 
+/// Servers that are alive at once at the least: a candidate, the reference and its twin.
+const FEWEST_ALIVE: u32 = 3;
+
 /// What is missing.
 #[derive(Debug, Default)]
 pub struct Missing {
@@ -34,12 +37,20 @@ pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capa
     let mut missing = Missing::default();
     // What is enough for the largest point is enough for the others.
     if let Some(largest) = points.iter().max_by_key(|point| (point.connections, point.active)) {
-        for finding in preflight::findings(&plan(scenario, largest, &any_local_target()), machine) {
-            match finding.is_fatal {
-                true => missing.fatal.push(Mistake::new(key(largest), finding.to_string())),
-                false => missing.doubtful.push(finding.to_string()),
-            }
+        let target = any_local_target();
+        let findings = |alive| preflight::findings(&plan(scenario, largest, alive, &target), machine);
+        let (fatal, doubtful): (Vec<_>, Vec<_>) =
+            findings(1).into_iter().partition(|finding| finding.is_fatal);
+        let fatal_together = findings(FEWEST_ALIVE).into_iter().filter(|finding| finding.is_fatal);
+        let together = |finding| {
+            let connections = format::thousands(largest.connections.into());
+            format!("{FEWEST_ALIVE} servers with {connections} connections each do not fit: {finding}")
+        };
+        missing.doubtful.extend(doubtful.iter().map(ToString::to_string));
+        if fatal.is_empty() {
+            missing.doubtful.extend(fatal_together.map(together));
         }
+        missing.fatal.extend(fatal.iter().map(|finding| Mistake::new(key(largest), finding.to_string())));
     }
     for ((most, point), names) in too_small(scenario, points, machine) {
         missing.fatal.push(Mistake::new(key(point), advice(most, point, &names, machine)));
@@ -47,17 +58,24 @@ pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capa
     missing
 }
 
+/// Whether so many servers with the connections of `point` each fit on `machine` at once, as far as can be told beforehand.
+pub fn fits(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> bool {
+    let findings = preflight::findings(&plan(scenario, point, alive, &any_local_target()), machine);
+    !findings.iter().any(|finding| finding.is_fatal)
+}
+
 fn any_local_target() -> Target {
     "127.0.0.1:1".parse().expect("an address")
 }
 
-fn plan<'a>(scenario: &Scenario, point: &Point, target: &'a Target) -> Plan<'a> {
+/// The load on so many servers at once.
+fn plan<'a>(scenario: &Scenario, point: &Point, alive: u32, target: &'a Target) -> Plan<'a> {
     Plan {
         target,
         is_local: true,
-        conns: point.connections,
-        active: point.active,
-        threads: 1,
+        conns: point.connections.saturating_mul(alive),
+        active: point.active.saturating_mul(alive),
+        threads: alive,
         size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
     }
 }
@@ -114,7 +132,9 @@ fn advice(most: u64, point: &Point, names: &[&str], machine: &Capacity) -> Strin
 mod tests {
     use super::*;
     use crate::experiment::scenario::{DEFAULT, load};
+    use load_gen::machine::table::Table;
     use model::schema::Exclude;
+    use rustix::io::Errno;
 
     fn scenario() -> Scenario {
         let mut scenario = load(DEFAULT).expect("embedded");
@@ -168,6 +188,23 @@ mod tests {
         let scenario = Scenario { mechanisms: Vec::new(), ..scenario() };
         let lines = fatal(&scenario, Point::new("idle-scaling", 1_000_000, 1));
         assert!(lines[0].contains("of memory for both ends"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_holds_one_server_and_not_three_is_said_beforehand_with_its_remedy() {
+        let shared = Capacity { table: Table::Shared(Errno::PERM), memory_bytes: None, ..machine() };
+        let own = Capacity { table: Table::Own, ..shared.clone() };
+        let said = |connections, machine: &Capacity| {
+            let point = Point::new("idle-scaling", connections, 1);
+            let doubtful = missing(&scenario(), &[point], "", machine).doubtful;
+            doubtful.into_iter().filter(|line| line.starts_with("3 servers")).collect::<Vec<_>>()
+        };
+        let [line] = &said(900, &shared)[..] else { panic!("one line") };
+        assert!(
+            line.contains("with 900 connections each do not fit") && line.contains("ulimit -n"),
+            "{line}"
+        );
+        assert!(said(300, &shared).is_empty() && said(900, &own).is_empty());
     }
 
     #[test]
