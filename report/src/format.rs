@@ -1,6 +1,6 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
-use model::schema::{Exclude, Point};
+use model::schema::{Exclude, Point, Scenario};
 
 use crate::rounds::Unit;
 
@@ -146,10 +146,30 @@ pub fn place_in_short(point: &Point) -> String {
     [vec![counts.join(" × ")], particulars(point)].concat().join(", ")
 }
 
-/// An exclusion in words: `select above 1,024 connections: its bitmaps end there`.
-pub fn exclude(exclude: &Exclude) -> String {
-    let Exclude { mechanism, reason, sweep, above_connections, accept } = exclude;
-    let mut text = mechanism.clone();
+/// The exclusions of a scenario in words, a line for those that differ in the candidate alone: `poll and select above 1,024 connections:
+/// they take too long`. All candidates are called `all`.
+pub fn exclusions(scenario: &Scenario) -> Vec<String> {
+    let mut lines: Vec<(&Exclude, Vec<&str>)> = Vec::new();
+    for one in &scenario.excludes {
+        let is_alike =
+            |other: &Exclude| Exclude { mechanism: other.mechanism.clone(), ..one.clone() } == *other;
+        match lines.iter_mut().find(|(other, _)| is_alike(other)) {
+            Some((_, names)) => names.push(&one.mechanism),
+            None => lines.push((one, vec![&one.mechanism])),
+        }
+    }
+    let are_all = |names: &[&str]| names.len() > 1 && scenario.candidates().all(|name| names.contains(&name));
+    let line = |(one, names): (&Exclude, Vec<&str>)| match are_all(&names) {
+        true => exclusion("all", one),
+        false => exclusion(&and(&names), one),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// What is left out of `who`, and why.
+fn exclusion(who: &str, exclude: &Exclude) -> String {
+    let Exclude { mechanism: _, reason, sweep, above_connections, accept } = exclude;
+    let mut text = who.to_owned();
     if let Some(sweep) = sweep {
         text += &format!(" in {sweep}");
     }

@@ -273,6 +273,7 @@ impl Run {
             active: self.active.clone(),
             thorough: self.thorough,
             reference: self.reference.clone(),
+            against: self.against.is_some(),
         };
         let machine = Capacity::of_this_machine();
         let (mut all, mut wrong) = (Vec::<Prepared>::new(), Vec::new());

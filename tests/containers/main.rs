@@ -182,6 +182,37 @@ fn more_connections_than_the_one_table_holds_are_refused_with_what_holds_them() 
 }
 
 #[test]
+fn a_point_at_which_three_servers_do_not_fit_is_left_out_with_the_reason_and_the_rest_is_measured() {
+    let place = Place::new(false);
+    let two =
+        SCENARIO.replace("[\"epoll-lt\"]", "[\"epoll-lt\", \"poll\"]").replace("\"20\"", "\"10\", \"60\"");
+    fs::write(place.path().join("contained.toml"), two).expect("written");
+    container::inside(&[container::refuse("unshare", libc::EPERM)], || {
+        let run = |arguments: &str| {
+            let script =
+                format!("ulimit -n 100 && exec ./muxbench run contained.toml --no-doctor {arguments}");
+            Command::new("sh").args(["-c", &script]).current_dir(place.path()).output().expect("a shell")
+        };
+        let output = run("--out campaign");
+        let text = said(&output);
+        assert!(is_measured(&place.path().join("campaign")), "{text}");
+        let (campaign, _) = read::campaign(&place.path().join("campaign/campaign.json")).expect("a campaign");
+        let connections: Vec<u32> = campaign.plan.points.iter().map(|at| at.point.connections).collect();
+        assert_eq!(connections, [10], "{text}");
+        let reasons = campaign.plan.scenario.excludes.iter().map(|exclude| exclude.reason.as_str());
+        let reasons: Vec<&str> = reasons.collect();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        for words in ["3 servers with 60 connections each do not fit", "--ulimit nofile="] {
+            assert!(reasons.iter().all(|reason| reason.contains(words)), "{reasons:?}");
+            assert!(text.contains(words), "{text}");
+        }
+        let alone = run("--out alone --conns 60");
+        assert_eq!(alone.status.code(), Some(2), "{}", said(&alone));
+        assert!(said(&alone).contains("everything is left out"), "{}", said(&alone));
+    });
+}
+
+#[test]
 fn a_mechanism_that_a_sandbox_refuses_is_listed_as_such_and_not_planned() {
     let place = Place::new(false);
     let both = SCENARIO.replace("[\"epoll-lt\"]", "[\"select\", \"epoll-lt\"]");

@@ -6,7 +6,7 @@
 mod memory;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -89,8 +89,6 @@ impl Bound {
 
 /// Feeds `parse` with input made of `examples`, and fails where it panics, does not end, or holds more memory than `bound`. It says whether
 /// it accepts an input; each example must be accepted.
-///
-/// Inputs are the same in every run unless PROPTEST_RNG_SEED says otherwise.
 pub fn check(examples: &[&[u8]], bound: Bound, parse: &dyn Fn(&[u8]) -> bool) {
     for example in examples {
         assert!(parse(example), "an example is refused: {}", String::from_utf8_lossy(example));
@@ -103,9 +101,6 @@ pub fn check(examples: &[&[u8]], bound: Bound, parse: &dyn Fn(&[u8]) -> bool) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 10_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
-    }
-    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
-        config.rng_seed = RngSeed::Fixed(7);
     }
     let outcome = TestRunner::new(config).run(&(any::<u64>(), 0..48_usize), |(seed, size)| {
         let input = made(examples, seed, size);

@@ -20,6 +20,8 @@ pub const LINES: usize = 40;
 const WIDTH: usize = 120;
 /// Lines about what servers did wrong at most.
 const TROUBLES: usize = 3;
+/// Reasons for leaving something out that are told.
+const EXCLUSIONS: usize = 3;
 /// Reasons for dropped rounds that are told.
 const REASONS: usize = 2;
 
@@ -40,6 +42,7 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
         tail.extend(resolution(analysis));
         tail.extend(halves(analysis));
         tail.extend(doubled(analysis));
+        tail.extend(left_out(analysis).take(if detail == Detail::Brief { 1 } else { EXCLUSIONS }));
         tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
         tail.push(rest.to_owned());
         [head, tail]
@@ -62,11 +65,12 @@ pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
     interruption(analysis).into_iter().chain(leads).chain(unfit(analysis)).collect()
 }
 
-/// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, and what servers did wrong.
+/// The worth of the figures in sentences: rounds that do not count, the twin, halves of slices, what was left out, and what servers did wrong.
 pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
     let validity =
         [Some(dropped(analysis)), twin(analysis), resolution(analysis), halves(analysis), doubled(analysis)];
-    validity.into_iter().flatten().chain(troubles(analysis, usize::MAX)).collect()
+    let found = left_out(analysis).chain(troubles(analysis, usize::MAX));
+    validity.into_iter().flatten().chain(found).collect()
 }
 
 /// How much is said in words.
@@ -323,6 +327,12 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
         format::place_in_short(point.point),
         relation(metric, comparison),
     ))
+}
+
+/// What was not measured, a line for each reason.
+fn left_out(analysis: &Analysis<'_>) -> impl Iterator<Item = String> {
+    let lines = format::exclusions(&analysis.campaign.plan.scenario);
+    lines.into_iter().map(|line| format!("Left out: {line}."))
 }
 
 /// What servers did wrong, a line for each and its kind, `most` at most.

@@ -110,8 +110,10 @@ pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistak
         return Some(Mistake::new("reference", what));
     }
     let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
-    let what =
-        format!("{}; choose a reference that is measured at every point", report::format::exclude(left_out));
+    let what = format!(
+        "'{reference}' is left out at some points ({}); choose a reference that is measured at every point",
+        left_out.reason
+    );
     Some(Mistake::new("reference", what))
 }
 

@@ -27,6 +27,8 @@ pub struct Overrides {
     pub connections: Option<Vec<String>>,
     /// Active connections: a sweep for each.
     pub active: Option<Vec<String>>,
+    /// Each candidate is compared with another build's own.
+    pub against: bool,
 }
 
 /// A scenario that can be run.
@@ -70,8 +72,10 @@ impl Overrides {
         wrong.extend(check::mistakes(&scenario, form, &known));
         let mut points = points::of(&scenario.sweeps, form, &mut wrong);
         leave_out_other_modes(&mut scenario, &points);
+        let alive = self.fewest_alive(&scenario);
         let missing = room::missing(&scenario, &points, form, machine);
         wrong.extend(missing.fatal);
+        scenario.excludes.extend(room::too_many_together(&scenario, &points, alive, machine));
         wrong.extend(drop_empty(&scenario, &mut points, form));
         wrong.extend(check::reference_mistake(&scenario, &points));
         wrong.extend(external::check(&scenario));
@@ -85,7 +89,7 @@ impl Overrides {
             return Err(ScenarioError(lines));
         }
         let left_out =
-            scenario.excludes.iter().map(|exclude| format!("left out: {}", report::format::exclude(exclude)));
+            report::format::exclusions(&scenario).into_iter().map(|line| format!("left out: {line}"));
         let notes = left_out.chain(missing.doubtful).collect();
         Ok(Prepared { scenario, points, notes })
     }
@@ -119,6 +123,12 @@ impl Overrides {
         if let Some(reference) = self.reference.clone().or(first) {
             scenario.reference = reference;
         }
+    }
+
+    /// Servers that are alive at once at the least: the reference, its twin, and a candidate that is compared with it.
+    fn fewest_alive(&self, scenario: &Scenario) -> u32 {
+        let is_reference_alone = scenario.candidates().count() == 1 && !self.against;
+        if is_reference_alone { 2 } else { 3 }
     }
 
     /// A mistake of the command line, by its option.
@@ -176,7 +186,7 @@ fn leave_out_other_modes(scenario: &mut Scenario, points: &[Point]) {
         for mode in modes.iter().filter(|mode| !has.contains(mode)) {
             scenario.excludes.push(Exclude {
                 mechanism: mechanism.name.to_owned(),
-                reason: format!("its threads can meet the listener only as {}", has.join(" or ")),
+                reason: format!("threads meet the listener only as {} there", has.join(" or ")),
                 accept: Some((*mode).clone()),
                 ..Exclude::default()
             });
@@ -192,8 +202,8 @@ fn drop_empty(scenario: &Scenario, points: &mut Vec<Point>, form: &str) -> Optio
     points.retain(is_measured);
     let nothing_left = points.is_empty() && planned > 0 && scenario.candidates().next().is_some();
     nothing_left.then(|| {
-        let lines: Vec<String> = scenario.excludes.iter().map(report::format::exclude).collect();
-        Mistake::new(format!("{form}sweep"), format!("everything is left out: {}", lines.join("; ")))
+        let lines = report::format::exclusions(scenario).join("; ");
+        Mistake::new(format!("{form}sweep"), format!("everything is left out: {lines}"))
     })
 }
 

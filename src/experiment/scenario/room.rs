@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use load_gen::machine::capacity::Capacity;
 use load_gen::placement::DESCRIPTORS_RESERVED;
-use load_gen::preflight::{self, Plan};
+use load_gen::preflight::{self, Finding, Plan};
 use load_gen::target::Target;
-use model::schema::{Point, Scenario};
+use model::schema::{Exclude, Point, Scenario};
 use report::format;
 
 use super::text::Mistake;
@@ -15,9 +15,6 @@ use crate::mechanisms::{self, Mechanism, Serve};
 /// Room for so many more connections, as a share, that a table must have where the kernel spreads connections over
 /// several: it does so by a hash, not evenly.
 const UNEVEN: f64 = 1.1;
-
-/// Servers that are alive at once at the least: a candidate, the reference and its twin.
-const FEWEST_ALIVE: u32 = 3;
 
 /// What is missing.
 #[derive(Debug, Default)]
@@ -38,18 +35,11 @@ pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capa
     // What is enough for the largest point is enough for the others.
     if let Some(largest) = points.iter().max_by_key(|point| (point.connections, point.active)) {
         let target = any_local_target();
-        let findings = |alive| preflight::findings(&plan(scenario, largest, alive, &target), machine);
         let (fatal, doubtful): (Vec<_>, Vec<_>) =
-            findings(1).into_iter().partition(|finding| finding.is_fatal);
-        let fatal_together = findings(FEWEST_ALIVE).into_iter().filter(|finding| finding.is_fatal);
-        let together = |finding| {
-            let connections = format::thousands(largest.connections.into());
-            format!("{FEWEST_ALIVE} servers with {connections} connections each do not fit: {finding}")
-        };
+            preflight::findings(&plan(scenario, largest, 1, &target), machine)
+                .into_iter()
+                .partition(|finding| finding.is_fatal);
         missing.doubtful.extend(doubtful.iter().map(ToString::to_string));
-        if fatal.is_empty() {
-            missing.doubtful.extend(fatal_together.map(together));
-        }
         missing.fatal.extend(fatal.iter().map(|finding| Mistake::new(key(largest), finding.to_string())));
     }
     for ((most, point), names) in too_small(scenario, points, machine) {
@@ -60,8 +50,49 @@ pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capa
 
 /// Whether so many servers with the connections of `point` each fit on `machine` at once, as far as can be told beforehand.
 pub fn fits(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> bool {
+    obstacle(scenario, point, alive, machine).is_none()
+}
+
+/// What keeps so many servers with the connections of `point` each from fitting on `machine` at once.
+fn obstacle(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> Option<Finding> {
     let findings = preflight::findings(&plan(scenario, point, alive, &any_local_target()), machine);
-    !findings.iter().any(|finding| finding.is_fatal)
+    findings.into_iter().find(|finding| finding.is_fatal)
+}
+
+/// What is to be left out of each sweep where one server fits, and not the `alive` that have to be there at the same time to be compared.
+pub fn too_many_together(
+    scenario: &Scenario,
+    points: &[Point],
+    alive: u32,
+    machine: &Capacity,
+) -> Vec<Exclude> {
+    let mut excludes = Vec::new();
+    for sweep in &scenario.sweeps {
+        let too_large = |point: &&Point| {
+            point.sweep == sweep.name
+                && fits(scenario, point, 1, machine)
+                && !fits(scenario, point, alive, machine)
+        };
+        let smallest = points.iter().filter(too_large).min_by_key(|point| point.connections);
+        let found = smallest.and_then(|point| Some((point, obstacle(scenario, point, alive, machine)?)));
+        let Some((point, obstacle)) = found else { continue };
+        let with =
+            |connections| Point { connections, active: point.active.min(connections), ..point.clone() };
+        let does_fit = |connections: &u32| fits(scenario, &with(*connections), alive, machine);
+        let most = (0..point.connections).collect::<Vec<_>>().partition_point(does_fit).saturating_sub(1);
+        let reason = format!(
+            "{alive} servers with {} connections each do not fit at the same time: {obstacle}",
+            format::thousands(point.connections.into())
+        );
+        excludes.extend(scenario.candidates().map(|name| Exclude {
+            mechanism: name.to_owned(),
+            reason: reason.clone(),
+            sweep: Some(sweep.name.clone()),
+            above_connections: Some(most as u32),
+            accept: None,
+        }));
+    }
+    excludes
 }
 
 fn any_local_target() -> Target {
@@ -133,7 +164,6 @@ mod tests {
     use super::*;
     use crate::experiment::scenario::{DEFAULT, load};
     use load_gen::machine::table::Table;
-    use model::schema::Exclude;
     use rustix::io::Errno;
 
     fn scenario() -> Scenario {
@@ -191,20 +221,25 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_one_server_and_not_three_is_said_beforehand_with_its_remedy() {
+    fn what_holds_one_server_and_not_three_is_left_out_with_the_reason_and_the_remedy() {
         let shared = Capacity { table: Table::Shared(Errno::PERM), memory_bytes: None, ..machine() };
         let own = Capacity { table: Table::Own, ..shared.clone() };
-        let said = |connections, machine: &Capacity| {
-            let point = Point::new("idle-scaling", connections, 1);
-            let doubtful = missing(&scenario(), &[point], "", machine).doubtful;
-            doubtful.into_iter().filter(|line| line.starts_with("3 servers")).collect::<Vec<_>>()
+        let scenario = scenario();
+        let left_out = |connections, alive, machine: &Capacity| {
+            let points = [Point::new("idle-scaling", 10, 1), Point::new("idle-scaling", connections, 1)];
+            too_many_together(&scenario, &points, alive, machine)
         };
-        let [line] = &said(900, &shared)[..] else { panic!("one line") };
-        assert!(
-            line.contains("with 900 connections each do not fit") && line.contains("ulimit -n"),
-            "{line}"
-        );
-        assert!(said(300, &shared).is_empty() && said(900, &own).is_empty());
+        let excludes = left_out(900, 3, &shared);
+        assert_eq!(excludes.len(), 2, "each candidate");
+        for exclude in &excludes {
+            let Exclude { reason, above_connections, .. } = exclude;
+            assert!(reason.starts_with("3 servers with 900 connections each do not fit"), "{reason}");
+            assert!(reason.contains("ulimit -n"), "{reason}");
+            let most = above_connections.expect("a bound");
+            assert!(left_out(most, 3, &shared).is_empty() && !left_out(most + 1, 3, &shared).is_empty());
+        }
+        assert!(left_out(450, 2, &shared).is_empty(), "the reference alone has its twin beside it");
+        assert!(left_out(300, 3, &shared).is_empty() && left_out(900, 3, &own).is_empty());
     }
 
     #[test]

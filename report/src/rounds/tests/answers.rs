@@ -1,7 +1,7 @@
 //! The answer as it is printed.
 
 use model::campaign::Histograms;
-use model::schema::{Diagnosis, Health, Point, ResultFile, SCHEMA_VERSION, Symptom};
+use model::schema::{Diagnosis, Exclude, Health, Point, ResultFile, SCHEMA_VERSION, Symptom};
 use proptest::prelude::*;
 
 use super::*;
@@ -71,6 +71,24 @@ fn an_unfit_machine_and_an_interruption_stand_beside_the_answer() {
     campaign.diagnosis.as_mut().expect("set above").symptoms =
         vec![Symptom { state: Health::Warn, ..symptom }];
     assert!(!printed(campaign).contains("not fit"));
+}
+
+#[test]
+fn what_was_left_out_stands_in_the_answer_once_for_all_candidates_with_its_reason() {
+    let mut campaign = with_poll(&Behaviour::default());
+    let scenario = &mut campaign.plan.scenario;
+    let left_out = |name: &str| Exclude {
+        mechanism: name.to_owned(),
+        reason: "3 servers do not fit: ulimit -n 30064".to_owned(),
+        above_connections: Some(6_594),
+        ..Exclude::default()
+    };
+    scenario.excludes = scenario.candidates().map(left_out).collect();
+    let text = printed(campaign);
+    let words = text.replace("\n  ", " ");
+    let line = "Left out: all above 6,594 connections: 3 servers do not fit: ulimit -n 30064.";
+    assert_eq!(words.matches("Left out").count(), 1, "{text}");
+    assert!(words.contains(line), "{text}");
 }
 
 #[test]
