@@ -2,7 +2,7 @@
 
 use model::schema::{Exclude, Point, Scenario};
 
-use crate::rounds::Unit;
+use crate::rounds::{Unit, grouped};
 
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
@@ -149,37 +149,19 @@ pub fn place_in_short(point: &Point) -> String {
 /// The exclusions of a scenario in words, a line for those that differ in the candidate alone: `poll and select above 1,024 connections:
 /// they take too long`. All candidates are called `all`.
 pub fn exclusions(scenario: &Scenario) -> Vec<String> {
-    let mut lines: Vec<(&Exclude, Vec<&str>)> = Vec::new();
-    for one in &scenario.excludes {
-        let is_alike =
-            |other: &Exclude| Exclude { mechanism: other.mechanism.clone(), ..one.clone() } == *other;
-        match lines.iter_mut().find(|(other, _)| is_alike(other)) {
-            Some((_, names)) => names.push(&one.mechanism),
-            None => lines.push((one, vec![&one.mechanism])),
-        }
-    }
-    let are_all = |names: &[&str]| names.len() > 1 && scenario.candidates().all(|name| names.contains(&name));
-    let line = |(one, names): (&Exclude, Vec<&str>)| match are_all(&names) {
-        true => exclusion("all", one),
-        false => exclusion(&and(&names), one),
+    let rest = |one: &Exclude| Exclude { mechanism: String::new(), ..one.clone() };
+    let groups = grouped(scenario.excludes.iter().map(|one| (rest(one), one.mechanism.as_str())));
+    let line = |(exclude, names): (Exclude, Vec<&str>)| {
+        let are_all = names.len() > 1 && scenario.candidates().all(|name| names.contains(&name));
+        let who = if are_all { "all".to_owned() } else { and(&names) };
+        let sweep = exclude.sweep.map(|sweep| format!(" in {sweep}"));
+        let above =
+            exclude.above_connections.map(|most| format!(" above {} connections", thousands(most.into())));
+        let accept = exclude.accept.map(|accept| format!(" with --accept {accept}"));
+        let place: String = [sweep, above, accept].into_iter().flatten().collect();
+        format!("{who}{place}: {}", exclude.reason.replace('\n', " "))
     };
-    lines.into_iter().map(line).collect()
-}
-
-/// What is left out of `who`, and why.
-fn exclusion(who: &str, exclude: &Exclude) -> String {
-    let Exclude { mechanism: _, reason, sweep, above_connections, accept } = exclude;
-    let mut text = who.to_owned();
-    if let Some(sweep) = sweep {
-        text += &format!(" in {sweep}");
-    }
-    if let Some(most) = above_connections {
-        text += &format!(" above {} connections", thousands((*most).into()));
-    }
-    if let Some(accept) = accept {
-        text += &format!(" with --accept {accept}");
-    }
-    text + &format!(": {}", reason.replace('\n', " "))
+    groups.into_iter().map(line).collect()
 }
 
 /// Several names as a phrase: `a`, `a and b`, `a, b and c`.

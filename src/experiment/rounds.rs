@@ -66,24 +66,12 @@ pub fn run(
         Instant::now().checked_sub(Duration::from_secs_f64(began_s)).unwrap_or_else(Instant::now);
     campaign.complete = false;
     let control_groups = Groups::of_this_process();
-    'all: for number in 0.. {
-        if all_groups(&plan.points).all(|at| is_measured(campaign, at)) {
-            break;
-        }
-        // Every point has its first start before any has its second: whoever watches sees all of it early.
-        for (point, group) in order(&plan.points, plan.seed, number) {
-            if !is_due(campaign, number, (point, group)) {
-                continue;
-            }
-            if is_stopped(&place) {
-                break 'all;
-            }
-            let task = next_task(campaign, &plan, (point, group), campaign_began, &control_groups);
-            let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
-            task.run(&place, &mut keeper)?;
-        }
+    while let Some(at) = next_due(campaign).filter(|_| !is_stopped(&place)) {
+        let task = next_task(campaign, &plan, at, campaign_began, &control_groups);
+        let mut keeper = Keeping { campaign, journal, audience, synced: Instant::now() };
+        task.run(&place, &mut keeper)?;
     }
-    campaign.complete = all_groups(&plan.points).all(|at| is_measured(campaign, at));
+    campaign.complete = next_due(campaign).is_none();
     write(campaign, folder)
 }
 
@@ -210,22 +198,16 @@ fn all_groups(points: &[PlannedPoint]) -> impl Iterator<Item = (u32, u32)> {
     (0..).zip(points).flat_map(move |(point, planned)| groups(planned).map(move |group| (point, group)))
 }
 
-/// Every group of every point, in random order.
-fn order(points: &[PlannedPoint], seed: u64, number: u32) -> Vec<(u32, u32)> {
+/// The point and the group that have the next start, unless all have theirs. Every point has its first start before any has its second:
+/// whoever watches sees all of it early. In each such pass the order is random.
+fn next_due(campaign: &Campaign) -> Option<(u32, u32)> {
+    let Plan { points, seed, scenario, .. } = &campaign.plan;
+    let ended = |(point, group)| campaign.starts_of(point, group).filter(|start| start.complete).count();
+    let lacks = |&(point, group): &(u32, u32)| starts_made(campaign, point, group) < scenario.rounds.starts;
+    let pass = all_groups(points).filter(lacks).map(ended).min()?;
     let mut order: Vec<(u32, u32)> = all_groups(points).collect();
-    order.shuffle(&mut schedule::random(seed, 0, number + 2));
-    order
-}
-
-/// Whether a group of a point has all of its starts.
-fn is_measured(campaign: &Campaign, (point, group): (u32, u32)) -> bool {
-    starts_made(campaign, point, group) >= campaign.plan.scenario.rounds.starts
-}
-
-/// Whether a group of a point has a start in pass `number` over all points. One whose slices were doubled has it in more of them.
-fn is_due(campaign: &Campaign, number: u32, (point, group): (u32, u32)) -> bool {
-    let ended = campaign.starts_of(point, group).filter(|start| start.complete).count();
-    ended as u32 <= number && !is_measured(campaign, (point, group))
+    order.shuffle(&mut schedule::random(*seed, 0, pass as u32 + 2));
+    order.into_iter().find(|at| lacks(at) && ended(*at) == pass)
 }
 
 /// Whole starts that have been made of a group, with slices as long as in the latest: others do not count.
@@ -288,33 +270,17 @@ mod tests {
         campaign
     }
 
-    /// Makes all starts as a run does, with slices at the first point that are doubled after two; returns the point of each.
+    /// Makes all starts, with slices at the first point that are doubled after two; returns the point of each.
     fn measured(campaign: &mut Campaign) -> Vec<u32> {
-        let points = campaign.plan.points.clone();
-        let mut made = Vec::new();
-        for number in 0.. {
-            if all_groups(&points).all(|at| is_measured(campaign, at)) {
-                break;
-            }
-            for (point, group) in order(&points, 7, number) {
-                if is_due(campaign, number, (point, group)) {
-                    let start = next_number(campaign, point, group);
-                    let doublings = u32::from(point == 0 && start >= 2);
-                    let (began_s, complete, candidates) = (0.0, true, Vec::new());
-                    campaign.put_start(Start {
-                        point,
-                        group,
-                        start,
-                        began_s,
-                        complete,
-                        doublings,
-                        candidates,
-                    });
-                    made.push(point);
-                }
-            }
-        }
-        made
+        let due = |campaign: &mut Campaign| {
+            let (point, group) = next_due(campaign)?;
+            let start = next_number(campaign, point, group);
+            let doublings = u32::from(point == 0 && start >= 2);
+            let (began_s, complete, candidates) = (0.0, true, Vec::new());
+            campaign.put_start(Start { point, group, start, began_s, complete, doublings, candidates });
+            Some(point)
+        };
+        std::iter::from_fn(|| due(campaign)).collect()
     }
 
     #[test]

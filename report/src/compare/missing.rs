@@ -19,14 +19,15 @@ pub(super) fn candidates(base: &Analysis<'_>, new: &Analysis<'_>) -> Vec<Missing
     let lacking = measured(base).filter_map(|one| {
         let after = new.points.iter().find(|point| point.point == one.point);
         let groups = after.into_iter().flat_map(|point| &point.groups);
-        let found: Vec<Found<'_>> = groups.filter_map(|group| Found::of(group, one.candidate)).collect();
-        match (found.iter().find(|found| found.reference == one.reference), found.first()) {
-            (Some(found), _) if has_figures(found.analysis) => None,
+        let all = groups.flat_map(|group| group.candidates.iter().map(|found| (reference(group), found)));
+        let found: Vec<_> = all.filter(|(_, found)| found.name == one.candidate).collect();
+        match (found.iter().find(|(reference, _)| *reference == one.reference), found.first()) {
+            (Some((_, found)), _) if has_figures(found) => None,
             // What failed has failed, whatever it was measured beside.
-            (Some(found), _) | (None, Some(found)) if !has_figures(found.analysis) => {
-                Some(one.missing(not_measured(new, found.analysis)))
+            (Some((_, found)), _) | (None, Some((_, found))) if !has_figures(found) => {
+                Some(one.missing(not_measured(new, found)))
             }
-            (_, Some(found)) => Some(one.beside(found.reference)),
+            (_, Some((reference, _))) => Some(one.beside(reference)),
             (_, None) => Some(one.missing(left_out(new.campaign, one))),
         }
     });
@@ -79,17 +80,8 @@ impl Measured<'_> {
     }
 }
 
-/// A candidate in a group of NEW.
-struct Found<'a> {
-    reference: &'a str,
-    analysis: &'a CandidateAnalysis<'a>,
-}
-
-impl<'a> Found<'a> {
-    fn of(group: &'a GroupAnalysis<'a>, candidate: &str) -> Option<Self> {
-        let analysis = group.candidates.iter().find(|one| one.name == candidate)?;
-        Some(Self { reference: group.candidates[group.reference].name, analysis })
-    }
+fn reference<'a>(group: &GroupAnalysis<'a>) -> &'a str {
+    group.candidates[group.reference].name
 }
 
 fn measured<'a>(base: &'a Analysis<'a>) -> impl Iterator<Item = Measured<'a>> {
@@ -97,7 +89,7 @@ fn measured<'a>(base: &'a Analysis<'a>) -> impl Iterator<Item = Measured<'a>> {
         let rows = point.rows().into_iter().filter(|(_, candidate)| has_figures(candidate));
         rows.map(|(group, candidate)| Measured {
             candidate: candidate.name,
-            reference: group.candidates[group.reference].name,
+            reference: reference(group),
             point: point.point,
         })
     })

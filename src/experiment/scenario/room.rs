@@ -34,11 +34,8 @@ pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capa
     let mut missing = Missing::default();
     // What is enough for the largest point is enough for the others.
     if let Some(largest) = points.iter().max_by_key(|point| (point.connections, point.active)) {
-        let target = any_local_target();
-        let (fatal, doubtful): (Vec<_>, Vec<_>) =
-            preflight::findings(&plan(scenario, largest, 1, &target), machine)
-                .into_iter()
-                .partition(|finding| finding.is_fatal);
+        let all = findings(scenario, largest, 1, machine).into_iter();
+        let (fatal, doubtful): (Vec<_>, Vec<_>) = all.partition(|finding| finding.is_fatal);
         missing.doubtful.extend(doubtful.iter().map(ToString::to_string));
         missing.fatal.extend(fatal.iter().map(|finding| Mistake::new(key(largest), finding.to_string())));
     }
@@ -55,8 +52,7 @@ pub fn fits(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) 
 
 /// What keeps so many servers with the connections of `point` each from fitting on `machine` at once.
 fn obstacle(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> Option<Finding> {
-    let findings = preflight::findings(&plan(scenario, point, alive, &any_local_target()), machine);
-    findings.into_iter().find(|finding| finding.is_fatal)
+    findings(scenario, point, alive, machine).into_iter().find(|finding| finding.is_fatal)
 }
 
 /// What is to be left out of each sweep where one server fits, and not the `alive` that have to be there at the same time to be compared.
@@ -68,18 +64,11 @@ pub fn too_many_together(
 ) -> Vec<Exclude> {
     let mut excludes = Vec::new();
     for sweep in &scenario.sweeps {
-        let too_large = |point: &&Point| {
-            point.sweep == sweep.name
-                && fits(scenario, point, 1, machine)
-                && !fits(scenario, point, alive, machine)
-        };
-        let smallest = points.iter().filter(too_large).min_by_key(|point| point.connections);
-        let found = smallest.and_then(|point| Some((point, obstacle(scenario, point, alive, machine)?)));
-        let Some((point, obstacle)) = found else { continue };
-        let with =
-            |connections| Point { connections, active: point.active.min(connections), ..point.clone() };
-        let does_fit = |connections: &u32| fits(scenario, &with(*connections), alive, machine);
-        let most = (0..point.connections).collect::<Vec<_>>().partition_point(does_fit).saturating_sub(1);
+        let alone =
+            points.iter().filter(|point| point.sweep == sweep.name && fits(scenario, point, 1, machine));
+        let too_large = alone.filter_map(|point| Some((point, obstacle(scenario, point, alive, machine)?)));
+        let smallest = too_large.min_by_key(|(point, _)| point.connections);
+        let Some((point, obstacle)) = smallest else { continue };
         let reason = format!(
             "{alive} servers with {} connections each do not fit at the same time: {obstacle}",
             format::thousands(point.connections.into())
@@ -88,27 +77,25 @@ pub fn too_many_together(
             mechanism: name.to_owned(),
             reason: reason.clone(),
             sweep: Some(sweep.name.clone()),
-            above_connections: Some(most as u32),
+            above_connections: Some(point.connections - 1),
             accept: None,
         }));
     }
     excludes
 }
 
-fn any_local_target() -> Target {
-    "127.0.0.1:1".parse().expect("an address")
-}
-
-/// The load on so many servers at once.
-fn plan<'a>(scenario: &Scenario, point: &Point, alive: u32, target: &'a Target) -> Plan<'a> {
-    Plan {
-        target,
+/// What `machine` is missing for the load on so many servers at once.
+fn findings(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> Vec<Finding> {
+    let any_local_target: Target = "127.0.0.1:1".parse().expect("an address");
+    let plan = Plan {
+        target: &any_local_target,
         is_local: true,
         conns: point.connections.saturating_mul(alive),
         active: point.active.saturating_mul(alive),
         threads: alive,
         size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
-    }
+    };
+    preflight::findings(&plan, machine)
 }
 
 /// The mechanisms whose servers have no room for some point: by what they have room for, and the largest such point.
@@ -235,8 +222,7 @@ mod tests {
             let Exclude { reason, above_connections, .. } = exclude;
             assert!(reason.starts_with("3 servers with 900 connections each do not fit"), "{reason}");
             assert!(reason.contains("ulimit -n"), "{reason}");
-            let most = above_connections.expect("a bound");
-            assert!(left_out(most, 3, &shared).is_empty() && !left_out(most + 1, 3, &shared).is_empty());
+            assert_eq!(*above_connections, Some(899), "10 connections stay");
         }
         assert!(left_out(450, 2, &shared).is_empty(), "the reference alone has its twin beside it");
         assert!(left_out(300, 3, &shared).is_empty() && left_out(900, 3, &own).is_empty());
