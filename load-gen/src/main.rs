@@ -192,6 +192,7 @@ fn ask_the_machine(cli: &Cli, options: &FleetOptions) -> anyhow::Result<()> {
         is_local: preflight::is_local(&options.target),
         conns: options.conns,
         active: options.active,
+        servers: 1,
         threads: options.threads,
         size_bytes: options.mean_size_bytes(),
     };

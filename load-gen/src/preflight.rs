@@ -38,6 +38,8 @@ pub struct Plan<'a> {
     pub is_local: bool,
     /// Connections to hold.
     pub conns: u32,
+    /// Servers that hold as many of them each.
+    pub servers: u32,
     /// Of those, the ones that carry requests.
     pub active: u32,
     /// Threads that carry load.
@@ -128,7 +130,10 @@ fn memory(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
             if plan.is_local { " for both ends" } else { "" },
             bytes(available)
         ),
-        remedy: format!("free some, or lower --conns to {}", prudent / a_connection / 100 * 100),
+        remedy: format!(
+            "free some, or lower --conns to {}",
+            prudent / a_connection / u64::from(plan.servers) / 100 * 100
+        ),
     })
 }
 

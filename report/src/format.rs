@@ -147,21 +147,24 @@ pub fn place_in_short(point: &Point) -> String {
 }
 
 /// The exclusions of a scenario in words, a line for those that differ in the candidate alone: `poll and select above 1,024 connections:
-/// they take too long`. All candidates are called `all`.
+/// they take too long`. All candidates are called `all`, and come first.
 pub fn exclusions(scenario: &Scenario) -> Vec<String> {
     let rest = |one: &Exclude| Exclude { mechanism: String::new(), ..one.clone() };
     let groups = grouped(scenario.excludes.iter().map(|one| (rest(one), one.mechanism.as_str())));
-    let line = |(exclude, names): (Exclude, Vec<&str>)| {
-        let are_all = names.len() > 1 && scenario.candidates().all(|name| names.contains(&name));
-        let who = if are_all { "all".to_owned() } else { and(&names) };
-        let sweep = exclude.sweep.map(|sweep| format!(" in {sweep}"));
-        let above =
-            exclude.above_connections.map(|most| format!(" above {} connections", thousands(most.into())));
-        let accept = exclude.accept.map(|accept| format!(" with --accept {accept}"));
-        let place: String = [sweep, above, accept].into_iter().flatten().collect();
-        format!("{who}{place}: {}", exclude.reason.replace('\n', " "))
-    };
-    groups.into_iter().map(line).collect()
+    let are_all = |names: &[&str]| names.len() > 1 && scenario.candidates().all(|name| names.contains(&name));
+    let (all, some): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, names)| are_all(names));
+    let all = all.iter().map(|(exclude, _)| exclusion("all", exclude));
+    all.chain(some.iter().map(|(exclude, names)| exclusion(&and(names), exclude))).collect()
+}
+
+/// An exclusion of `who` in words.
+pub fn exclusion(who: &str, exclude: &Exclude) -> String {
+    let Exclude { mechanism: _, reason, sweep, above_connections, accept } = exclude;
+    let sweep = sweep.as_ref().map(|sweep| format!(" in {sweep}"));
+    let above = above_connections.map(|most| format!(" above {} connections", thousands(most.into())));
+    let accept = accept.as_ref().map(|accept| format!(" with --accept {accept}"));
+    let place: String = [sweep, above, accept].into_iter().flatten().collect();
+    format!("{who}{place}: {}", reason.replace('\n', " "))
 }
 
 /// Several names as a phrase: `a`, `a and b`, `a, b and c`.

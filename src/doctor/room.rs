@@ -16,6 +16,7 @@ pub fn symptoms(connections: u32, machine: &Capacity) -> Vec<Symptom> {
         is_local: true,
         conns: connections,
         active: connections,
+        servers: 1,
         threads: 1,
         size_bytes: 64,
     };

@@ -29,7 +29,7 @@ const BUFFER_BYTES: usize = 4096;
 /// When the kernel refuses the ring, or the answer to an accept is what only a mistake of ours can cause.
 pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
     let runtime = Runtime::new().map_err(ServeError::library("compio's runtime"))?;
-    runtime.block_on(accept(listener, Rc::new(server.part())))
+    runtime.block_on(serve_all(listener, Rc::new(server.part())))
 }
 
 /// Whether this kernel grants what a runtime needs. compio could fall back to epoll, unasked: muxbench
@@ -79,10 +79,12 @@ impl Connections {
 
     /// Ends every connection, and waits until its task has.
     async fn end_all(&self) {
+        // What waits for the peer is over then. One that the peer has ended is not connected any more: its task knows.
+        for Open { stream, .. } in self.0.borrow().values() {
+            let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
+        }
         let open: Vec<Open> = self.0.borrow_mut().drain().map(|(_, open)| open).collect();
         for Open { stream, task } in open {
-            // What waits for the peer is over now. One that the peer has ended is not connected any more: its task knows.
-            let _ = rustix::net::shutdown(&stream, rustix::net::Shutdown::Both);
             drop(stream);
             if let Err(panic) = task.await {
                 std::panic::resume_unwind(panic);
@@ -91,32 +93,40 @@ impl Connections {
     }
 }
 
+/// Serves connections until the listener is shut down, and ends those that are open then.
+async fn serve_all(listener: Listener, server: Rc<Server>) -> Result<(), ServeError> {
+    let connections = Rc::new(Connections::default());
+    let outcome = accept(listener, &server, &connections).await;
+    connections.end_all().await;
+    outcome
+}
+
 /// Accepts connections until the listener is shut down.
-async fn accept(mut listener: Listener, server: Rc<Server>) -> Result<(), ServeError> {
+async fn accept(
+    mut listener: Listener,
+    server: &Rc<Server>,
+    connections: &Rc<Connections>,
+) -> Result<(), ServeError> {
     let failed = ServeError::library("compio's listener");
     let clone = || listener.as_fd().try_clone_to_owned();
     let acceptor = clone().and_then(|socket| TcpListener::from_std(socket.into())).map_err(&failed)?;
     let queue = clone().and_then(PollFd::new).map_err(&failed)?;
-    let connections = Rc::new(Connections::default());
     loop {
         match acceptor.accept().await {
             Ok((stream, peer)) => {
-                if let Some(stream) = listener.take_in(stream, Some(peer), &server) {
-                    connections.begin(stream, Some(peer), &server);
+                if let Some(stream) = listener.take_in(stream, Some(peer), server) {
+                    connections.begin(stream, Some(peer), server);
                 }
             }
-            Err(error) => match listener.admit(Err(errno(&error)), &server)? {
+            Err(error) => match listener.admit(Err(errno(&error)), server)? {
                 Admitted::Connection(socket, peer) => {
                     let stream = TcpStream::from_std(socket.into()).map_err(&failed)?;
-                    connections.begin(stream, peer, &server);
+                    connections.begin(stream, peer, server);
                 }
                 Admitted::Dismissed => {}
                 // A full descriptor table answers an accept at once (EMFILE), whether somebody waits or not.
                 Admitted::NoMore => drop(queue.accept_ready().await),
-                Admitted::Stopped => {
-                    connections.end_all().await;
-                    return Ok(());
-                }
+                Admitted::Stopped => return Ok(()),
             },
         }
     }

@@ -1,5 +1,5 @@
 //! `muxbench semantics` as a command. It starts processes, which an observation in this process would notice:
-//! hence a test binary of its own.
+//! hence not in the binary of `tests/semantics`.
 
 use std::fs::File;
 use std::path::Path;

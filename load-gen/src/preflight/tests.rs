@@ -29,7 +29,15 @@ fn asked(target: &str, conns: u32, machine: &Capacity) -> Vec<Finding> {
     let target: Target = target.parse().expect("a target");
     let is_local =
         matches!(target.endpoint(0), Endpoint::Unix(_)) || target.to_string().contains("127.0.0.1");
-    let plan = Plan { target: &target, is_local, conns, active: conns / 100, threads: 1, size_bytes: 64 };
+    let plan = Plan {
+        target: &target,
+        is_local,
+        conns,
+        active: conns / 100,
+        servers: 1,
+        threads: 1,
+        size_bytes: 64,
+    };
     findings(&plan, machine)
 }
 

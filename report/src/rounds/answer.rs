@@ -42,7 +42,7 @@ pub fn render(analysis: &Analysis<'_>, rest: &str) -> String {
         tail.extend(resolution(analysis));
         tail.extend(halves(analysis));
         tail.extend(doubled(analysis));
-        tail.extend(left_out(analysis).take(if detail == Detail::Brief { 1 } else { EXCLUSIONS }));
+        tail.extend(left_out(analysis, if detail == Detail::Brief { 1 } else { EXCLUSIONS }));
         tail.extend(troubles(analysis, if detail == Detail::Brief { 1 } else { TROUBLES }));
         tail.push(rest.to_owned());
         [head, tail]
@@ -69,7 +69,7 @@ pub fn sentences(analysis: &Analysis<'_>) -> Vec<String> {
 pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
     let validity =
         [Some(dropped(analysis)), twin(analysis), resolution(analysis), halves(analysis), doubled(analysis)];
-    let found = left_out(analysis).chain(troubles(analysis, usize::MAX));
+    let found = left_out(analysis, usize::MAX).into_iter().chain(troubles(analysis, usize::MAX));
     validity.into_iter().flatten().chain(found).collect()
 }
 
@@ -86,7 +86,8 @@ enum Detail {
 
 /// What stands before and after the table, and between them the first form of it that fits: rather fewer words than fewer figures.
 fn assemble(analysis: &Analysis<'_>, words: impl Fn(Detail) -> [Vec<String>; 2]) -> String {
-    let around = [(Detail::Full, 2), (Detail::Short, 2), (Detail::Brief, 2), (Detail::Brief, 1)];
+    let around =
+        [(Detail::Full, 4), (Detail::Full, 2), (Detail::Short, 2), (Detail::Brief, 2), (Detail::Brief, 1)];
     let around = around.map(|(detail, most)| words(detail).map(|texts| wrapped(&texts, most)));
     let room = |[head, tail]: &[Vec<String>; 2]| LINES.saturating_sub(head.len() + tail.len() + 1);
     let lines_of = |grid: Grid| grid.text().lines().map(str::to_owned).collect::<Vec<_>>();
@@ -329,10 +330,12 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
     ))
 }
 
-/// What was not measured, a line for each reason.
-fn left_out(analysis: &Analysis<'_>) -> impl Iterator<Item = String> {
-    let lines = format::exclusions(&analysis.campaign.plan.scenario);
-    lines.into_iter().map(|line| format!("Left out: {line}."))
+/// What was not measured, a line for each reason, `most` at most.
+fn left_out(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
+    let all = format::exclusions(&analysis.campaign.plan.scenario);
+    let left = all.len().saturating_sub(most);
+    let lines = all.iter().take(most).map(|line| format!("Left out: {line}."));
+    lines.chain((left > 0).then(|| format!("{left} more reasons for leaving something out."))).collect()
 }
 
 /// What servers did wrong, a line for each and its kind, `most` at most.

@@ -25,8 +25,8 @@ pub fn against(scenario: &Scenario, point: &Point) -> Vec<Vec<String>> {
     measured.map(group).collect()
 }
 
-/// `others` in the fewest groups of about one size, so that each with the reference and its twin fits. One of `others` always does: where
-/// not even three servers fit, the point is left out before.
+/// `others` in the fewest groups of about one size, so that each with the reference and its twin fits. One of them is tried whatever
+/// fits: a point is left out before where three servers do not.
 fn split(others: &[&str], reference: &str, fits: impl Fn(u32) -> bool) -> Vec<Vec<String>> {
     let most = (1..=others.len()).rev().find(|&count| fits(count as u32 + 2)).unwrap_or(1);
     let number = others.len().div_ceil(most).max(1);

@@ -110,10 +110,8 @@ pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistak
         return Some(Mistake::new("reference", what));
     }
     let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
-    let what = format!(
-        "'{reference}' is left out at some points ({}); choose a reference that is measured at every point",
-        left_out.reason
-    );
+    let left_out = report::format::exclusion(reference, left_out);
+    let what = format!("{left_out}; choose a reference that is measured at every point");
     Some(Mistake::new("reference", what))
 }
 

@@ -72,11 +72,10 @@ impl Overrides {
         wrong.extend(check::mistakes(&scenario, form, &known));
         let mut points = points::of(&scenario.sweeps, form, &mut wrong);
         leave_out_other_modes(&mut scenario, &points);
-        let alive = self.fewest_alive(&scenario);
+        scenario.excludes.extend(room::too_many_together(&scenario, &points, self.against, machine));
+        wrong.extend(drop_empty(&scenario, &mut points, form));
         let missing = room::missing(&scenario, &points, form, machine);
         wrong.extend(missing.fatal);
-        scenario.excludes.extend(room::too_many_together(&scenario, &points, alive, machine));
-        wrong.extend(drop_empty(&scenario, &mut points, form));
         wrong.extend(check::reference_mistake(&scenario, &points));
         wrong.extend(external::check(&scenario));
         let mut lines: Vec<String> = misspelt;
@@ -123,12 +122,6 @@ impl Overrides {
         if let Some(reference) = self.reference.clone().or(first) {
             scenario.reference = reference;
         }
-    }
-
-    /// Servers that are alive at once at the least: the reference, its twin, and a candidate that is compared with it.
-    fn fewest_alive(&self, scenario: &Scenario) -> u32 {
-        let is_reference_alone = scenario.candidates().count() == 1 && !self.against;
-        if is_reference_alone { 2 } else { 3 }
     }
 
     /// A mistake of the command line, by its option.

@@ -55,22 +55,30 @@ fn obstacle(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) 
     findings(scenario, point, alive, machine).into_iter().find(|finding| finding.is_fatal)
 }
 
-/// What is to be left out of each sweep where one server fits, and not the `alive` that have to be there at the same time to be compared.
+/// What is to be left out of each sweep where one server fits, and not all that have to be alive at once to be compared: a candidate, the
+/// reference and its twin; `against` another build, this build's, that build's and its twin.
 pub fn too_many_together(
     scenario: &Scenario,
     points: &[Point],
-    alive: u32,
+    against: bool,
     machine: &Capacity,
 ) -> Vec<Exclude> {
+    let others = |point: &Point| {
+        let measured = |name: &&str| scenario.exclusion(name, point).is_none();
+        scenario.candidates().filter(measured).filter(|name| *name != scenario.reference).count()
+    };
+    let alive = |point: &Point| if against || others(point) > 0 { 3 } else { 2 };
     let mut excludes = Vec::new();
     for sweep in &scenario.sweeps {
         let alone =
             points.iter().filter(|point| point.sweep == sweep.name && fits(scenario, point, 1, machine));
-        let too_large = alone.filter_map(|point| Some((point, obstacle(scenario, point, alive, machine)?)));
+        let too_large =
+            alone.filter_map(|point| Some((point, obstacle(scenario, point, alive(point), machine)?)));
         let smallest = too_large.min_by_key(|(point, _)| point.connections);
         let Some((point, obstacle)) = smallest else { continue };
         let reason = format!(
-            "{alive} servers with {} connections each do not fit at the same time: {obstacle}",
+            "{} servers with {} connections each do not fit at the same time: {obstacle}",
+            alive(point),
             format::thousands(point.connections.into())
         );
         excludes.extend(scenario.candidates().map(|name| Exclude {
@@ -92,6 +100,7 @@ fn findings(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) 
         is_local: true,
         conns: point.connections.saturating_mul(alive),
         active: point.active.saturating_mul(alive),
+        servers: alive,
         threads: alive,
         size_bytes: point.size_bytes.unwrap_or(scenario.load.size_bytes),
     };
@@ -207,16 +216,17 @@ mod tests {
         assert!(lines[0].contains("of memory for both ends"), "{lines:?}");
     }
 
+    /// What is left out of a sweep with 10 and with so many connections.
+    fn left_out(connections: u32, against: bool, machine: &Capacity) -> Vec<Exclude> {
+        let points = [Point::new("idle-scaling", 10, 1), Point::new("idle-scaling", connections, 1)];
+        too_many_together(&scenario(), &points, against, machine)
+    }
+
     #[test]
     fn what_holds_one_server_and_not_three_is_left_out_with_the_reason_and_the_remedy() {
         let shared = Capacity { table: Table::Shared(Errno::PERM), memory_bytes: None, ..machine() };
         let own = Capacity { table: Table::Own, ..shared.clone() };
-        let scenario = scenario();
-        let left_out = |connections, alive, machine: &Capacity| {
-            let points = [Point::new("idle-scaling", 10, 1), Point::new("idle-scaling", connections, 1)];
-            too_many_together(&scenario, &points, alive, machine)
-        };
-        let excludes = left_out(900, 3, &shared);
+        let excludes = left_out(900, false, &shared);
         assert_eq!(excludes.len(), 2, "each candidate");
         for exclude in &excludes {
             let Exclude { reason, above_connections, .. } = exclude;
@@ -224,8 +234,17 @@ mod tests {
             assert!(reason.contains("ulimit -n"), "{reason}");
             assert_eq!(*above_connections, Some(899), "10 connections stay");
         }
-        assert!(left_out(450, 2, &shared).is_empty(), "the reference alone has its twin beside it");
-        assert!(left_out(300, 3, &shared).is_empty() && left_out(900, 3, &own).is_empty());
+        assert!(left_out(300, false, &shared).is_empty() && left_out(900, false, &own).is_empty());
+    }
+
+    #[test]
+    fn the_connections_that_memory_holds_are_told_for_each_server() {
+        let machine = Capacity { descriptors_a_table: 1 << 30, memory_bytes: Some(250_000_000), ..machine() };
+        let reason = &left_out(10_000, false, &machine)[0].reason;
+        let (_, advised) = reason.rsplit_once("--conns to ").expect(reason);
+        let advised: u32 = advised.parse().expect(reason);
+        assert!((5_000..10_000).contains(&advised), "{reason}");
+        assert!(left_out(advised, false, &machine).is_empty(), "{reason}");
     }
 
     #[test]

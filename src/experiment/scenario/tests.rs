@@ -1,4 +1,6 @@
 use load_gen::machine::capacity::Capacity;
+use load_gen::machine::table::Table;
+use rustix::io::Errno;
 
 use super::*;
 use crate::experiment::plan;
@@ -198,6 +200,30 @@ mod of_a_default_build {
         let asked = prepare(&only(&["select", "poll"]), of(&text)).expect("sound");
         assert_eq!(asked.scenario.mechanisms, ["select", "poll"]);
         assert!(asked.notes.is_empty(), "{:?}", asked.notes);
+    }
+
+    #[test]
+    fn a_reference_alone_needs_room_for_its_twin_and_whoever_is_compared_for_one_more() {
+        let machine = Capacity {
+            descriptors_a_table: 1016,
+            table: Table::Shared(Errno::PERM),
+            memory_bytes: None,
+            ..Capacity::default()
+        };
+        let connections = Some(vec!["10".into(), "450".into()]);
+        let measured = |overrides: Overrides, text: &str| {
+            let overrides =
+                Overrides { connections: connections.clone(), active: Some(vec!["1".into()]), ..overrides };
+            let prepared = overrides.apply(of(text), &machine).expect("some of it can be run");
+            prepared.points.iter().map(|point| point.connections).collect::<Vec<_>>()
+        };
+        let alone = only(&["epoll-lt"]);
+        assert_eq!(measured(alone.clone(), TEXT), [10, 450]);
+        assert_eq!(measured(Overrides { against: true, ..alone }, TEXT), [10]);
+        assert_eq!(measured(only(&["epoll-lt", "poll"]), TEXT), [10]);
+        let excluded =
+            "\n[[exclude]]\nmechanism = \"poll\"\nabove_connections = 10\nreason = \"it is slow\"\n";
+        assert_eq!(measured(only(&["epoll-lt", "poll"]), &format!("{TEXT}{excluded}")), [10, 450]);
     }
 
     #[test]
