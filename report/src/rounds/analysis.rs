@@ -244,7 +244,11 @@ impl<'a> Analysis<'a> {
                 let planned = &campaign.plan.points[at];
                 let analysed = |number| {
                     let troubles = troubles::find(&Samples::of_all_lengths(campaign, at, number)?);
-                    Some(group(Samples::of(campaign, histograms, at, number)?, troubles))
+                    Some(group(
+                        Samples::of(campaign, histograms, at, number)?,
+                        troubles,
+                        planned.point.active,
+                    ))
                 };
                 let groups = (0..planned.groups.len()).filter_map(analysed);
                 PointAnalysis { point: &planned.point, groups: groups.collect() }
@@ -261,7 +265,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>) -> GroupAnalysis<'_> {
+fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>, active: u32) -> GroupAnalysis<'_> {
     let samples = &of;
     let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
     let values = samples.values_of(&THROUGHPUT);
@@ -269,7 +273,7 @@ fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>) -> GroupAnalysis<'_> {
     let throughput: Vec<Option<f64>> =
         (0..samples.len()).map(|candidate| own(candidate).filter(|_| !full[candidate])).collect();
     let [light, busy] =
-        [Phase::Light, Phase::Busy].map(|phase| saturation::find(samples, phase, &throughput));
+        [Phase::Light, Phase::Busy].map(|phase| saturation::find(samples, phase, &throughput, active));
     let saturated = |metric: &Metric, candidate: usize| match metric.phase {
         Some(Phase::Light) => light[candidate].is_some(),
         Some(Phase::Busy) => busy[candidate].is_some(),

@@ -38,20 +38,27 @@ pub enum Overload {
     NearThroughput(f64),
 }
 
-/// The saturation of each candidate under the open loop of `phase`. `throughput` is each one's own, where the generator was not full.
-pub fn find(samples: &Samples<'_>, phase: Phase, throughput: &[Option<f64>]) -> Vec<Option<Saturated>> {
+/// The saturation of each candidate under the open loop of `phase`. `throughput` is each one's own with `active` requests outstanding, where
+/// the generator was not full.
+pub fn find(
+    samples: &Samples<'_>,
+    phase: Phase,
+    throughput: &[Option<f64>],
+    active: u32,
+) -> Vec<Option<Saturated>> {
     let Some(rate_per_s) = samples.rate_per_s(phase) else { return vec![None; samples.len()] };
     let halves =
         samples.values(phase, |slice| Some(slice.p50_second_ns? as f64 / slice.p50_first_ns? as f64));
     let sign = |candidate: usize| {
         let growth = level(&of_candidate(&halves, candidate)).ok();
-        let grows = growth.filter(|growth| growth.interval.low > GROWS);
         let share = throughput[candidate].map(|per_s| rate_per_s / per_s);
-        if misses_rate(samples.slices(phase, candidate)) {
-            return Some(Overload::MissesRate);
-        }
-        let grows = grows.map(|growth| Overload::ResponseGrows(growth.value));
-        grows.or_else(|| Some(Overload::NearThroughput(share.filter(|share| *share >= NEAR_THROUGHPUT)?)))
+        // A wait that brings one request takes no longer than one that brings all: whoever answers so many a second one by one has no queue.
+        let has_room = share.is_some_and(|share| share * f64::from(active) < 1.0);
+        let growth = growth.filter(|growth| growth.interval.low > GROWS && !has_room);
+        let misses = misses_rate(samples.slices(phase, candidate)).then_some(Overload::MissesRate);
+        let grows = growth.map(|growth| Overload::ResponseGrows(growth.value));
+        let is_near = share.filter(|share| *share >= NEAR_THROUGHPUT).map(Overload::NearThroughput);
+        misses.or(grows).or(is_near)
     };
     let saturated = |candidate: usize| {
         let slices = || samples.slices(phase, candidate);

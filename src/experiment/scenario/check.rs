@@ -111,8 +111,7 @@ pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistak
     }
     let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
     let left_out = report::format::exclusion(reference, left_out);
-    let what = format!("{left_out}; choose a reference that is measured at every point");
-    Some(Mistake::new("reference", what))
+    Some(Mistake::new("reference", format!("{left_out}; choose a reference that is measured at every point")))
 }
 
 /// A server of other making cannot be told how many threads to have, nor how to accept.

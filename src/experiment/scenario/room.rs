@@ -6,7 +6,7 @@ use load_gen::machine::capacity::Capacity;
 use load_gen::placement::DESCRIPTORS_RESERVED;
 use load_gen::preflight::{self, Finding, Plan};
 use load_gen::target::Target;
-use model::schema::{Exclude, Point, Scenario};
+use model::schema::{Exclude, Point, Scenario, Sweep};
 use report::format;
 
 use super::text::Mistake;
@@ -63,33 +63,26 @@ pub fn too_many_together(
     against: bool,
     machine: &Capacity,
 ) -> Vec<Exclude> {
-    let others = |point: &Point| {
-        let measured = |name: &&str| scenario.exclusion(name, point).is_none();
-        scenario.candidates().filter(measured).filter(|name| *name != scenario.reference).count()
-    };
-    let alive = |point: &Point| if against || others(point) > 0 { 3 } else { 2 };
-    let mut excludes = Vec::new();
-    for sweep in &scenario.sweeps {
-        let alone =
-            points.iter().filter(|point| point.sweep == sweep.name && fits(scenario, point, 1, machine));
-        let too_large =
-            alone.filter_map(|point| Some((point, obstacle(scenario, point, alive(point), machine)?)));
-        let smallest = too_large.min_by_key(|(point, _)| point.connections);
-        let Some((point, obstacle)) = smallest else { continue };
-        let reason = format!(
-            "{} servers with {} connections each do not fit at the same time: {obstacle}",
-            alive(point),
-            format::thousands(point.connections.into())
-        );
-        excludes.extend(scenario.candidates().map(|name| Exclude {
-            mechanism: name.to_owned(),
-            reason: reason.clone(),
+    let is_measured = |name: &str, point| scenario.exclusion(name, point).is_none();
+    let is_compared = |name: &str, point| name != scenario.reference && is_measured(name, point);
+    let alive =
+        |point| if against || scenario.candidates().any(|name| is_compared(name, point)) { 3 } else { 2 };
+    let fits_alone = |point: &&Point| fits(scenario, point, 1, machine);
+    let excludes = |sweep: &Sweep| {
+        let alone = points.iter().filter(|point| point.sweep == sweep.name).filter(fits_alone);
+        let too_large = alone.filter_map(|at| Some((at, obstacle(scenario, at, alive(at), machine)?)));
+        let (point, obstacle) = too_large.min_by_key(|(point, _)| point.connections)?;
+        let connections = format::thousands(point.connections.into());
+        let servers = format!("{} servers with {connections} connections each", alive(point));
+        let exclude = Exclude {
+            reason: format!("{servers} do not fit at the same time: {obstacle}"),
             sweep: Some(sweep.name.clone()),
             above_connections: Some(point.connections - 1),
-            accept: None,
-        }));
-    }
-    excludes
+            ..Exclude::default()
+        };
+        Some(scenario.candidates().map(move |name| Exclude { mechanism: name.to_owned(), ..exclude.clone() }))
+    };
+    scenario.sweeps.iter().filter_map(excludes).flatten().collect()
 }
 
 /// What `machine` is missing for the load on so many servers at once.

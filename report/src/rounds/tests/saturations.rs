@@ -86,7 +86,7 @@ fn slices_in_which_a_candidate_stood_still_are_no_saturation_unless_they_are_man
 
 #[test]
 fn a_response_that_grows_over_the_slice_is_saturation() {
-    let growing = |grows| with_poll(&Behaviour { grows, ..Behaviour::default() });
+    let growing = |grows| with_poll(&Behaviour { grows, throughput_per_s: 9_000.0, ..Behaviour::default() });
     analysed(growing(1.6), |analysis| {
         let why = candidate(analysis, "poll").light.expect("saturated").why;
         assert!(matches!(why, Overload::ResponseGrows(factor) if (factor - 1.6).abs() < 0.05), "{why:?}");
@@ -99,6 +99,13 @@ fn a_response_that_grows_over_the_slice_is_saturation() {
         assert!((poll.1.ratio - 1.05).abs() < 0.02, "{poll:?}");
         assert!(answer::render(analysis, "").contains("Halves of slices differ"));
     });
+}
+
+#[test]
+fn a_response_that_grows_at_a_rate_that_is_answered_one_by_one_is_no_saturation() {
+    // With ten outstanding it answers more than ten times the light rate.
+    let growing = Behaviour { grows: 1.6, throughput_per_s: 11_000.0, ..Behaviour::default() };
+    analysed(with_poll(&growing), |analysis| assert_eq!(candidate(analysis, "poll").light, None));
 }
 
 #[test]
