@@ -1,6 +1,4 @@
 use load_gen::machine::capacity::Capacity;
-use load_gen::machine::table::Table;
-use rustix::io::Errno;
 
 use super::*;
 use crate::experiment::plan;
@@ -158,6 +156,9 @@ fn mechanisms_and_servers_are_chosen_by_name() {
     feature = "epoll-oneshot"
 ))]
 mod of_a_default_build {
+    use load_gen::machine::table::Table;
+    use rustix::io::Errno;
+
     use super::*;
     use model::schema::Point;
 
