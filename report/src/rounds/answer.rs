@@ -330,7 +330,7 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
     ))
 }
 
-/// What was not measured, a line for each reason, `most` at most.
+/// Lines on what was left out: one per reason, at most `most` of them, and a count of the others.
 fn left_out(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
     let all = format::exclusions(&analysis.campaign.plan.scenario);
     let left = all.len().saturating_sub(most);

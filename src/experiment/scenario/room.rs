@@ -50,13 +50,13 @@ pub fn fits(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) 
     obstacle(scenario, point, alive, machine).is_none()
 }
 
-/// What keeps so many servers with the connections of `point` each from fitting on `machine` at once.
+/// The reason for which `machine` cannot hold `alive` servers at once, each with the connections of `point`.
 fn obstacle(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> Option<Finding> {
     findings(scenario, point, alive, machine).into_iter().find(|finding| finding.is_fatal)
 }
 
-/// What is to be left out of each sweep where one server fits, and not all that have to be alive at once to be compared: a candidate, the
-/// reference and its twin; `against` another build, this build's, that build's and its twin.
+/// Exclusions for the points at which one server fits on `machine`, but not all servers that a comparison needs at once: the candidate,
+/// the reference and its twin. `against`: each candidate is compared with another build.
 pub fn too_many_together(
     scenario: &Scenario,
     points: &[Point],
@@ -85,7 +85,7 @@ pub fn too_many_together(
     scenario.sweeps.iter().filter_map(excludes).flatten().collect()
 }
 
-/// What `machine` is missing for the load on so many servers at once.
+/// The findings of `preflight` for `alive` servers at once, each with the connections of `point`.
 fn findings(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> Vec<Finding> {
     let any_local_target: Target = "127.0.0.1:1".parse().expect("an address");
     let plan = Plan {
@@ -209,7 +209,7 @@ mod tests {
         assert!(lines[0].contains("of memory for both ends"), "{lines:?}");
     }
 
-    /// What is left out of a sweep with 10 and with so many connections.
+    /// The exclusions for a sweep of two points: 10 connections, and `connections`.
     fn left_out(connections: u32, against: bool, machine: &Capacity) -> Vec<Exclude> {
         let points = [Point::new("idle-scaling", 10, 1), Point::new("idle-scaling", connections, 1)];
         too_many_together(&scenario(), &points, against, machine)
