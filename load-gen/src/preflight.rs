@@ -38,7 +38,7 @@ pub struct Plan<'a> {
     pub is_local: bool,
     /// Connections to hold.
     pub conns: u32,
-    /// Servers that hold as many of them each.
+    /// Servers among which they are divided evenly.
     pub servers: u32,
     /// Of those, the ones that carry requests.
     pub active: u32,
