@@ -5,12 +5,12 @@ mod support;
 use std::os::fd::OwnedFd;
 
 use criterion::Criterion;
-use load_gen::machine;
 use load_gen::schedule;
 use muxbench::experiment::environment::Pinning;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use sys::{limits, processors};
 
 use support::eventfds::Eventfds;
 use support::{Collector, timed};
@@ -101,13 +101,13 @@ impl Registered {
 
 fn main() {
     let pinning = Pinning::choose();
-    let room = Eventfds::most(machine::raise_descriptor_limit());
+    let room = Eventfds::most(limits::raise_descriptors());
     let mut sizes: Vec<u32> = SIZES.into_iter().map(|size| size.min(room)).collect();
     sizes.dedup();
     let what = "one epoll_ctl(2) on one of the registered descriptors (eventfds, none ready)";
     let collector = Collector::new("ctl", what, OPERATIONS.len() * sizes.len());
     if let Some(cpu) = pinning.server {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     for size in sizes {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use criterion::Criterion;
 use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::machine;
 use model::schema::{Point, Protocol};
 use muxbench::experiment::environment::Pinning;
 use muxbench::experiment::server::Own;
 use muxbench::mechanisms;
+use sys::processors;
 
 use support::{Collector, timed};
 
@@ -77,7 +77,7 @@ fn main() {
     let what = "one round trip of 64 bytes through the loop, on one of the watched connections";
     let collector = Collector::new("echo", what, mechanisms.len() * CONNECTIONS.len());
     if let Some(cpu) = pinning.generator {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     for connections in CONNECTIONS {

@@ -5,12 +5,12 @@ mod support;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use load_gen::clock::now_ns;
-use load_gen::machine;
 use load_gen::schedule::Schedule;
 use model::histogram;
 use model::schema::Arrivals;
 use muxbench::experiment::environment::Pinning;
+use sys::clock::now_ns;
+use sys::processors;
 
 use support::{At, Collector, timed};
 
@@ -24,7 +24,7 @@ fn main() {
     let what = "one reading of the clock, one value recorded, one request drawn: a thousand at a time";
     let collector = Collector::new("overhead", what, 4);
     if let Some(cpu) = pinning.generator {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     let at = |name: &'static str| At {

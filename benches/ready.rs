@@ -6,9 +6,9 @@ mod support;
 use std::os::fd::RawFd;
 
 use criterion::Criterion;
-use load_gen::machine;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
+use sys::{limits, processors};
 
 use support::eventfds::Eventfds;
 use support::{At, Collector, timed};
@@ -52,12 +52,12 @@ impl Point {
 
 fn main() {
     let pinning = Pinning::choose();
-    let watched = WATCHED.min(Eventfds::most(machine::raise_descriptor_limit()));
+    let watched = WATCHED.min(Eventfds::most(limits::raise_descriptors()));
     let ready: Vec<u32> = READY.into_iter().filter(|&ready| ready <= watched).collect();
     let what = "one wait without time limit, and the scan that finds what is ready (eventfds)";
     let collector = Collector::new("ready", what, MECHANISMS.len() * ready.len());
     if let Some(cpu) = pinning.server {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     for ready in ready {

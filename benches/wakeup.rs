@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Rela
 use std::thread::JoinHandle;
 
 use criterion::Criterion;
-use load_gen::clock::now_ns;
-use load_gen::machine;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{self, Wait};
 use rustix::event::{EventfdFlags, eventfd};
+use sys::clock::now_ns;
+use sys::processors;
 
 use support::Collector;
 
@@ -45,7 +45,7 @@ impl Sleeper {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             if let Some(cpu) = cpu {
-                machine::pin_to(&[cpu]).expect("an allowed processor");
+                processors::pin_to(&[cpu]).expect("an allowed processor");
             }
             let id = rustix::thread::gettid().as_raw_nonzero().get();
             theirs.id.store(id as u64, Release);
@@ -182,13 +182,13 @@ fn main() {
     let mut mechanisms = vec!["threads"];
     mechanisms.extend(waiters::MECHANISMS);
     #[cfg(feature = "io-uring-poll")]
-    if load_gen::uring::probe_readiness().is_ok() {
+    if sys::uring::probe_readiness().is_ok() {
         mechanisms.push("io-uring-poll");
     }
     let what = "from write(2) on an eventfd to the first instruction of the thread that sleeps on it, on the other processor";
     let collector = Collector::new("wakeup", what, mechanisms.len());
     if let Some(cpu) = pinning.server {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let mut criterion = Criterion::default().configure_from_args();
     for mechanism in mechanisms {

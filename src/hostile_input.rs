@@ -4,11 +4,11 @@
 use std::fs;
 
 use hostile::{Bound, Counting, check, check_text};
+use sys::capacity::Capacity;
 
 use crate::doctor::noise;
 use crate::experiment::journal::{FILE_NAME, Journal, Part, tests};
 use crate::experiment::{environment, scenario};
-use load_gen::machine::capacity::Capacity;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -218,8 +218,8 @@ fn a_ring_has_told_all_only_when_nothing_waits_in_the_kernel_for_a_place_in_its_
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
-    use load_gen::ring_size::RingSize;
     use muxbench::server::uring::{Operation, Ring, Want};
+    use sys::ring_size::RingSize;
 
     const SOCKETS: usize = 40;
     const QUEUE: u32 = 8;

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use load_gen::machine::usage::ProcessClock;
 use model::schema::{Point, Protocol};
 use muxbench::experiment::server::Own;
 use muxbench::mechanisms;
 use muxbench::server::SharedCounters;
 use rustix::event::{EventfdFlags, eventfd};
 use support::{Server, connect, container, muxbench, round_trip};
+use sys::usage::ProcessClock;
 
 const CONNECTIONS: u64 = 40;
 const ROUNDS: u64 = 5;

@@ -24,11 +24,11 @@ mod support;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use load_gen::clock::{now_ns, sleep_until};
 use load_gen::fleet::{Edge, Observer};
 use model::schema::LoadReport;
 use rustix::process::Signal;
 use support::{Generator, Server, run_ahead_of_others, starved_ns};
+use sys::clock::{now_ns, sleep_until};
 
 const WINDOW_S: f64 = 5.0;
 /// When a stall begins and when it ends, in milliseconds since the window began.

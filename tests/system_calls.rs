@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use load_gen::machine::usage::ProcessClock;
 use muxbench::mechanisms::{self, Mechanism};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, Server, for_every_mechanism, muxbench, round_trip};
+use sys::usage::ProcessClock;
 use trials::test;
 
 fn main() -> std::process::ExitCode {

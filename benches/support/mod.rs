@@ -11,11 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion};
-use load_gen::clock::now_ns;
 use model::histogram::{self, Histogram};
 use model::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use muxbench::experiment::environment::{self, Pinning};
 use stats::Level;
+use sys::clock::now_ns;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASUREMENT: Duration = Duration::from_millis(2_500);

@@ -7,9 +7,9 @@ mod watched;
 use std::os::fd::RawFd;
 
 use criterion::Criterion;
-use load_gen::machine;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
+use sys::{limits, processors};
 
 use support::{Collector, timed};
 use watched::Watched;
@@ -47,7 +47,7 @@ impl Point {
 
 fn main() {
     let pinning = Pinning::choose();
-    let room = Watched::most(machine::raise_descriptor_limit());
+    let room = Watched::most(limits::raise_descriptors());
     let mut sizes: Vec<u32> = SIZES.into_iter().map(|size| size.min(room)).collect();
     sizes.dedup();
     let what = "one wait without time limit, one of the watched TCP connections ready";
@@ -56,7 +56,7 @@ fn main() {
                 numbers up to 1,023";
     let sparse = Collector::new("wait-sparse", what, MECHANISMS.len() * SPARSE_SIZES.len());
     if let Some(cpu) = pinning.server {
-        machine::pin_to(&[cpu]).expect("an allowed processor");
+        processors::pin_to(&[cpu]).expect("an allowed processor");
     }
     let connect = |size| Watched::connect(size, pinning.generator);
     let mut criterion = Criterion::default().configure_from_args();

@@ -6,8 +6,8 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+use sys::clock::now_ns;
 
-use crate::clock::now_ns;
 use crate::connect::{Awaits, Connector, Started, TRY_AGAIN_NS};
 use crate::fault::Fault;
 use crate::schedule::Schedule;

@@ -11,12 +11,12 @@ use model::schema::{
     WaitPolicy, Workload,
 };
 use model::streams::{self, PrintError};
+use sys::ring_size::{self, RingSize};
 
 use crate::curve::{self, OfferedRate};
 use crate::export::{Export, Exports};
 use crate::fleet::{FleetOptions, Load};
 use crate::generate::Generate;
-use crate::ring_size::{self, RingSize};
 use crate::shard;
 use crate::start_at::{self, StartAt};
 use crate::target::{Target, Written};

@@ -8,8 +8,8 @@ use model::histogram::Histogram;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use sys::clock::now_ns;
 
-use crate::clock::now_ns;
 use crate::fault::{Fault, Faults};
 use crate::source::Sources;
 use crate::target::{Endpoint, Target};

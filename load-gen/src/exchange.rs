@@ -4,13 +4,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::sockopt;
+use sys::ring_size::RingSize;
 
 use crate::conversations::Conversations;
 use crate::engine::{Answered, Engine};
 use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::payload::Payload;
-use crate::ring_size::RingSize;
 use crate::sizes::Sizes;
 
 /// Requests and replies on the active connections of one worker.

@@ -16,17 +16,18 @@ use std::time::Duration;
 
 use model::histogram::Histogram;
 use model::schema::{Connections, EngineKind, LoadMode, LoadReport};
+use sys::clock::now_ns;
+use sys::descriptor_table::Table;
+use sys::{limits, processors, usage};
 
 pub use self::options::{FleetOptions, Load, OpenError};
 pub use crate::observer::{Edge, Observer, Progress, Recent};
 
 use self::handle::WorkerHandle;
 use self::places::Places;
-use crate::clock::now_ns;
 use crate::engine;
 use crate::fault::{Fault, Faults};
 use crate::live::{LatencyCounts, Live};
-use crate::machine::{self, table::Table};
 use crate::measure::{Recorder, Window};
 use crate::placement::Placement;
 use crate::series::{self, Stock};
@@ -57,8 +58,8 @@ struct Memory {
 
 impl Memory {
     fn now() -> Self {
-        let resident_bytes = machine::resident_bytes(std::process::id()).unwrap_or(0);
-        Self { resident_bytes, slab_bytes: machine::capacity::slab_bytes() }
+        let resident_bytes = usage::resident_bytes(std::process::id()).unwrap_or(0);
+        Self { resident_bytes, slab_bytes: sys::capacity::slab_bytes() }
     }
 
     /// What this process and the kernel have grown by since `earlier`.
@@ -70,13 +71,13 @@ impl Memory {
 
 /// What the workers of a fleet share.
 fn shared(options: FleetOptions, placement: Placement, engine: EngineKind, stop: Arc<AtomicBool>) -> Shared {
-    let granted = machine::processors().map_or(1, |processors| processors.ceil() as usize);
+    let granted = processors::granted().map_or(1, |processors| processors.ceil() as usize);
     let processors = if options.cpu.is_some() { 1 } else { granted };
     let at_once = processors.clamp(1, placement.tables as usize);
     Shared {
         turns: Turns::new(placement.tables as usize, at_once),
         at_once: at_once as u32,
-        local_ports: machine::capacity::local_ports(),
+        local_ports: sys::capacity::local_ports(),
         established_ns: AtomicU64::new(0),
         options,
         placement,
@@ -115,7 +116,7 @@ impl Fleet {
         observer: &mut dyn Observer,
     ) -> Result<Self, OpenError> {
         let engine = engine::choose(options.engine_asked()).map_err(OpenError::Engine)?;
-        let limit = machine::raise_descriptor_limit();
+        let limit = limits::raise_descriptors();
         let table = Table::probe();
         let placement = Placement::new(options.conns, options.active, options.threads, limit, table)?;
         if options.workload.rotate_s.is_some() && placement.tables > placement.workers {
@@ -230,7 +231,7 @@ impl Fleet {
         self.run_from(now_ns() + HEAD_START_NS, load, observer)
     }
 
-    /// As [`run`](Self::run), but the load begins at `start_ns`, in nanoseconds of [`crate::clock`].
+    /// As [`run`](Self::run), but the load begins at `start_ns`, in nanoseconds of [`sys::clock`].
     ///
     /// # Errors
     ///

@@ -12,16 +12,17 @@ use load_gen::cli::{Cli, Plan};
 use load_gen::curve;
 use load_gen::fleet::{Fleet, FleetOptions};
 use load_gen::look_up::{LookUp, LookUpError};
-use load_gen::machine::{self, capacity::Capacity};
 use load_gen::output;
 use load_gen::preflight;
-use load_gen::signals::{self, INTERRUPTED, Interruption};
 use load_gen::start_at::{StartAt, StartError};
 use load_gen::target::Target;
 use load_gen::view::{Paint, View};
 use model::note;
 use model::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
 use model::streams::{self, PrintError};
+use sys::capacity::Capacity;
+use sys::processors;
+use sys::signals::{self, INTERRUPTED, Interruption};
 
 /// The command line is wrong.
 const USAGE: u8 = 2;
@@ -82,7 +83,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         return Ok(0);
     }
     cli.exports().check_writable()?;
-    let processors = machine::allowed_cpus().context("cannot tell the processors")?;
+    let processors = processors::allowed().context("cannot tell the processors")?;
     if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {
         let sentence = format!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
         anyhow::bail!(UsageError(sentence));
@@ -104,7 +105,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     let options = FleetOptions { live_latencies: view.is_shown(), ..options };
     let mut fleet = Fleet::open(options, Arc::clone(stop), &mut view)?;
     let start_ns = cli.start_at.map(|at| at.wait(stop, &mut view)).transpose()?;
-    let load = cli.load(machine::processors().context("cannot tell the processors")?);
+    let load = cli.load(processors::granted().context("cannot tell the processors")?);
     view.loading(matches!(load.mode, LoadMode::Open { .. }));
     let (mut file, valid) = match plan {
         Plan::Once => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::histogram::{self, Histogram};
+use sys::clock::now_ns;
 
-use crate::clock::now_ns;
 use crate::fault::{Fault, Faults};
 use crate::live::{self, Live};
 use crate::self_check::Sample;
@@ -13,7 +13,7 @@ use crate::slice::SliceBooks;
 use crate::timestamps::KernelStamps;
 use crate::turnover::TurnoverBooks;
 
-/// The measured window, in nanoseconds of [`crate::clock`]. A request belongs to it if its clock started
+/// The measured window, in nanoseconds of [`sys::clock`]. A request belongs to it if its clock started
 /// inside, however late its reply comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {

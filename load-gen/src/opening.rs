@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use model::histogram::Histogram;
 use rustix::io::Errno;
+use sys::clock::now_ns;
+use sys::listen_queue::{ListenQueues, is_of_this_machine};
 
-use crate::clock::now_ns;
 use crate::connect::Connector;
 use crate::fault::{Fault, Faults};
 use crate::live::Live;
-use crate::machine::listen_queue::{ListenQueues, is_of_this_machine};
 use crate::source::Sources;
 use crate::target::{Endpoint, Target};
 use crate::worker::Shared;

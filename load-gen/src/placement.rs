@@ -1,6 +1,6 @@
 //! Which connections are active, and which worker's descriptor table holds each.
 
-use crate::machine::table::Table;
+use sys::descriptor_table::Table;
 
 /// Descriptors that a worker needs besides its connections: standard streams, epoll, room for a few more.
 pub const DESCRIPTORS_RESERVED: u64 = 16;

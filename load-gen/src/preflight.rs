@@ -4,10 +4,10 @@
 use std::fmt;
 
 use report::format::{bytes, plural};
+use sys::capacity::Capacity;
+use sys::descriptor_table::{self, DESCRIPTORS_A_THREAD};
+use sys::listen_queue::is_of_this_machine;
 
-use crate::machine::capacity::Capacity;
-use crate::machine::listen_queue::is_of_this_machine;
-use crate::machine::table::{self, DESCRIPTORS_A_THREAD};
 use crate::placement::Placement;
 use crate::source;
 use crate::target::{Endpoint, Target};
@@ -202,7 +202,7 @@ fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
                 format!("{table}: it holds {room} connections, and every call on one takes a little longer")
             }
         },
-        remedy: table::REMEDY.replace('N', if conns > room { &needed } else { "N" }),
+        remedy: descriptor_table::REMEDY.replace('N', if conns > room { &needed } else { "N" }),
     }
 }
 

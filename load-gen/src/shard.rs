@@ -182,10 +182,10 @@ fn of_an_array(variable: &impl Fn(&str) -> Option<String>) -> Result<(Shard, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring_size::RingSize;
     use model::schema::{Protocol, Size, Timestamps, Workload};
     use proptest::prelude::*;
     use std::time::Duration;
+    use sys::ring_size::RingSize;
 
     fn options(conns: u32, active: u32) -> FleetOptions {
         FleetOptions {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use model::campaign::{ServerCost, Slice};
 use model::histogram;
 use model::schema::{LoadMode, ServerCounters, WaitPolicy};
+use sys::clock::now_ns;
+use sys::usage;
 
-use crate::clock::now_ns;
 use crate::live::Live;
-use crate::machine::usage;
 use crate::measure::{Recorder, Times, Window};
 
 /// The load of one slice.

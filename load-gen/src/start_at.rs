@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::clock;
+use sys::clock;
+
 use crate::fleet::Observer;
 
 /// How long before the instant the order goes out to the workers, which sleep the rest of it exactly.
@@ -79,7 +80,7 @@ impl StartAt {
         self.left_ns().map(drop).map_err(|ago| StartError::Passed(self, ago))
     }
 
-    /// Waits until just before the instant, and returns it in nanoseconds of [`crate::clock`].
+    /// Waits until just before the instant, and returns it in nanoseconds of [`sys::clock`].
     ///
     /// CLOCK_REALTIME may be set or slewed meanwhile, so it is asked again and again.
     ///

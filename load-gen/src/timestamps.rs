@@ -17,7 +17,7 @@ use model::histogram::{self, Histogram};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::clock::now_ns;
+use sys::clock::now_ns;
 
 /// Has the kernel stamp what comes in on `socket`.
 ///

@@ -8,9 +8,9 @@ use std::os::fd::OwnedFd;
 use model::histogram::{self, Histogram};
 use model::schema::Churn;
 use rustix::io::Errno;
+use sys::clock;
 
 use crate::churn::{Churning, Connected, Place};
-use crate::clock;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Faults};

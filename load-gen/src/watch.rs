@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use model::schema::{CpuQuota, SystemUsage, WaitPolicy};
+use sys::clock::now_ns;
+use sys::processors;
+use sys::quota::{self, Groups};
+use sys::usage;
 
-use crate::clock::now_ns;
 use crate::fleet::{Edge, Observer};
 use crate::live::Live;
-use crate::machine::quota::{self, Groups};
-use crate::machine::{self, usage};
 use crate::measure::Window;
 
 /// How late the watch may wake before the generator as a whole is said to have stood still. The watch sleeps nearly
@@ -161,7 +162,7 @@ impl Watch {
 
     /// The tightest quota, with the most that any of the groups around this process was held back.
     fn quota(&self, begin: &Reading, end: &Reading, window_s: f64) -> Option<CpuQuota> {
-        let allowed = machine::allowed_cpus().ok()?.len() as f64;
+        let allowed = processors::allowed().ok()?.len() as f64;
         let quota = self.groups.quota().filter(|quota| quota.processors < allowed)?;
         Some(CpuQuota {
             processors: quota.processors,

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use model::schema::{EngineKind, Timestamps};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
+use sys::processors;
 
 use crate::connect::{Connector, close_with_reset, reset_when_closed};
 use crate::drive::{self, Order};
@@ -17,7 +18,6 @@ use crate::exchange::Exchange;
 use crate::fault::{Fault, Faults};
 use crate::fleet::FleetOptions;
 use crate::live::Live;
-use crate::machine;
 use crate::measure::Recorder;
 use crate::opening::{self, Opened};
 use crate::payload::Payload;
@@ -37,7 +37,7 @@ pub enum Command {
     Run(Box<Order>),
     /// Wait until nothing is under way, at the latest until an instant, and look after all connections.
     Check {
-        /// The instant, in nanoseconds of [`crate::clock`]; none has passed 0.
+        /// The instant, in nanoseconds of [`sys::clock`]; none has passed 0.
         until_ns: u64,
     },
 }
@@ -179,7 +179,7 @@ impl<'a, E: Engine> Worker<'a, E> {
         if let Some(cpu) = options.cpu {
             let named =
                 |error| std::io::Error::other(format!("it cannot be bound to processor {cpu}: {error}"));
-            machine::pin_to(&[cpu]).map_err(named)?;
+            processors::pin_to(&[cpu]).map_err(named)?;
         }
         // The default slack of 50 us makes every timed sleep that much late (prctl(2)). Where it must stay, the result says
         // how late requests were.

@@ -6,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use load_gen::clock;
 use rustix::process::Signal;
 use support::servers::{echo, echoing_in_one_thread, half_close, hold, mute, replying, server};
 use support::{
     count, json, judged, load_gen, on_each_engine, output_of, reasons, run, signal, start, stderr,
 };
+use sys::clock;
 use trials::test;
 
 fn main() -> std::process::ExitCode {

@@ -33,13 +33,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use load_gen::clock::{self, now_ns};
 use load_gen::schedule::{Schedule, random};
 use model::schema::Arrivals;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Pid;
 use serde_json::Value;
 use support::{count, json, reasons, run};
+use sys::clock::{self, now_ns};
 
 /// D: the time that the server takes for each request.
 const SERVICE_NS: u64 = 1_000_000;

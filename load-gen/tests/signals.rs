@@ -9,10 +9,10 @@ use std::process::{Child, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use load_gen::clock;
 use rustix::process::Signal;
 use support::servers::server;
 use support::{count, judged, output_of, reasons, signal, start, stderr, wait_until};
+use sys::clock;
 
 /// A server that shows what it has seen, so that a test knows how far the generator has come.
 struct Watched {

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use load_gen::machine;
-use load_gen::machine::table;
 use muxbench::experiment::scenario;
 use muxbench::mechanisms::{self, Mechanism};
+use sys::descriptor_table;
+use sys::limits;
 
 use super::print;
 
@@ -28,7 +28,7 @@ impl List {
             "--accept",
             "system calls",
         ]);
-        let tables = table::Table::probe();
+        let tables = descriptor_table::Table::probe();
         let works = if tables.is_own() { "yes" } else { "yes, shares one table" };
         let all = mechanisms::all().iter();
         let tried: Vec<(&Mechanism, _)> =
@@ -53,10 +53,10 @@ impl List {
             text.push_str(&details(mechanism, outcome));
         }
         if !tables.is_own() {
-            let limit = machine::descriptor_limit().maximum.unwrap_or(u64::MAX);
+            let limit = limits::descriptors().maximum.unwrap_or(u64::MAX);
             text.push_str(&format!(
                 "\none table: {tables}; all loops of a server hold {limit} descriptors together\n   change: {}\n",
-                table::REMEDY
+                descriptor_table::REMEDY
             ));
         }
         text.push_str("\nscenarios, for `muxbench run NAME` (how long each takes: `muxbench run --list`):\n");

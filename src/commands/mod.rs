@@ -24,7 +24,7 @@ use ::model::note;
 use ::model::streams::{self, PrintError};
 use clap::Parser;
 use clap::error::ErrorKind;
-use load_gen::signals::{self, INTERRUPTED};
+use sys::signals::{self, INTERRUPTED};
 
 /// What a run of the program ends with, unless it says otherwise.
 const FAILURE: u8 = 1;

@@ -11,9 +11,6 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use load_gen::machine;
-use load_gen::machine::capacity::Capacity;
-use load_gen::signals::{INTERRUPTED, Interruption};
 use model::campaign::{Campaign, Histograms, Length};
 use model::note;
 use model::schema::{Diagnosis, Environment, ResultFile, SCHEMA_VERSION};
@@ -25,6 +22,9 @@ use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
 use muxbench::experiment::server::Base;
 use muxbench::experiment::{plan, rounds};
 use muxbench::reproductions::NAME as REPRODUCTIONS;
+use sys::capacity::Capacity;
+use sys::limits;
+use sys::signals::{INTERRUPTED, Interruption};
 
 use self::progress::Watcher;
 use super::baseline::Baselines;
@@ -109,7 +109,7 @@ impl Run {
             self.refuse_options_of_campaigns()?;
             return reproductions::execute(tables, self.seed, self.out.as_deref(), self.json);
         }
-        machine::raise_descriptor_limit();
+        limits::raise_descriptors();
         let planned = if self.resume.is_none() { self.plan(self.prepare()?)? } else { Vec::new() };
         // Until here there is nothing to save, and a signal ends the process at once.
         let interruption = Interruption::take_over().context("cannot watch for signals")?;

@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use load_gen::ring_size::{self, RingSize};
-use load_gen::{machine, target, units};
+use load_gen::{target, units};
 use model::schema::ServerCounters;
 use model::{note, streams};
 use muxbench::mechanisms::{self, Mechanism};
@@ -23,6 +22,8 @@ use rustix::io::fcntl_getfd;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use sys::ring_size::{self, RingSize};
+use sys::{limits, processors};
 
 use super::{UsageError, print};
 
@@ -107,7 +108,7 @@ impl Serve {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let mechanism = self.mechanism()?;
         let options = self.options()?;
-        machine::raise_descriptor_limit();
+        limits::raise_descriptors();
         // Before the first thread, so that each inherits it: a loop must not be the one to be interrupted.
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
         for signal in [SIGTERM, SIGINT] {
@@ -234,7 +235,7 @@ fn advise(error: StartError) -> anyhow::Error {
         }
         StartError::Pin { cpus, .. } => {
             let asked: Vec<_> = cpus.iter().map(u32::to_string).collect();
-            let allowed = machine::allowed_cpus().unwrap_or_default();
+            let allowed = processors::allowed().unwrap_or_default();
             let allowed: Vec<_> = allowed.iter().map(u32::to_string).collect();
             let (asked, allowed) = (asked.join(","), allowed.join(", "));
             UsageError(format!("--cpu {asked}: this process may run on {allowed} only")).into()

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use load_gen::machine;
-use load_gen::machine::quota::Quota;
+use sys::processors;
+use sys::quota::Quota;
 
 use crate::experiment::environment::{self, Pinning};
 use crate::mechanisms;
@@ -48,8 +48,8 @@ impl Facts {
         let mitigated = environment.mitigations.iter();
         let mitigated = mitigated.filter(|(_, state)| state.starts_with("Mitigation"));
         Self {
-            processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len()),
-            quota: machine::allowed_cpus().ok().and_then(|cpus| Quota::below(cpus.len())),
+            processors: processors::allowed().map_or(0, |cpus| cpus.len()),
+            quota: processors::allowed().ok().and_then(|cpus| Quota::below(cpus.len())),
             shares_a_core: pinning.shares_a_core(),
             governor: environment.governor,
             turbo: turbo(),

@@ -12,8 +12,8 @@ mod sandbox;
 
 use std::time::{Duration, SystemTime};
 
-use load_gen::machine::capacity::Capacity;
 use model::schema::{Diagnosis, Health, SCHEMA_VERSION, Symptom};
+use sys::capacity::Capacity;
 
 use crate::experiment::environment::Pinning;
 use facts::Facts;

@@ -6,10 +6,11 @@ use std::hint::black_box;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use load_gen::clock::now_ns;
-use load_gen::machine::{self, usage};
 use model::histogram::{self, Histogram};
 use model::schema::{BusyProcess, Noise};
+use sys::clock::now_ns;
+use sys::processors;
+use sys::usage;
 
 use crate::experiment::environment::Pinning;
 
@@ -125,7 +126,7 @@ fn timer(length_ns: u64, cpu: Option<u32>) -> Histogram {
 /// Binds the calling thread to its processor, where it has one and may.
 fn settle(cpu: Option<u32>) {
     if let Some(cpu) = cpu {
-        let _ = machine::pin_to(&[cpu]);
+        let _ = processors::pin_to(&[cpu]);
     }
 }
 

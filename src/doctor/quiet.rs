@@ -230,8 +230,8 @@ fn worse(answer: Symptom, value: f64, much: f64, too_much: f64, remedy: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use load_gen::machine::quota::Quota;
     use model::schema::BusyProcess;
+    use sys::quota::Quota;
 
     fn good() -> Facts {
         Facts {

@@ -1,10 +1,10 @@
 //! Will the machine hold so many connections? The generator's own questions before a run, with what was found.
 
-use load_gen::machine::capacity::Capacity;
 use load_gen::preflight::{DESCRIPTORS_RESERVED, Finding, Plan, QUESTIONS};
 use load_gen::target::Target;
 use model::schema::{Health, Symptom};
 use report::format::{bytes, plural, thousands};
+use sys::capacity::Capacity;
 
 use super::pass;
 

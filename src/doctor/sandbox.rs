@@ -3,9 +3,9 @@
 
 use std::num::NonZeroU64;
 
-use load_gen::{machine, nap};
 use model::schema::{Health, Symptom};
 use report::format::and;
+use sys::{epoll_pwait2, processors};
 
 use super::pass;
 use crate::mechanisms::{self, Mechanism};
@@ -41,15 +41,15 @@ impl Tried {
                 Err(reason) => fails.push((mechanism.name, reason)),
             }
         }
-        let cpus = machine::allowed_cpus();
-        let pinned = cpus.and_then(|cpus| machine::can_pin_to(&cpus));
+        let cpus = processors::allowed();
+        let pinned = cpus.and_then(|cpus| processors::can_pin_to(&cpus));
         let slack = || rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).is_ok();
         let on_time = std::thread::Builder::new().spawn(slack).map(|thread| thread.join().unwrap_or(false));
         Self {
             works,
             fails,
             unpinned: pinned.err().map(|error| error.to_string()),
-            naps_exactly: nap::is_exact(),
+            naps_exactly: epoll_pwait2::is_exact(),
             timers_on_time: on_time.unwrap_or(false),
         }
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use load_gen::machine::quota::Quota;
-use load_gen::machine::table::Table;
-use load_gen::machine::{self, capacity, usage};
 use model::schema::{Environment, Limits};
+use sys::descriptor_table::Table;
+use sys::quota::Quota;
+use sys::{capacity, usage};
+use sys::{limits, processors};
 
 /// Kernel settings that bear on the figures.
 const SYSCTLS: [&str; 12] = [
@@ -41,18 +42,18 @@ impl Pinning {
     /// Two processors on different cores, and what is left beside the generator's core for servers with several threads;
     /// none where there is only one processor, or nobody may be bound to one.
     pub fn choose() -> Self {
-        let Ok(cpus) = machine::allowed_cpus() else { return Self::default() };
+        let Ok(cpus) = processors::allowed() else { return Self::default() };
         let [server, ref others @ ..] = cpus[..] else { return Self::default() };
         let server_core = siblings(server);
         // Two threads of one core share its execution units: each would slow the other down.
         let Some(&generator) = others.iter().find(|cpu| !server_core.contains(cpu)).or(others.first()) else {
             return Self::default();
         };
-        if machine::can_pin_to(&cpus).is_err() {
+        if processors::can_pin_to(&cpus).is_err() {
             return Self::default();
         }
         let generator_core = siblings(generator);
-        let granted = machine::processors().map_or(cpus.len(), |processors| processors as usize);
+        let granted = processors::granted().map_or(cpus.len(), |processors| processors as usize);
         let is_free = |cpu: &u32| *cpu != generator && !generator_core.contains(cpu);
         Self {
             server: Some(server),
@@ -90,19 +91,19 @@ impl Pinning {
 /// The hardware threads of the core that `cpu` belongs to.
 fn siblings(cpu: u32) -> Vec<u32> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    machine::cpu_list(&fs::read_to_string(path).unwrap_or_default())
+    processors::parse_list(&fs::read_to_string(path).unwrap_or_default())
 }
 
 /// Writes down this machine, now.
 pub fn capture(pinning: &Pinning) -> Environment {
-    let limit = machine::descriptor_limit();
+    let limit = limits::descriptors();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     Environment {
         host: read("/proc/sys/kernel/hostname").unwrap_or_else(|| "unknown".to_owned()),
         kernel: read("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned()),
         processor: labelled(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
-        processors: machine::allowed_cpus().map_or(0, |cpus| cpus.len() as u32),
-        cpu_quota: machine::allowed_cpus().ok().and_then(|cpus| Some(Quota::below(cpus.len())?.processors)),
+        processors: processors::allowed().map_or(0, |cpus| cpus.len() as u32),
+        cpu_quota: processors::allowed().ok().and_then(|cpus| Some(Quota::below(cpus.len())?.processors)),
         memory_bytes: capacity::memory_bytes().unwrap_or(0),
         hypervisor: labelled(&cpuinfo, "flags")
             .filter(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))

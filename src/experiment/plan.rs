@@ -1,8 +1,8 @@
 //! From a scenario to a plan: who is alive with whom at each point, and how long that takes.
 
-use load_gen::machine::capacity::Capacity;
 use model::campaign::{Plan, PlannedPoint};
 use model::schema::{Point, Rounds};
+use sys::capacity::Capacity;
 
 use super::rounds::groups;
 use super::scenario::Prepared;

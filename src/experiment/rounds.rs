@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use load_gen::machine::quota::Groups;
 use load_gen::schedule;
 use model::campaign::{Campaign, Phase, Plan, PlannedPoint, Round, Start};
 use model::schema::{Point, ResultFile};
 use rand::seq::SliceRandom;
+use sys::quota::Groups;
 
 use self::start::{Keeper, Task};
 use super::environment::Pinning;

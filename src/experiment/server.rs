@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use load_gen::machine::usage::{Account, Scheduled, Scheduling};
 use load_gen::slice;
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
+use sys::usage::{Account, Scheduled, Scheduling};
 
 use self::external::External;
 pub use self::own::Own;

@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use load_gen::clock::now_ns;
+use sys::clock::now_ns;
 
 use super::channels::Channels;
 use super::waiters::{self, Wait};

@@ -13,10 +13,11 @@ pub mod waiters;
 use std::path::Path;
 use std::time::SystemTime;
 
-use load_gen::{machine, schedule};
+use load_gen::schedule;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use rand::seq::SliceRandom;
 use stats::{Interval, Level};
+use sys::{limits, processors};
 
 use crate::experiment::environment::{self, Pinning};
 
@@ -79,10 +80,10 @@ pub fn run(program: &Path, names: &[&str], seed: u64, mut progress: impl FnMut(u
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let pinning = Pinning::choose();
     let environment = environment::capture(&pinning);
-    let limit = u32::try_from(machine::raise_descriptor_limit()).unwrap_or(u32::MAX);
+    let limit = u32::try_from(limits::raise_descriptors()).unwrap_or(u32::MAX);
     if let Some(cpu) = pinning.server {
         // Where it cannot be pinned it may wander, which the interval tells.
-        let _ = machine::pin_to(&[cpu]);
+        let _ = processors::pin_to(&[cpu]);
     }
     let mut tables = vec![
         one_ready::tlpi(limit),

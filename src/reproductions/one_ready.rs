@@ -3,8 +3,9 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use load_gen::{clock, schedule};
+use load_gen::schedule;
 use rand::RngExt;
+use sys::clock;
 
 use super::channels::Channels;
 use super::waiters;

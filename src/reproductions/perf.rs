@@ -4,11 +4,11 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use load_gen::machine;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
+use sys::processors;
 
 use super::{Case, Table, head};
 
@@ -51,7 +51,7 @@ fn operations_per_s(flags: EventFlags, writer_cpu: Option<u32>) -> f64 {
     let ends = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let _ = writer_cpu.map(|cpu| machine::pin_to(&[cpu]));
+            let _ = writer_cpu.map(|cpu| processors::pin_to(&[cpu]));
             while !ends.load(Relaxed) {
                 // One that nobody has read yet stays ready; the counter only grows.
                 eventfds.iter().for_each(|fd| _ = rustix::io::write(fd, &1_u64.to_ne_bytes()));

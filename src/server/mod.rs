@@ -22,8 +22,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use load_gen::ring_size::RingSize;
 use model::schema::ServerCounters;
+use sys::ring_size::RingSize;
 
 use self::counters::Place;
 pub use admission::REFUSAL;

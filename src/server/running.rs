@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use load_gen::machine;
-use load_gen::machine::table::{self, DESCRIPTORS_A_THREAD, Table};
 use model::schema::ServerCounters;
 use rustix::io::Errno;
+use sys::descriptor_table::{self, DESCRIPTORS_A_THREAD, Table};
+use sys::{limits, processors};
 
 use super::socket::listen_in_turn;
 use super::{AcceptMode, Listener, Options, ServeError, Server};
@@ -214,7 +214,7 @@ pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running
     for (Task { name, cpus, run }, socket) in tasks.into_iter().zip(sockets) {
         let (ready, ended) = (ready_sender.clone(), ended_sender.clone());
         let run = move |_, socket: Option<OwnedFd>| {
-            let pinned = if cpus.is_empty() { Ok(()) } else { machine::pin_to(&cpus) };
+            let pinned = if cpus.is_empty() { Ok(()) } else { processors::pin_to(&cpus) };
             let is_pinned = pinned.is_ok();
             let _ = ready.send(pinned.map_err(|source| StartError::Pin { cpus, source }));
             drop(ready);
@@ -227,7 +227,7 @@ pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running
         #[allow(unsafe_code)]
         // SAFETY: a loop has its listener by `keep`. It is given counters and settings, tells how it ended, and keeps
         // the connections that it accepts.
-        match unsafe { table::spawn(builder, Some(socket), run) } {
+        match unsafe { descriptor_table::spawn(builder, Some(socket), run) } {
             Ok(thread) => threads.push(thread),
             Err(error) => drop(ready_sender.send(Err(StartError::Thread(error)))),
         }
@@ -273,9 +273,9 @@ fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
     if loops == 1 || matches!(serve, Serve::Pool(_)) || Table::probe().is_own() {
         return None;
     }
-    let limit = machine::descriptor_limit().current.unwrap_or(u64::MAX);
+    let limit = limits::descriptors().current.unwrap_or(u64::MAX);
     // Without /proc nothing is known to be open but what a server has when it starts.
-    let open = table::open_descriptors().map_or(OPEN_AT_START, |open| open.len() as u64);
+    let open = descriptor_table::open_descriptors().map_or(OPEN_AT_START, |open| open.len() as u64);
     let taken = open + loops as u64 * DESCRIPTORS_A_THREAD;
     Some(limit.saturating_sub(taken))
 }

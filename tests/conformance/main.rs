@@ -30,7 +30,7 @@ fn main() -> std::process::ExitCode {
     // A test waits for other processes half of its time.
     arguments.test_threads =
         arguments.test_threads.or_else(|| Some(2 * std::thread::available_parallelism().ok()?.get()));
-    load_gen::machine::raise_descriptor_limit();
+    sys::limits::raise_descriptors();
     match std::env::var(CONTAINED).as_deref() {
         Err(_) => {}
         Ok("docker") => support::container::enter(&support::container::docker()),

@@ -231,7 +231,7 @@ fn a_mechanism_that_a_sandbox_refuses_is_listed_as_such_and_not_planned() {
 }
 
 fn first_processor() -> String {
-    load_gen::machine::allowed_cpus().expect("some")[0].to_string()
+    sys::processors::allowed().expect("some")[0].to_string()
 }
 
 fn diagnosis(output: &Output) -> Diagnosis {

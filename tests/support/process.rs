@@ -127,7 +127,7 @@ impl Process {
 
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        self.processes().into_iter().filter_map(|id| load_gen::machine::resident_bytes(id).ok()).sum()
+        self.processes().into_iter().filter_map(|id| sys::usage::resident_bytes(id).ok()).sum()
     }
 
     /// How it has ended, if it has.

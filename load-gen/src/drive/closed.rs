@@ -1,9 +1,9 @@
 //! Closed loop: a reply triggers the next request on its connection.
 
 use rustix::io::Errno;
+use sys::clock::now_ns;
 
 use super::{BURST, Order, Run};
-use crate::clock::now_ns;
 use crate::engine::{Answered, Engine};
 use crate::live;
 use crate::schedule::{self, Purpose};

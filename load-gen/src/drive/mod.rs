@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use model::histogram;
 use model::schema::{Arrivals, LoadMode, Pause, Timestamps, WaitPolicy};
 use rustix::io::Errno;
+use sys::clock::{self, now_ns};
 
 use crate::churn::Churning;
-use crate::clock::{self, now_ns};
 use crate::connect::Connector;
 use crate::engine::Engine;
 use crate::exchange::Exchange;

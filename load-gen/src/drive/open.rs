@@ -1,9 +1,9 @@
 //! Open loop: a schedule says when each request is due, whatever has become of the earlier ones.
 
 use rustix::io::Errno;
+use sys::clock::now_ns;
 
 use super::{BURST, Run};
-use crate::clock::now_ns;
 use crate::engine::Engine;
 use crate::live;
 use crate::measure::{Delay, Window};

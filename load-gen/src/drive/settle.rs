@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::io::Errno;
+use sys::clock::now_ns;
 
 use super::{LONGEST_SLEEP_NS, is_set};
-use crate::clock::now_ns;
 use crate::engine::Engine;
 use crate::exchange::Exchange;
 use crate::live::{self, Live};

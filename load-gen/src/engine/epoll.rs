@@ -5,15 +5,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
+use sys::clock::now_ns;
+use sys::epoll_pwait2;
+use sys::ring_size::RingSize;
 
 use super::{Answered, Engine};
-use crate::clock::now_ns;
 use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::measure::Recorder;
-use crate::nap;
 use crate::payload::LONGEST_SLICE;
-use crate::ring_size::RingSize;
 use crate::timestamps;
 
 /// Events taken from the kernel at once.
@@ -110,7 +110,7 @@ impl Engine for Epoll {
         _books: &mut Recorder,
     ) -> Result<bool, Errno> {
         self.handled = 0;
-        match nap::wait(&self.epoll, &mut self.events, timeout_ns) {
+        match epoll_pwait2::wait(&self.epoll, &mut self.events, timeout_ns) {
             Ok(()) | Err(Errno::INTR) => Ok(!self.events.is_empty()),
             Err(errno) => Err(errno),
         }

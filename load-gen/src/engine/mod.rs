@@ -10,10 +10,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use model::schema::EngineKind;
 use rustix::io::Errno;
+use sys::ring_size::RingSize;
 
 use crate::conversations::Conversations;
 use crate::measure::Recorder;
-use crate::ring_size::RingSize;
 
 pub use epoll::Epoll;
 #[cfg(feature = "io-uring")]
@@ -41,7 +41,7 @@ pub fn choose(asked: Option<EngineKind>) -> Result<EngineKind, String> {
 /// Why the engine on io_uring cannot run here.
 #[cfg(feature = "io-uring")]
 fn lacking() -> Option<String> {
-    crate::uring::probe_completion().err()
+    sys::uring::probe_completion().err()
 }
 
 /// Why the engine on io_uring cannot run here.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use model::schema::{Protocol, Size};
 use proptest::prelude::*;
+use sys::clock::now_ns;
 
 use super::*;
-use crate::clock::now_ns;
 use crate::exchange::Exchange;
 use crate::measure::Window;
 use crate::payload::Payload;

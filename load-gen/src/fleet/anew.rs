@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use sys::clock::now_ns;
+
 use super::{Fleet, OpenError, RunError};
-use crate::clock::now_ns;
 use crate::live::LatencyCounts;
 
 impl Fleet {

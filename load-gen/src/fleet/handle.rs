@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
+use sys::descriptor_table::spawn;
+
 use super::OpenError;
 use crate::live::{Live, LiveLatencies};
-use crate::machine::table::spawn;
 use crate::placement::Placement;
 use crate::worker::{self, Answer, Command, Shared};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use model::schema::{EngineKind, LoadMode, Protocol, Size, Timestamps, WaitPolicy, Workload};
+use sys::ring_size::RingSize;
 
 use crate::placement::LimitTooLow;
-use crate::ring_size::RingSize;
 use crate::shard::Whole;
 use crate::sizes;
 use crate::target::Target;

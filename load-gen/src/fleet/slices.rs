@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use model::campaign::Slice;
 use model::schema::LoadMode;
+use sys::clock::now_ns;
 
 use super::{Fleet, Load, RunError};
-use crate::clock::now_ns;
 use crate::drive::SliceOrder;
 use crate::measure::Recorder;
 use crate::shares::Shares;

@@ -3,13 +3,15 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use model::schema::{Latency, LoadMode, LoadReport, LoadSettings, Size};
+use sys::clock;
 
 use super::{Fleet, Load};
 use crate::fault::Faults;
 use crate::measure::Recorder;
 use crate::schedule::GENERATOR;
 use crate::watch::{Judgement, Watch};
-use crate::{clock, self_check, validity};
+
+use crate::{self_check, validity};
 
 impl Fleet {
     /// The result of a window that was as `books`, `lost` and `watch` say; the first worker ended at `earliest_end_ns`.

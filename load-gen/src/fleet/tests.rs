@@ -4,9 +4,9 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use model::schema::WaitPolicy;
+use sys::descriptor_table::Table;
 
 use super::*;
-use crate::machine::table::Table;
 
 /// A worker that answers each command with what `answer` makes of it.
 fn worker(answers: &Sender<Answer>, answer: impl Fn(Command) -> Answer + Send + 'static) -> WorkerHandle {

@@ -1,6 +1,7 @@
+use sys::capacity::ThreadLimit;
+use sys::descriptor_table::Table;
+
 use super::*;
-use crate::machine::capacity::ThreadLimit;
-use crate::machine::table::Table;
 
 /// A machine with room for a million connections, both ends, after `spoil` had its way with it.
 fn machine(spoil: impl FnOnce(&mut Capacity)) -> Capacity {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::schema::{Arrivals, Protocol, Size};
+use sys::clock::now_ns;
+use sys::ring_size::RingSize;
 
 use super::*;
-use crate::clock::now_ns;
 use crate::connect::Connector;
 use crate::engine::Epoll;
 use crate::payload::Payload;
-use crate::ring_size::RingSize;
 use crate::schedule::{Purpose, Schedule, random_for};
 use crate::sizes::Sizes;
 use crate::source::Sources;

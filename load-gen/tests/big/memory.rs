@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use load_gen::machine;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
+use sys::limits;
 
 use trials::test;
 
@@ -51,7 +51,7 @@ fn resident_with(conns: usize) -> u64 {
 
 #[test]
 fn an_idle_connection_costs_at_most_a_hundred_bytes() {
-    machine::raise_descriptor_limit();
+    limits::raise_descriptors();
     let (few, many) = (resident_with(FEW), resident_with(FEW + MORE));
     let each = many.saturating_sub(few) as f64 / MORE as f64;
     assert!(each <= 100.0, "{each:.1} bytes a connection: {few} with {FEW}, {many} with {}", FEW + MORE);

@@ -2,11 +2,11 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use load_gen::machine::capacity::Capacity;
 use model::campaign::Plan;
 use muxbench::experiment::plan;
 use muxbench::experiment::scenario::{self, Draft, Overrides, ScenarioError};
 use report::format::plural;
+use sys::capacity::Capacity;
 
 use super::apart::{self, Apart};
 use super::progress::minutes;

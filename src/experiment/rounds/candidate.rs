@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::machine::slab;
 use load_gen::slice::{Account, ServerReading, SliceLoad};
 use model::campaign::{ServerCost, Slice, Started};
 use model::schema::{LoadMode, Point, Size, WaitPolicy, Workload};
 use rustix::time::{ClockId, clock_getres};
+use sys::slab;
 
 use super::super::server::{Place, Server, ServerError};
 use super::machine;

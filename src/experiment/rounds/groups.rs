@@ -1,7 +1,7 @@
 //! Who is alive at the same time: all candidates of a point, or as many as the machine holds.
 
-use load_gen::machine::capacity::Capacity;
 use model::schema::{Point, Scenario, base_of, twin_of};
+use sys::capacity::Capacity;
 
 use crate::experiment::scenario::room;
 

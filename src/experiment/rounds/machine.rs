@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use load_gen::machine::quota::{self, Groups};
-use load_gen::machine::usage;
 use model::campaign::Slice;
 use model::schema::SystemUsage;
+use sys::quota::{self, Groups};
+use sys::usage;
 
 /// The share of a round's processor time that the hypervisor may have given to others.
 const STOLEN_AT_MOST: f64 = 0.1;

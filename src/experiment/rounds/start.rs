@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use load_gen::machine::quota::Groups;
 use model::campaign::{Phase, Round, Start, Started};
 use model::schema::{Arrivals, LoadMode, Point, Rounds, WaitPolicy};
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use sys::quota::Groups;
 
 use super::super::server::{Place, Server, ServerError};
 use super::candidate::{Candidate, Shape, in_ticks};

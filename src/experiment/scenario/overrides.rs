@@ -1,7 +1,7 @@
 //! What the command line makes of a scenario, and whether the outcome can be run.
 
-use load_gen::machine::capacity::Capacity;
 use model::schema::{Exclude, Point, Scenario, Sweep};
+use sys::capacity::Capacity;
 
 use super::text::Mistake;
 use super::{Draft, ScenarioError, check, external, points, room};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use load_gen::machine::capacity::Capacity;
 use load_gen::placement::DESCRIPTORS_RESERVED;
 use load_gen::preflight::{self, Finding, Plan};
 use load_gen::target::Target;
 use model::schema::{Exclude, Point, Scenario, Sweep};
 use report::format;
+use sys::capacity::Capacity;
 
 use super::text::Mistake;
 use crate::mechanisms::{self, Mechanism, Serve};
@@ -152,8 +152,8 @@ fn advice(most: u64, point: &Point, names: &[&str], machine: &Capacity) -> Strin
 mod tests {
     use super::*;
     use crate::experiment::scenario::{DEFAULT, load};
-    use load_gen::machine::table::Table;
     use rustix::io::Errno;
+    use sys::descriptor_table::Table;
 
     fn scenario() -> Scenario {
         let mut scenario = load(DEFAULT).expect("embedded");

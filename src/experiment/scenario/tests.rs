@@ -1,4 +1,4 @@
-use load_gen::machine::capacity::Capacity;
+use sys::capacity::Capacity;
 
 use super::*;
 use crate::experiment::plan;
@@ -156,8 +156,8 @@ fn mechanisms_and_servers_are_chosen_by_name() {
     feature = "epoll-oneshot"
 ))]
 mod of_a_default_build {
-    use load_gen::machine::table::Table;
     use rustix::io::Errno;
+    use sys::descriptor_table::Table;
 
     use super::*;
     use model::schema::Point;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use load_gen::machine;
-use load_gen::machine::group::ProcessGroup;
-use load_gen::machine::sockets::ServerSockets;
-use load_gen::machine::usage::Account;
 use model::schema::{ExternalServer, ProcessUsage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use sys::process_group::ProcessGroup;
+use sys::processors;
+use sys::server_sockets::ServerSockets;
+use sys::usage::Account;
 
 use super::last_line::LastLine;
 use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
@@ -232,7 +232,7 @@ fn command(server: &ExternalServer, port: u16) -> Command {
 /// (sched_setaffinity(2)), so this is done by a thread that has bound itself.
 fn spawn_on(cpu: Option<u32>, mut command: Command) -> io::Result<Child> {
     let starter = std::thread::spawn(move || {
-        cpu.map_or(Ok(()), |cpu| machine::pin_to(&[cpu]))?;
+        cpu.map_or(Ok(()), |cpu| processors::pin_to(&[cpu]))?;
         command.spawn()
     });
     starter.join().expect("nothing in it panics")

@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use load_gen::machine;
-use load_gen::machine::usage::{self, Account, ProcessClock, Scheduling};
 use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
+use sys::usage::{self, Account, ProcessClock, Scheduling};
 
 use super::last_line::LastLine;
 use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
@@ -114,7 +113,7 @@ impl Own {
 
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> std::io::Result<u64> {
-        machine::resident_bytes(self.child.id())
+        usage::resident_bytes(self.child.id())
     }
 
     /// Waits until its counters say that it has accepted `opened` connections.

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc;
 
 use libc::EPOLLIN;
-use load_gen::machine::table::{self, Table};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sys::descriptor_table::{self, Table};
 
 use super::Seen;
 use crate::semantics::system::{epoll, epoll_add};
@@ -48,7 +48,7 @@ pub(super) fn accepted() -> io::Result<Seen> {
     };
     #[allow(unsafe_code)]
     // SAFETY: the thread has its listener by `keep`, and gives away a number or an error.
-    let server = unsafe { table::spawn(std::thread::Builder::new(), Some(listener.into()), run) }?;
+    let server = unsafe { descriptor_table::spawn(std::thread::Builder::new(), Some(listener.into()), run) }?;
     let accepted = told.recv().map_err(io::Error::other)?;
     // Its table is gone when it is, and the limit is put back only then.
     server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

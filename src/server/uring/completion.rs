@@ -50,10 +50,10 @@ impl Operation {
 ///
 /// Only a [`Ring`](super::Ring) makes them, of what it was asked for: the token tells truly what that was.
 #[derive(Debug)]
-pub struct Completion(load_gen::uring::Completion);
+pub struct Completion(sys::uring::Completion);
 
 impl Deref for Completion {
-    type Target = load_gen::uring::Completion;
+    type Target = sys::uring::Completion;
 
     #[inline]
     fn deref(&self) -> &Self::Target {
@@ -64,7 +64,7 @@ impl Deref for Completion {
 impl Completion {
     /// Wraps an answer to what was asked under the token of an [`Operation`].
     #[inline]
-    pub(super) fn new(answer: load_gen::uring::Completion) -> Self {
+    pub(super) fn new(answer: sys::uring::Completion) -> Self {
         Self(answer)
     }
 
@@ -77,7 +77,7 @@ impl Completion {
         buffer: Option<u16>,
         is_last: bool,
     ) -> Self {
-        Self(load_gen::uring::Completion::simulated(operation.on(fd), result, buffer, is_last))
+        Self(sys::uring::Completion::simulated(operation.on(fd), result, buffer, is_last))
     }
 
     /// What was asked.

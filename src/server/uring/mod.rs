@@ -9,5 +9,5 @@ mod ring;
 pub use completion::{Completion, Operation};
 pub use flow::{Flow, Submission};
 pub use flows::Flows;
-pub use load_gen::uring::{Buffer, ProvidedBuffers, on_a_thread, probe_completion, probe_readiness, reason};
 pub use ring::{Ring, Want};
+pub use sys::uring::{Buffer, ProvidedBuffers, on_a_thread, probe_completion, probe_readiness, reason};

@@ -9,8 +9,8 @@ use io_uring::squeue::Flags;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{EnterFlags, IoUring, opcode, squeue};
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLIN, SOCK_CLOEXEC, c_short};
-use load_gen::uring::{GROUP, ProvidedBuffers, set_up};
 use rustix::io::Errno;
+use sys::uring::{GROUP, ProvidedBuffers, set_up};
 
 use super::{Completion, Operation};
 use crate::server::{ServeError, Server};
@@ -227,7 +227,7 @@ impl<'s> Ring<'s> {
         loop {
             let all_are_queued = self.queue_what_waits();
             self.enter(if all_are_queued { want } else { Want::Nothing })?;
-            completions.extend(load_gen::uring::completions(&mut self.ring).map(Completion::new));
+            completions.extend(sys::uring::completions(&mut self.ring).map(Completion::new));
             if self.is_refused && completions.is_empty() {
                 std::thread::sleep(EXHAUSTED_PAUSE);
             }
@@ -298,8 +298,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::mpsc;
 
-    use load_gen::ring_size::RingSize;
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    use sys::ring_size::RingSize;
 
     use super::*;
     use crate::server::Options;

@@ -9,16 +9,16 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use io_uring::types::Fd;
 use rustix::io::Errno;
+use sys::clock::now_ns;
+use sys::ring_size::RingSize;
+use sys::uring::{Completion, ProvidedBuffers};
 
 use self::queues::{Operation, Queues, SENDS_A_CALL, index_of};
 use super::{Answered, Engine};
-use crate::clock::now_ns;
 use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::payload::LONGEST_SLICE;
-use crate::ring_size::RingSize;
-use crate::uring::{Completion, ProvidedBuffers};
 
 /// Events handled at one reading of the clock, so that a long batch makes no request late.
 const EVENTS_A_READING: u32 = 32;

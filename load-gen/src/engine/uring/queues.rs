@@ -9,8 +9,8 @@ use io_uring::{IoUring, opcode, squeue};
 use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, POLLOUT};
 use rustix::io::Errno;
 
-use crate::ring_size::RingSize;
-use crate::uring::{Completion, GROUP, ProvidedBuffers, completions, set_up};
+use sys::ring_size::RingSize;
+use sys::uring::{Completion, GROUP, ProvidedBuffers, completions, set_up};
 
 /// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
 /// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call

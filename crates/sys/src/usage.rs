@@ -11,7 +11,7 @@ use std::time::Duration;
 use model::schema::{ProcessUsage, Switches, SystemUsage};
 use rustix::fs::{Mode, OFlags};
 
-use super::group::ProcessGroup;
+use crate::process_group::ProcessGroup;
 
 /// Threads beyond which a process's switches are not counted: each account is a file, some ten microseconds.
 const THREADS_AT_MOST: u64 = 256;
@@ -265,6 +265,21 @@ pub fn stolen(used: SystemUsage, window_s: f64) -> f64 {
     (used.steal_s - tick_s).max(0.0) / (window_s * f64::from(used.processors.max(1)))
 }
 
+/// Resident memory of process `pid`, in bytes (/proc/PID/statm).
+///
+/// # Errors
+///
+/// When there is no such process.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages: u64 = statm
+        .split_ascii_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "statm has no second field"))?;
+    Ok(pages * rustix::param::page_size() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -359,5 +374,10 @@ mod tests {
             |ticks: f64| SystemUsage { steal_s: ticks * tick_s, processors: 2, ..SystemUsage::default() };
         assert_eq!(stolen(of(1.0), tick_s), 0.0);
         assert_eq!(stolen(of(5.0), 4.0 * tick_s), 0.5);
+    }
+
+    #[test]
+    fn this_process_has_resident_memory() {
+        assert!(resident_bytes(std::process::id()).expect("read") > 100_000);
     }
 }

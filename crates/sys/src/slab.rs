@@ -5,7 +5,7 @@ use std::fs;
 
 use model::schema::{Slab, SlabCache};
 
-use super::capacity;
+use crate::capacity;
 
 /// Of a cache that did not gain at least this many objects a connection, what changed is somebody else's.
 const OBJECTS_A_CONNECTION: f64 = 0.1;

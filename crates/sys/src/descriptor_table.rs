@@ -14,6 +14,8 @@ use std::thread::{Builder, JoinHandle};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
+use crate::limits;
+
 /// What a reader can do where tables are refused.
 pub const REMEDY: &str = "docker run --security-opt seccomp=unconfined (or a profile that allows unshare), or raise the limit \
                           of the one table: docker run --ulimit nofile=N, ulimit -n N";
@@ -165,7 +167,7 @@ pub fn open_descriptors() -> Option<Vec<RawFd>> {
 fn possible_descriptors() -> Vec<RawFd> {
     /// Where the limit itself says nothing, as the 2^30 of some container engines, nobody has opened more.
     const MOST: u64 = 1 << 20;
-    let limit = super::descriptor_limit().current.unwrap_or(MOST).min(MOST);
+    let limit = limits::descriptors().current.unwrap_or(MOST).min(MOST);
     (0..limit as RawFd).collect()
 }
 

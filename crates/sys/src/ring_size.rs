@@ -1,7 +1,5 @@
 //! How much room an io_uring has, in builds without one too: it is part of what is asked for.
 
-use crate::units;
-
 /// Entries of the queues of a ring, and the buffers provided to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RingSize {
@@ -46,11 +44,14 @@ pub fn queues(text: &str) -> Result<(u32, u32), String> {
     let (submissions, completions) = text
         .split_once(',')
         .ok_or_else(|| format!("{text} is not SUBMISSIONS,COMPLETIONS, for example 256,8192"))?;
-    let (submissions, completions) =
-        (units::positive_count(submissions)?, units::positive_count(completions)?);
-    let are_valid = submissions.is_power_of_two() && completions.is_power_of_two();
-    match are_valid && (RingSize::FEWEST..=RingSize::MOST).contains(&submissions) {
-        true if (submissions..=2 * RingSize::MOST).contains(&completions) => Ok((submissions, completions)),
+    let entries = |text: &str| text.parse().ok().filter(|count: &u32| count.is_power_of_two());
+    match (entries(submissions), entries(completions)) {
+        (Some(submissions), Some(completions))
+            if (RingSize::FEWEST..=RingSize::MOST).contains(&submissions)
+                && (submissions..=2 * RingSize::MOST).contains(&completions) =>
+        {
+            Ok((submissions, completions))
+        }
         _ => Err(format!(
             "{text} is not two powers of two, {} to {} submissions and no fewer completions",
             RingSize::FEWEST,
@@ -65,8 +66,8 @@ pub fn queues(text: &str) -> Result<(u32, u32), String> {
 ///
 /// A sentence, when it is another number.
 pub fn buffers(text: &str) -> Result<u16, String> {
-    match u16::try_from(units::positive_count(text)?) {
-        Ok(count) if count.is_power_of_two() => Ok(count),
+    match text.parse() {
+        Ok(count) if u16::is_power_of_two(count) => Ok(count),
         _ => Err(format!("{text} is not a power of two up to {}", RingSize::MOST)),
     }
 }

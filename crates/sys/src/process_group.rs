@@ -10,8 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::usage::ProcessClock;
-use super::{resident_bytes, usage};
+use crate::usage::{self, ProcessClock, resident_bytes};
 
 /// A process group, by its leader (setpgid(2)).
 ///
@@ -170,7 +169,7 @@ fn timespec(duration: Duration) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::usage::Account;
+    use crate::usage::Account;
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command, Stdio};

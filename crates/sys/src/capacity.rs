@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::table::Table;
+use crate::descriptor_table::Table;
+use crate::{limits, processors};
 
-use super::quota::Quota;
+use crate::quota::Quota;
 
 /// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,7 +56,7 @@ pub struct ThreadLimit {
 impl Capacity {
     /// What this machine has room for at this moment.
     pub fn of_this_machine() -> Self {
-        let processors = super::allowed_cpus().map_or(0, |cpus| cpus.len());
+        let processors = processors::allowed().map_or(0, |cpus| cpus.len());
         let sockets = read("/proc/net/sockstat").unwrap_or_default();
         Self {
             processors,
@@ -63,7 +64,7 @@ impl Capacity {
             memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
             files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
-            descriptors_a_table: super::descriptor_limit().maximum.unwrap_or(u64::MAX),
+            descriptors_a_table: limits::descriptors().maximum.unwrap_or(u64::MAX),
             descriptors_a_table_most: sysctl("fs/nr_open"),
             table: Table::probe(),
             threads_left: threads_left(),
