@@ -28,9 +28,10 @@ pub mod tokio;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::server::AcceptMode::{self, Exclusive, Reuseport, Shared};
 #[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
-use crate::server::uring;
+use sys::uring;
+
+use crate::server::AcceptMode::{self, Exclusive, Reuseport, Shared};
 use crate::server::{Listener, ServeError, Server};
 
 /// Serves a listener on the calling thread until it is shut down.

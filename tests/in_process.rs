@@ -211,38 +211,6 @@ fn no_signal_handler_runs_on_a_loop() {
     server.stop().expect("an orderly end");
 }
 
-/// So many sockets get a byte at once that what the kernel has to say of them, 20 at a time, finds no place in the queue.
-#[test]
-#[cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
-fn a_ring_has_told_all_only_when_nothing_waits_in_the_kernel_for_a_place_in_its_queue() {
-    use std::os::fd::AsRawFd;
-    use std::os::unix::net::UnixStream;
-
-    use muxbench::server::uring::{Operation, Ring, Want};
-    use sys::ring_size::RingSize;
-
-    const SOCKETS: usize = 40;
-    const QUEUE: u32 = 8;
-    let _alone = ONE_AT_A_TIME.lock();
-    let server = Server::new(&Options { ring: RingSize::new((QUEUE, QUEUE), 8), ..Options::default() });
-    let Ok(mut ring) = Ring::new(&server) else {
-        // Some developers' kernels forbid it.
-        return assert!(std::env::var_os("CI").is_none(), "there is no io_uring here");
-    };
-    let pairs: Vec<_> = (0..SOCKETS).map(|_| UnixStream::pair().expect("a pair")).collect();
-    for (watched, _) in &pairs {
-        ring.watch(watched.as_raw_fd(), libc::POLLIN, Operation::AwaitReadable).expect("watched");
-    }
-    let mut completions = Vec::new();
-    ring.wait(Want::WhatIsThere, &mut completions).expect("submitted");
-    assert!(completions.is_empty(), "nothing is readable yet");
-    for (_, peer) in &pairs {
-        rustix::io::write(peer, b"!").expect("room for it");
-    }
-    ring.wait(Want::Something, &mut completions).expect("some are readable");
-    assert!(completions.len() > QUEUE as usize, "{} had a place in the queue", completions.len());
-}
-
 #[test]
 fn a_server_that_has_stopped_leaves_no_descriptor_and_no_thread() {
     let _alone = ONE_AT_A_TIME.lock();

@@ -10,10 +10,10 @@ use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWriteExt};
 use compio::net::{PollFd, TcpListener, TcpStream};
 use compio::runtime::{Runtime, Task};
-
 use rustix::io::Errno;
+use sys::uring;
 
-use crate::server::{ACK_BYTES_AT_MOST, Admitted, Listener, Reply, ServeError, Server, uring};
+use crate::server::{ACK_BYTES_AT_MOST, Admitted, Listener, Reply, ServeError, Server};
 
 /// A task's own read buffer, which the kernel holds while the connection is idle.
 const BUFFER_BYTES: usize = 4096;

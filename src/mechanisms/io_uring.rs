@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
-use crate::server::uring::{Completion, Flows, Operation, Ring, Submission, Want};
+use sys::uring::{Completion, Operation, Ring, Want};
+
+use crate::server::uring::{self, Flows, Submission};
 use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 
 /// Serves `listener` with io_uring until it is shut down.
@@ -18,19 +20,20 @@ use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
 ///
 /// When the kernel refuses the ring, its buffers, or to wait.
 pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
-    let mut ring = Ring::new(server)?;
+    let mut ring = uring::ring(server)?;
     #[allow(unsafe_code)]
     // SAFETY: there is no other ring here.
-    let buffers = unsafe { ring.provide(server.ring().buffers)? };
+    let buffers = unsafe { ring.provide(server.ring().buffers) };
+    let buffers = buffers.map_err(|source| ServeError::Call { call: "io_uring_register", source })?;
     // Kept for ever unless all ends well: what is under way reads and writes there.
     let mut flows = ManuallyDrop::new(Flows::new(server, buffers));
     let (mut completions, mut arrivals) = (Vec::new(), VecDeque::new());
-    ring.accept(&listener)?;
+    ring.accept(listener.as_raw_fd());
     let mut is_listening = true;
     while is_listening || !flows.is_empty() {
         // Those who wait to be taken in do not keep from their turns those who are.
         let want = if arrivals.is_empty() { flows.want() } else { Want::WhatIsThere };
-        ring.wait(want, &mut completions)?;
+        uring::wait(&mut ring, want, &mut completions, server)?;
         flows.completed(&mut completions, ring.has_told_all());
         let arrives = |completion: &Completion| {
             matches!(completion.operation(), Operation::Accept | Operation::AwaitConnection)
@@ -39,7 +42,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         // The kernel accepts all that wait at once. Not all of them have to be looked at before others are served.
         for completion in arrivals.drain(..arrivals.len().min(ACCEPTS_A_TURN)) {
             if completion.operation() == Operation::AwaitConnection {
-                ring.accept(&listener)?;
+                ring.accept(listener.as_raw_fd());
                 continue;
             }
             let is_last = completion.is_last();
@@ -50,16 +53,16 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                 Admitted::Stopped => {
                     is_listening = false;
                     flows.end_all();
-                    ring.cancel_all()?;
+                    ring.cancel_all();
                 }
             }
             if is_last && is_listening {
                 // Out of descriptors, accepting fails even where no connection waits: wait for one.
-                ring.await_connection(&listener)?;
+                ring.await_connection(listener.as_raw_fd());
             }
         }
         while let Some((fd, submission)) = flows.next_submission() {
-            submit(fd, submission, &mut ring, &mut flows)?;
+            submit(fd, submission, &mut ring, &mut flows);
         }
     }
     #[allow(unsafe_code)]
@@ -72,21 +75,18 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
 
 /// Asks of the kernel what the connection `fd` needs.
 #[inline]
-fn submit(
-    fd: RawFd,
-    submission: Submission,
-    ring: &mut Ring<'_>,
-    flows: &mut Flows<'_>,
-) -> Result<(), ServeError> {
+fn submit(fd: RawFd, submission: Submission, ring: &mut Ring, flows: &mut Flows<'_>) {
+    // What is asked for a connection bears its descriptor as the number.
+    let number = fd as u32;
     match submission {
-        Submission::Receive => ring.receive(fd),
-        Submission::CancelReceive => ring.cancel(Operation::Receive, fd),
+        Submission::Receive => ring.receive(fd, number),
+        Submission::CancelReceive => ring.cancel(Operation::Receive, number),
         // A slow reader must not hold a buffer that is everybody's, so what cannot go now is kept elsewhere.
         #[allow(unsafe_code)]
         // SAFETY: the flow holds the buffer until it is told that the ring has told all, and is kept until then.
-        Submission::Send(start, length) => unsafe { ring.send(fd, start, length) },
+        Submission::Send(start, length) => unsafe { ring.send(fd, number, start, length) },
         #[allow(unsafe_code)]
         // SAFETY: the flow leaves the bytes as they are until the completion, and is kept until then.
-        Submission::SendRest => unsafe { ring.send_rest(fd, flows.rest(fd)) },
+        Submission::SendRest => unsafe { ring.send_rest(fd, number, flows.rest(fd)) },
     }
 }

@@ -1,11 +1,12 @@
 //! io_uring(7), asked for readiness only.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use libc::{POLLIN, POLLOUT, POLLRDHUP};
 use rustix::io::Errno;
+use sys::uring::{Operation, Ring, Want};
 
-use crate::server::uring::{Operation, Ring, Want};
+use crate::server::uring;
 use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Serves `listener` with polls through io_uring until it is shut down.
@@ -20,44 +21,44 @@ use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Serve
 /// When the kernel refuses the ring, or to wait.
 pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> {
     let mut connections = Connections::new(server);
-    let mut ring = Ring::new(server)?;
+    let mut ring = uring::ring(server)?;
     let mut completions = Vec::new();
     let (mut carried, mut unfinished) = (Vec::new(), Vec::new());
-    ring.await_connection(&listener)?;
+    ring.await_connection(listener.as_raw_fd());
     loop {
         let want = if carried.is_empty() { Want::Something } else { Want::WhatIsThere };
-        ring.wait(want, &mut completions)?;
+        uring::wait(&mut ring, want, &mut completions, server)?;
         connections.woken(completions.len());
         for completion in &completions {
+            let fd = completion.number() as RawFd;
             match (completion.operation(), completion.result()) {
                 (Operation::AwaitConnection, _) => {
                     loop {
                         match listener.accept(&mut connections)? {
-                            Accepted::Connection(fd) => watch(&mut ring, fd, Operation::AwaitReadable)?,
+                            Accepted::Connection(fd) => watch(&mut ring, fd, Operation::AwaitReadable),
                             Accepted::NoMore => break,
                             Accepted::Stopped => return Ok(()),
                         }
                     }
                     // Asked once at a time: the answer comes at once if connections are left.
-                    ring.await_connection(&listener)?;
+                    ring.await_connection(listener.as_raw_fd());
                 }
                 // Cancelled because its connection was closed; the number may have a new bearer.
                 (Operation::Cancel, _) | (_, Err(Errno::CANCELED)) => {}
-                (Operation::AwaitReadable, Err(_)) if connections.state(completion.fd()).is_some() => {
-                    connections.give_up(completion.fd());
+                (Operation::AwaitReadable, Err(_)) if connections.state(fd).is_some() => {
+                    connections.give_up(fd);
                 }
                 (operation, _) => {
-                    let fd = completion.fd();
-                    follow(&mut ring, &mut connections, fd, &mut unfinished)?;
+                    follow(&mut ring, &mut connections, fd, &mut unfinished);
                     // The kernel ends a watch by itself only when it runs out of room for completions.
                     if completion.is_last() && connections.state(fd).is_some() {
-                        watch(&mut ring, fd, operation)?;
+                        watch(&mut ring, fd, operation);
                     }
                 }
             }
         }
         for fd in carried.drain(..) {
-            follow(&mut ring, &mut connections, fd, &mut unfinished)?;
+            follow(&mut ring, &mut connections, fd, &mut unfinished);
         }
         unfinished.sort_unstable();
         unfinished.dedup();
@@ -72,37 +73,31 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
 /// POLLPRI with every byte (net/core/sock.c, `sock_def_readable`). So a short read proves nothing: an urgent mark
 /// may stand behind it. Only a read that would block does, which costs a call that epoll saves.
 #[inline]
-fn follow(
-    ring: &mut Ring<'_>,
-    connections: &mut Connections<'_>,
-    fd: RawFd,
-    unfinished: &mut Vec<RawFd>,
-) -> Result<(), ServeError> {
+fn follow(ring: &mut Ring, connections: &mut Connections<'_>, fd: RawFd, unfinished: &mut Vec<RawFd>) {
     if connections.state(fd).is_none() {
-        return Ok(());
+        return;
     }
     match connections.drain(fd, true) {
         Turn::Short | Turn::Blocked => {}
         Turn::More => unfinished.push(fd),
-        Turn::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable)?,
+        Turn::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable),
         Turn::Await(Interest::Readable) => {
-            ring.cancel(Operation::AwaitWritable, fd)?;
+            ring.cancel(Operation::AwaitWritable, fd as u32);
             unfinished.push(fd);
         }
         Turn::Closed => {
             // A poll under way holds the socket open, whatever close(2) has said: the peer would not be told.
-            ring.cancel(Operation::AwaitReadable, fd)?;
-            ring.cancel(Operation::AwaitWritable, fd)?;
+            ring.cancel(Operation::AwaitReadable, fd as u32);
+            ring.cancel(Operation::AwaitWritable, fd as u32);
         }
     }
-    Ok(())
 }
 
 /// Watches the connection `fd` until that is cancelled.
 ///
 /// For room too, not once only: io_uring adds POLLRDHUP to whatever is asked (io_uring/poll.c, `IO_POLL_UNMASK`),
 /// so that a poll asked for once, of a peer that has sent its end, is answered at once, room or not.
-fn watch(ring: &mut Ring<'_>, fd: RawFd, operation: Operation) -> Result<(), ServeError> {
+fn watch(ring: &mut Ring, fd: RawFd, operation: Operation) {
     let events = if operation == Operation::AwaitWritable { POLLOUT } else { POLLIN | POLLRDHUP };
-    ring.watch(fd, events, operation)
+    ring.watch(fd, events, operation);
 }

@@ -1,12 +1,14 @@
-//! What everything on io_uring(7) needs, here and in a server: a ring, buffers provided to it, and to know whether
-//! this kernel has them.
+//! io_uring(7), for the servers and the generator: a ring, buffers provided to it, and whether this kernel has them.
 
 mod buffers;
 mod completion;
 mod probe;
+mod ring;
 mod setup;
 
-pub use buffers::{Buffer, GROUP, ProvidedBuffers};
-pub use completion::{Completion, completions};
+use buffers::GROUP;
+pub use buffers::{Buffer, ProvidedBuffers};
+pub use completion::{Completion, Operation};
 pub use probe::{on_a_thread, probe_completion, probe_readiness, reason};
-pub use setup::{Setup, set_up};
+pub use ring::{Ring, Want};
+pub use setup::Notice;

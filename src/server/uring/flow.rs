@@ -1,10 +1,10 @@
 //! What a connection has under way in the kernel, and what is to be asked of the kernel next.
 
-use rustix::io::Errno;
-
 use std::ptr::NonNull;
 
-use super::{Buffer, Completion, Operation, ProvidedBuffers};
+use rustix::io::Errno;
+use sys::uring::{Buffer, Completion, Operation, ProvidedBuffers};
+
 use crate::server::{Reply, Server};
 
 /// Unsent bytes of one connection beyond which nothing more is received from it.

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 
 use rustix::io::Errno;
+use sys::uring::{Completion, Operation, ProvidedBuffers, Want};
 
 use super::flow::{Flow, Next, Submission};
-use super::{Completion, Operation, ProvidedBuffers, Want};
 use crate::server::{Connections, Server};
 
 /// Every connection of a loop, and the buffers that they share.
@@ -88,10 +88,11 @@ impl<'s> Flows<'s> {
     fn book(&mut self, completions: &mut [Completion], which: impl Fn(Operation) -> bool) {
         let server = self.connections.server();
         for completion in completions.iter_mut().filter(|completion| which(completion.operation())) {
-            let Some(flow) = self.connections.state(completion.fd()) else { continue };
+            let fd = completion.number() as RawFd;
+            let Some(flow) = self.connections.state(fd) else { continue };
             flow.completed(completion, &mut self.buffers, server);
             self.connections.progress();
-            self.touched.push(completion.fd());
+            self.touched.push(fd);
         }
     }
 
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(submissions(&mut flows), [Submission::Receive]);
         assert_eq!(flows.want(), Want::Something);
         // It has ended, so that it has to be begun anew once the reply is out.
-        let received = Completion::simulated(Operation::Receive, fd, Ok(5), Some(0), true);
+        let received = Completion::simulated(Operation::Receive, fd as u32, Ok(5), Some(0), true);
         flows.completed(&mut [received], true);
         assert!(matches!(submissions(&mut flows)[..], [Submission::Send(_, 5)]));
         assert_eq!(flows.want(), Want::Nothing);
@@ -211,12 +212,15 @@ mod tests {
         let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
         flows.open(socket, None);
         submissions(&mut flows);
-        flows.completed(&mut [Completion::simulated(Operation::Receive, fd, Ok(5), Some(0), false)], true);
+        flows.completed(
+            &mut [Completion::simulated(Operation::Receive, fd as u32, Ok(5), Some(0), false)],
+            true,
+        );
         assert!(matches!(submissions(&mut flows)[..], [Submission::Send(_, 5)]));
         // The completion of the send is still in the kernel: its buffer is not free.
         flows.completed(&mut [], false);
         assert_eq!((submissions(&mut flows), flows.spare), (vec![], 0));
-        flows.completed(&mut [Completion::simulated(Operation::Send, fd, Ok(2), None, true)], true);
+        flows.completed(&mut [Completion::simulated(Operation::Send, fd as u32, Ok(2), None, true)], true);
         assert_eq!((submissions(&mut flows), flows.spare), (vec![Submission::SendRest], 1));
         assert_eq!(flows.rest(fd).len(), 3);
     }

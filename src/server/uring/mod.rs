@@ -1,13 +1,41 @@
-//! What the mechanisms on io_uring share: the ring, the buffers provided to it, and the state of a connection
-//! whose operations are under way in the kernel.
+//! What the mechanisms on io_uring share: the state of a connection whose operations are under way in the kernel, and how the
+//! calls of a ring are counted. The ring itself is [`sys::uring::Ring`].
 
-mod completion;
 mod flow;
 mod flows;
-mod ring;
 
-pub use completion::{Completion, Operation};
-pub use flow::{Flow, Submission};
-pub use flows::Flows;
-pub use ring::{Ring, Want};
-pub use sys::uring::{Buffer, ProvidedBuffers, on_a_thread, probe_completion, probe_readiness, reason};
+use sys::uring::{Completion, Notice, Ring, Want};
+
+pub use self::flow::{Flow, Submission};
+pub use self::flows::Flows;
+use super::{ServeError, Server};
+
+/// Sets up the ring of a loop.
+///
+/// # Errors
+///
+/// When the kernel has no io_uring, or forbids it.
+pub fn ring(server: &Server) -> Result<Ring, ServeError> {
+    server.counters().other_calls.add(1);
+    Ring::new(server.ring(), Notice::ByCall)
+        .map_err(|source| ServeError::Call { call: "io_uring_setup", source })
+}
+
+/// Submits what is queued and replaces `completions` by those that are there, or come because they are wanted ([`Ring::wait`]).
+/// Calls beyond this one are counted among the others.
+///
+/// # Errors
+///
+/// When the kernel refuses to wait.
+#[inline]
+pub fn wait(
+    ring: &mut Ring,
+    want: Want,
+    completions: &mut Vec<Completion>,
+    server: &Server,
+) -> Result<(), ServeError> {
+    completions.clear();
+    ring.wait(want, |completion| completions.push(completion)).map_err(ServeError::call("io_uring_enter"))?;
+    server.counters().other_calls.add(ring.take_calls() - 1);
+    Ok(())
+}

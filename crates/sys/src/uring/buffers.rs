@@ -56,9 +56,9 @@ impl ProvidedBuffers {
     ///
     /// # Safety
     ///
-    /// Only completions of this ring may be given to [`take`](Self::take).
+    /// Only completions of this ring may be [taken buffers from](Completion::take_buffer) with these.
     #[allow(unsafe_code)]
-    pub unsafe fn register(ring: &IoUring, count: u16) -> io::Result<Self> {
+    pub(super) unsafe fn register(ring: &IoUring, count: u16) -> io::Result<Self> {
         let buffers = Self::allocate(count)?;
         // SAFETY: the memory holds `count` entries, and stays unless whoever frees it says that the ring is done with it.
         let registered = unsafe {
@@ -89,7 +89,7 @@ impl ProvidedBuffers {
 
     /// Takes the buffer that a completion names, once.
     #[inline]
-    pub fn take(&mut self, completion: &mut Completion) -> Option<Buffer> {
+    pub(super) fn take(&mut self, completion: &mut Completion) -> Option<Buffer> {
         let id = completion.take_buffer_id()?;
         self.available -= 1;
         Some(Buffer { start: self.start_of(id) })
@@ -252,10 +252,11 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uring::Operation;
 
     /// The kernel says that it has filled the buffer `id`.
     fn filled(id: u16) -> Completion {
-        Completion::simulated(0, Ok(1), Some(id), true)
+        Completion::simulated(Operation::Receive, 0, Ok(1), Some(id), true)
     }
 
     #[test]

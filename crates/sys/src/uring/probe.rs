@@ -3,11 +3,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use io_uring::{IoUring, opcode, squeue, types::Fd};
+use io_uring::{IoUring, cqueue, opcode, squeue, types::Fd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType};
 
-use super::{GROUP, ProvidedBuffers, completions, set_up};
+use super::setup::{Notice, set_up};
+use super::{GROUP, ProvidedBuffers};
 use crate::ring_size::RingSize;
 
 /// Whether this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0). What it
@@ -62,7 +63,7 @@ fn probe(
     multishot: impl FnOnce(&mut IoUring, Fd) -> io::Result<bool> + Send,
 ) -> Result<Vec<&'static str>, String> {
     let tried = on_a_thread(|| {
-        let (mut ring, lacking) = set_up(&RingSize::default(), |builder| builder)?;
+        let (mut ring, lacking) = set_up(&RingSize::default(), Notice::ByCall)?;
         let socket = readable_socket()?;
         multishot(&mut ring, Fd(socket.as_raw_fd())).map(|works| (works, lacking))
     });
@@ -109,9 +110,12 @@ fn goes_on(ring: &mut IoUring, multishot: &squeue::Entry) -> io::Result<bool> {
     let mut is_over = false;
     push(ring, opcode::AsyncCancel::new(PROBED).build().user_data(CANCELLED))?;
     while !is_over {
-        for completion in completions(ring).filter(|completion| completion.token() == PROBED) {
-            is_over |= completion.is_last();
-            goes_on.get_or_insert(completion.result().map(|_| !completion.is_last()));
+        for completion in ring.completion().filter(|completion| completion.user_data() == PROBED) {
+            let more = cqueue::more(completion.flags());
+            is_over |= !more;
+            let failure = completion.result().min(0);
+            let answer = if failure < 0 { Err(io::Error::from_raw_os_error(-failure)) } else { Ok(more) };
+            goes_on.get_or_insert(answer);
         }
         if !is_over {
             ring.submit_and_wait(1)?;

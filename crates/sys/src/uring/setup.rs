@@ -19,20 +19,31 @@ const SETUPS: [(Setup, &str); 4] = [
 ];
 
 /// Adds to how a ring is set up.
-pub type Setup = fn(&mut io_uring::Builder) -> &mut io_uring::Builder;
+type Setup = fn(&mut io_uring::Builder) -> &mut io_uring::Builder;
 
-/// A ring of this size with the best set-up that this kernel has and what `more` adds, and a line about what that lacks; empty
-/// if nothing.
+/// How it is seen that something has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// By a call that asks for it.
+    ByCall,
+    /// In memory shared with the kernel (IORING_SETUP_TASKRUN_FLAG): who spins makes no call in vain.
+    InMemory,
+}
+
+/// A ring of this size with the best set-up that this kernel has, and a line about what that lacks; empty if nothing.
 ///
 /// # Errors
 ///
 /// When the kernel has no io_uring, forbids it, or has no memory for it.
-pub fn set_up(size: &RingSize, more: Setup) -> io::Result<(IoUring, &'static str)> {
+pub(super) fn set_up(size: &RingSize, notice: Notice) -> io::Result<(IoUring, &'static str)> {
     best_of(&SETUPS, |setup| {
         let mut builder = IoUring::builder();
         // A submission that fails must not keep those behind it from the kernel (5.18, as all of this).
         builder.setup_cqsize(size.completions).setup_submit_all();
-        more(setup(&mut builder)).build(size.submissions)
+        if notice == Notice::InMemory {
+            builder.setup_taskrun_flag();
+        }
+        setup(&mut builder).build(size.submissions)
     })
 }
 

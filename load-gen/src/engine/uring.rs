@@ -1,25 +1,26 @@
 //! Completion: io_uring(7). One multishot receive a connection for its whole life, and all sends of a turn in the
 //! same call that takes what has arrived.
 
-mod queues;
-
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::NonNull;
 
-use io_uring::types::Fd;
 use rustix::io::Errno;
 use sys::clock::now_ns;
 use sys::ring_size::RingSize;
-use sys::uring::{Completion, ProvidedBuffers};
+use sys::uring::{Completion, Notice, Operation, ProvidedBuffers, Ring, Want};
 
-use self::queues::{Operation, Queues, SENDS_A_CALL, index_of};
 use super::{Answered, Engine};
 use crate::conversations::Conversations;
 use crate::fault::Fault;
 use crate::measure::Recorder;
 use crate::payload::LONGEST_SLICE;
 
+/// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
+/// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call
+/// brings replies (20 since Linux 6.13), so that in closed loop a turn is one call.
+const SENDS_A_CALL: usize = 20;
 /// Events handled at one reading of the clock, so that a long batch makes no request late.
 const EVENTS_A_READING: u32 = 32;
 /// How long operations may take to end once they are cancelled: they end at once unless the kernel is at fault.
@@ -43,7 +44,7 @@ struct Line {
 /// most [`SENDS_A_CALL`] sends, which the kernel then makes one after the other. So a service time is never shorter
 /// than it was, and the last of a full batch leaves some microseconds after the instant that it bears.
 pub struct Uring {
-    queues: Queues,
+    ring: Ring,
     /// Freed only when nothing is under way that may still be written there.
     buffers: ManuallyDrop<ProvidedBuffers>,
     lines: Vec<Line>,
@@ -51,6 +52,10 @@ pub struct Uring {
     queued: VecDeque<u32>,
     /// The sends in the submission queue: conversation and length.
     batch: Vec<(u32, usize)>,
+    /// Completions that were not handled yet, but for those of sends.
+    arrived: VecDeque<Completion>,
+    /// Sends that failed or came short; of the others nothing is heard.
+    unfinished: Vec<Completion>,
     /// Operations under way on all lines.
     under_way: usize,
     /// The last reading of the clock, and how many more events it is good for.
@@ -60,14 +65,20 @@ pub struct Uring {
 
 impl Engine for Uring {
     fn new(ring: &RingSize) -> Result<Self, Errno> {
-        let (queues, buffers) =
-            Queues::new(ring).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOSYS))?;
+        let refused = |error| Errno::from_io_error(&error).unwrap_or(Errno::NOSYS);
+        let size = ring;
+        let ring = Ring::new(size, Notice::InMemory).map_err(refused)?;
+        #[allow(unsafe_code)]
+        // SAFETY: the engine has one ring, and completions of no other.
+        let buffers = unsafe { ring.provide(size.buffers) }.map_err(refused)?;
         Ok(Self {
-            queues,
+            ring,
             buffers: ManuallyDrop::new(buffers),
             lines: Vec::new(),
             queued: VecDeque::new(),
             batch: Vec::with_capacity(SENDS_A_CALL),
+            arrived: VecDeque::new(),
+            unfinished: Vec::new(),
             under_way: 0,
             now_ns: 0,
             is_good_for: 0,
@@ -78,8 +89,7 @@ impl Engine for Uring {
         let index = self.lines.len() as u32;
         self.lines.push(Line { socket: Some(socket), under_way: 0, is_queued: false, is_over: false });
         self.begin(index, Operation::Receive);
-        self.queues.submit_asked()?;
-        self.queues.call(None)
+        self.call(Want::Nothing)
     }
 
     #[inline]
@@ -104,21 +114,21 @@ impl Engine for Uring {
         books: &mut Recorder,
     ) -> Result<bool, Errno> {
         // One that spins looks at shared memory, and asks the kernel only for what is there.
-        if timeout_ns > 0 || !self.queued.is_empty() || self.queues.has_work() {
+        if timeout_ns > 0 || !self.queued.is_empty() || self.ring.has_work() {
             self.turn(Some(timeout_ns), conversations, books)?;
         }
-        Ok(self.queues.has_arrived())
+        Ok(!self.arrived.is_empty())
     }
 
     #[inline]
     fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered> {
-        let mut completion = self.queues.next_arrived()?;
+        let mut completion = self.arrived.pop_front()?;
         if self.is_good_for == 0 {
             self.now_ns = now_ns();
             self.is_good_for = EVENTS_A_READING;
         }
         self.is_good_for -= 1;
-        let index = index_of(&completion);
+        let index = completion.number();
         let line = &mut self.lines[index as usize];
         if completion.is_last() {
             line.under_way -= 1;
@@ -127,7 +137,7 @@ impl Engine for Uring {
                 line.socket = None;
             }
         }
-        let outcome = match Operation::of(&completion) {
+        let outcome = match completion.operation() {
             Operation::Receive => self.received(&mut completion, conversations, books),
             _ => {
                 self.send(index, self.now_ns, conversations, books);
@@ -156,13 +166,41 @@ impl Uring {
     fn begin(&mut self, index: u32, operation: Operation) {
         let line = &mut self.lines[index as usize];
         let Some(socket) = &line.socket else { return };
-        let socket = Fd(socket.as_raw_fd());
+        let socket = socket.as_raw_fd();
         line.under_way += 1;
         self.under_way += 1;
         match operation {
-            Operation::Receive => self.queues.receive(socket, index),
-            _ => self.queues.await_room(socket, index),
+            Operation::Receive => self.ring.receive(socket, index),
+            _ => self.ring.await_room(socket, index),
         }
+    }
+
+    /// Submits what is queued and takes what has arrived, or is wanted. With it all sends are over, and their failures known.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to go on.
+    #[inline]
+    fn call(&mut self, want: Want) -> Result<(), Errno> {
+        let mut want = want;
+        loop {
+            self.ring.wait(want, |completion| match completion.operation() {
+                Operation::Send => self.unfinished.push(completion),
+                Operation::Cancel => {}
+                _ => self.arrived.push_back(completion),
+            })?;
+            if self.ring.has_told_all() {
+                return Ok(());
+            }
+            want = Want::WhatIsThere;
+        }
+    }
+
+    /// What became of the send of conversation `index` in the last call, if it failed or came short.
+    #[inline]
+    fn unfinished(&mut self, index: u32) -> Option<rustix::io::Result<usize>> {
+        let position = self.unfinished.iter().position(|completion| completion.number() == index)?;
+        Some(self.unfinished.swap_remove(position).result())
     }
 
     /// Sends all that is queued; with a time, takes what has arrived, and waits for it at most so many nanoseconds.
@@ -174,12 +212,17 @@ impl Uring {
         books: &mut Recorder,
     ) -> Result<(), Errno> {
         loop {
-            self.queues.submit_asked()?;
+            self.ring.make_room(SENDS_A_CALL);
             let is_all = self.prepare_batch(conversations);
             self.buffers.publish();
             let at_ns = if self.batch.is_empty() { 0 } else { now_ns() };
-            let patience_ns = |timeout_ns| if self.queues.has_arrived() { 0 } else { timeout_ns };
-            self.queues.call(timeout_ns.filter(|_| is_all).map(patience_ns))?;
+            self.call(match timeout_ns.filter(|_| is_all) {
+                None => Want::Nothing,
+                Some(timeout_ns) if timeout_ns > 0 && self.arrived.is_empty() => {
+                    Want::SomethingWithin(timeout_ns)
+                }
+                Some(_) => Want::WhatIsThere,
+            })?;
             // What has come is not older than this, and what is sent from now on not either.
             self.is_good_for = 0;
             self.book_batch(at_ns, conversations, books);
@@ -203,9 +246,10 @@ impl Uring {
                 continue;
             };
             #[allow(unsafe_code)]
-            // SAFETY: the bytes are borrowed from the payload, which nobody changes before the call.
+            // SAFETY: the bytes are borrowed from the payload, which nobody changes before the call, and that ends when the
+            // ring has told all.
             unsafe {
-                self.queues.push_send(Fd(socket.as_raw_fd()), index, bytes);
+                self.ring.send(socket.as_raw_fd(), index, NonNull::from(bytes).cast(), bytes.len());
             }
             self.batch.push((index, bytes.len()));
             is_all &= bytes.len() < LONGEST_SLICE;
@@ -218,7 +262,7 @@ impl Uring {
     fn book_batch(&mut self, at_ns: u64, conversations: &mut Conversations, books: &mut Recorder) {
         for position in 0..self.batch.len() {
             let (index, length) = self.batch[position];
-            match self.queues.unfinished(index).unwrap_or(Ok(length)) {
+            match self.unfinished(index).unwrap_or(Ok(length)) {
                 Ok(count) => {
                     conversations.sent(index, count, at_ns, books);
                     if count < length {
@@ -242,7 +286,7 @@ impl Uring {
         if !conversations.is_blocked(index) {
             conversations.block(index, books);
         }
-        self.begin(index, Operation::AwaitRoom);
+        self.begin(index, Operation::AwaitWritable);
     }
 
     /// Checks what a receive has brought; returns how many requests that answered.
@@ -253,9 +297,9 @@ impl Uring {
         conversations: &mut Conversations,
         books: &mut Recorder,
     ) -> Result<u64, Fault> {
-        let index = index_of(completion);
+        let index = completion.number();
         let is_over = self.lines[index as usize].is_over;
-        let outcome = match (completion.result(), self.buffers.take(completion)) {
+        let outcome = match (completion.result(), completion.take_buffer(&mut self.buffers)) {
             (Ok(count), Some(buffer)) => {
                 let bytes = &self.buffers.bytes(&buffer)[..count];
                 let outcome = match is_over {
@@ -295,21 +339,20 @@ impl Uring {
         if line.under_way == 0 {
             line.socket = None;
         } else if let Some(socket) = &line.socket {
-            self.queues.cancel(Fd(socket.as_raw_fd()), index);
+            self.ring.cancel_all_on(socket.as_raw_fd(), index);
         }
     }
 
     /// Ends all that is under way.
     fn end(&mut self) {
         if self.under_way > 0 {
-            self.queues.cancel_all();
+            self.ring.cancel_all();
         }
         while self.under_way > 0 {
-            let answer = self.queues.submit_asked().and_then(|()| self.queues.call(Some(CANCEL_NS)));
-            if answer.is_err() || !self.queues.has_arrived() {
+            if self.call(Want::SomethingWithin(CANCEL_NS)).is_err() || self.arrived.is_empty() {
                 return;
             }
-            while let Some(completion) = self.queues.next_arrived() {
+            while let Some(completion) = self.arrived.pop_front() {
                 self.under_way -= usize::from(completion.is_last());
             }
         }
