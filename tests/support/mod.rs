@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use foreign::{Foreign, asyncio, nginx, redis, socat};
 pub use generator::Generator;
-pub use process::{Process, starved_ns};
+pub use process::Process;
 pub use server::Server;
 
 /// How long to wait for what must happen: long enough for a machine under load, so that only a defect

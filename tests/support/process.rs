@@ -176,14 +176,6 @@ impl Process {
     }
 }
 
-/// How long the threads of process `id` have been ready to run without a processor since they started, in nanoseconds.
-pub fn starved_ns(id: u32) -> u64 {
-    let waited = |task: std::path::PathBuf| {
-        fs::read_to_string(task.join("schedstat")).ok()?.split(' ').nth(1)?.parse::<u64>().ok()
-    };
-    tasks(id).into_iter().filter_map(waited).sum()
-}
-
 /// The folders in /proc of the threads of process `id`.
 fn tasks(id: u32) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
