@@ -5,7 +5,7 @@ mod support;
 use std::os::fd::OwnedFd;
 
 use criterion::Criterion;
-use load_gen::schedule;
+use load_gen::plan::schedule;
 use muxbench::experiment::environment::Pinning;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;

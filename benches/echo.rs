@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use load_gen::fleet::{Fleet, FleetOptions};
+use load_gen::plan::options::PoolOptions;
+use load_gen::pool::Pool;
 use model::schema::{Point, Protocol};
 use muxbench::experiment::environment::Pinning;
 use muxbench::experiment::server::Own;
@@ -24,7 +25,7 @@ const MESSAGE: [u8; 64] = *b"............... sixty-four bytes, there and back ..
 /// A server with idle connections, and one connection to use. Fields drop in order: clients first.
 struct Loop {
     client: TcpStream,
-    _idle: Option<Fleet>,
+    _idle: Option<Pool>,
     _server: Own,
 }
 
@@ -64,11 +65,11 @@ impl Loop {
     }
 }
 
-fn idle(target: SocketAddr, conns: u32) -> Fleet {
-    let options = FleetOptions::new(target, conns, 1);
-    let fleet = Fleet::open(options, Arc::default(), &mut ()).expect("the server takes connections");
-    assert_eq!(fleet.connections().opened, u64::from(conns));
-    fleet
+fn idle(target: SocketAddr, conns: u32) -> Pool {
+    let options = PoolOptions::new(target, conns, 1);
+    let pool = Pool::open(options, Arc::default(), &mut ()).expect("the server takes connections");
+    assert_eq!(pool.connections().opened, u64::from(conns));
+    pool
 }
 
 fn main() {

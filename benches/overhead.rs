@@ -5,7 +5,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use load_gen::schedule::Schedule;
+use load_gen::plan::schedule::Schedule;
 use model::histogram;
 use model::schema::Arrivals;
 use muxbench::experiment::environment::Pinning;
@@ -59,5 +59,5 @@ fn thousand(step: impl FnMut(u64)) -> u64 {
 }
 
 fn schedule_random() -> rand_xoshiro::Xoshiro256PlusPlus {
-    load_gen::schedule::random(1, 0, 0)
+    load_gen::plan::schedule::random(1, 0, 0)
 }

@@ -8,8 +8,9 @@
 
 mod support;
 
-use muxbench::mechanisms::{self, Mechanism, Serve};
+use muxbench::mechanisms;
 use muxbench::server::AcceptMode;
+use muxbench::server::{Mechanism, Serve};
 use support::{Server, muxbench, round_trip, wait_until};
 
 const LOOPS: usize = 8;

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use muxbench::mechanisms::{self, Mechanism, Serve};
+use muxbench::mechanisms;
 use muxbench::server::{Admitted, Listener, Options, Running, ServeError, Server, listen, start};
+use muxbench::server::{Mechanism, Serve};
 use rustix::io::Errno;
 use support::{AtTheEnd, PATIENCE, container};
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::thread::{self, JoinHandle};
 
-use load_gen::fleet::{Edge, Observer};
+use load_gen::record::observer::{Edge, Observer};
 use model::schema::LoadReport;
 use support::{Generator, Server};
 

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use load_gen::fleet::{Edge, Observer, Progress};
+use load_gen::record::observer::{Edge, Observer, Progress};
 use model::schema::LoadReport;
 use rustix::process::Signal;
 use support::{Generator, Server, run_ahead_of_others};

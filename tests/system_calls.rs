@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use muxbench::mechanisms::{self, Mechanism};
+use muxbench::mechanisms;
+use muxbench::server::Mechanism;
 use rustix::process::{Pid, Signal, kill_process};
 use support::{PATIENCE, Server, for_every_mechanism, muxbench, round_trip};
 use sys::usage::ProcessClock;

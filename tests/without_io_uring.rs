@@ -9,9 +9,11 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
-use load_gen::fleet::{Fleet, FleetOptions, Load};
+use load_gen::plan::options::{Load, PoolOptions};
+use load_gen::pool::Pool;
 use model::schema::{EngineKind, LoadMode, WaitPolicy};
-use muxbench::mechanisms::{self, Mechanism};
+use muxbench::mechanisms;
+use muxbench::server::Mechanism;
 use support::{Server, container, muxbench, round_trip};
 
 /// Mechanisms that cannot do without.
@@ -49,10 +51,10 @@ fn the_generator_takes_epoll_unless_io_uring_was_asked_for() {
     let mut command = muxbench();
     command.args(["serve", "--listen", "127.0.0.1:0"]);
     let server = Server::start(command);
-    let options = |engine| FleetOptions {
+    let options = |engine| PoolOptions {
         engine,
         timeout: *support::PATIENCE,
-        ..FleetOptions::new(server.address, 3, 3)
+        ..PoolOptions::new(server.address, 3, 3)
     };
     let load = Load {
         mode: LoadMode::Closed { pipeline: 1 },
@@ -62,11 +64,11 @@ fn the_generator_takes_epoll_unless_io_uring_was_asked_for() {
         interval: None,
     };
     where_io_uring_fails(libc::EPERM, || {
-        let mut fleet = Fleet::open(options(None), Arc::default(), &mut ()).expect("the server listens");
-        let report = fleet.run(&load, &mut ()).expect("the workers live");
+        let mut pool = Pool::open(options(None), Arc::default(), &mut ()).expect("the server listens");
+        let report = pool.run(&load, &mut ()).expect("the workers live");
         assert_eq!(report.settings.engine, EngineKind::Epoll);
         assert!(report.completed > 0 && report.errors.is_empty(), "{report:?}");
-        let refused = Fleet::open(options(Some(EngineKind::IoUring)), Arc::default(), &mut ());
+        let refused = Pool::open(options(Some(EngineKind::IoUring)), Arc::default(), &mut ());
         let error = refused.err().expect("there is no io_uring").to_string();
         assert!(error.contains("forbidden") && error.contains("--engine epoll"), "{error}");
     });

@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::schedule;
+use load_gen::plan::options::PoolOptions;
+use load_gen::plan::schedule;
+use load_gen::pool::Pool;
 use rand::RngExt;
 
 /// Connections whose other end is at hand to make them ready, spread evenly over all.
@@ -24,7 +25,7 @@ pub struct Watched {
     random: rand_xoshiro::Xoshiro256PlusPlus,
     others: Vec<TcpStream>,
     /// The other ends of all but the candidates, in descriptor tables of their own.
-    _far_ends: Option<Fleet>,
+    _far_ends: Option<Pool>,
 }
 
 impl Watched {
@@ -120,13 +121,13 @@ fn listener() -> TcpListener {
     listener
 }
 
-fn far_ends(target: std::net::SocketAddr, conns: u32, cpu: Option<u32>) -> Fleet {
-    let options = FleetOptions {
+fn far_ends(target: std::net::SocketAddr, conns: u32, cpu: Option<u32>) -> Pool {
+    let options = PoolOptions {
         // Slower than this thread accepts, even where both share a processor.
         connect_rate: Some(10_000.0),
         cpu,
         timeout: Duration::from_secs(30),
-        ..FleetOptions::new(target, conns, 1)
+        ..PoolOptions::new(target, conns, 1)
     };
-    Fleet::open(options, Arc::default(), &mut ()).expect("the listener takes connections")
+    Pool::open(options, Arc::default(), &mut ()).expect("the listener takes connections")
 }

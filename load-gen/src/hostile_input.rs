@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use hostile::{Bound, Counting, check_text};
 use model::schema::{Dialogue, Size};
 
-use crate::target::Target;
-use crate::{curve, dialogue, export, shard, sizes, start_at, think, units};
+use crate::client::dialogue;
+use crate::command::{curve, export, start_at};
+use crate::plan::target::Target;
+use crate::plan::{shard, sizes, think, units};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Context;
-use load_gen::cli::{Cli, Plan};
-use load_gen::curve;
-use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::look_up::{LookUp, LookUpError};
-use load_gen::output;
-use load_gen::preflight;
-use load_gen::start_at::{StartAt, StartError};
-use load_gen::target::Target;
-use load_gen::view::{Paint, View};
+use load_gen::command::cli::{Cli, Plan};
+use load_gen::command::curve;
+use load_gen::command::output;
+use load_gen::command::start_at::{StartAt, StartError};
+use load_gen::command::view::{Paint, View};
+use load_gen::plan::options::PoolOptions;
+use load_gen::plan::preflight;
+use load_gen::plan::target::Target;
+use load_gen::pool::Pool;
+use load_gen::pool::look_up::{LookUp, LookUpError};
 use model::note;
 use model::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
 use model::streams::{self, PrintError};
@@ -58,8 +59,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 struct UsageError(String);
 
 /// The connections that this process is to open: a shard's, if it is one.
-fn options(cli: &Cli, target: Target) -> Result<FleetOptions, UsageError> {
-    let whole = cli.fleet(target, false);
+fn options(cli: &Cli, target: Target) -> Result<PoolOptions, UsageError> {
+    let whole = cli.pool(target, false);
     let Some((shard, why)) = cli.shard_and_why().map_err(UsageError)? else { return Ok(whole) };
     if let Some(why) = why.filter(|_| !cli.quiet) {
         note!("load-gen: this is shard {shard}, by {why}");
@@ -102,16 +103,16 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     let options = options(cli, look_up(cli, stop)?)?;
     ask_the_machine(cli, &options)?;
     let mut view = View::new(options.conns, cli.quiet, cli.color);
-    let options = FleetOptions { live_latencies: view.is_shown(), ..options };
-    let mut fleet = Fleet::open(options, Arc::clone(stop), &mut view)?;
+    let options = PoolOptions { live_latencies: view.is_shown(), ..options };
+    let mut pool = Pool::open(options, Arc::clone(stop), &mut view)?;
     let start_ns = cli.start_at.map(|at| at.wait(stop, &mut view)).transpose()?;
     let load = cli.load(processors::granted().context("cannot tell the processors")?);
     view.loading(matches!(load.mode, LoadMode::Open { .. }));
     let (mut file, valid) = match plan {
         Plan::Once => {
             let mut report = match start_ns {
-                Some(start_ns) => fleet.run_from(start_ns, &load, &mut view)?,
-                None => fleet.run(&load, &mut view)?,
+                Some(start_ns) => pool.run_from(start_ns, &load, &mut view)?,
+                None => pool.run(&load, &mut view)?,
             };
             report.settings.start_at = cli.start_at.map(|at| at.to_string());
             if !cli.quiet {
@@ -120,13 +121,13 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
             let valid = report.valid;
             (ResultFile::Load(report), valid)
         }
-        Plan::Steps(rates) => of_curve(curve::steps(&mut fleet, &load, &rates, &mut view)?),
+        Plan::Steps(rates) => of_curve(curve::steps(&mut pool, &load, &rates, &mut view)?),
         Plan::Search(range, objective) => {
-            of_curve(curve::search(&mut fleet, &load, range, objective, &mut view)?)
+            of_curve(curve::search(&mut pool, &load, range, objective, &mut view)?)
         }
     };
     view.closing();
-    let closed_s = fleet.close();
+    let closed_s = pool.close();
     match &mut file {
         ResultFile::Load(report) => report.connections.closed_s = closed_s,
         ResultFile::LoadCurve(curve) => {
@@ -187,7 +188,7 @@ fn print_result(cli: &Cli, file: &ResultFile) -> anyhow::Result<()> {
 }
 
 /// Says what this machine is missing for the run; an error if the run cannot succeed.
-fn ask_the_machine(cli: &Cli, options: &FleetOptions) -> anyhow::Result<()> {
+fn ask_the_machine(cli: &Cli, options: &PoolOptions) -> anyhow::Result<()> {
     let plan = preflight::Plan {
         target: &options.target,
         is_local: preflight::is_local(&options.target),

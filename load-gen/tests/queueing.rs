@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use load_gen::schedule::{Schedule, random};
+use load_gen::plan::schedule::{Schedule, random};
 use model::schema::Arrivals;
 use rustix::event::{Timespec, epoll};
 use rustix::process::Pid;

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::slice::{Account, ServerReading, SliceLoad};
+use load_gen::plan::options::PoolOptions;
+use load_gen::pool::Pool;
+use load_gen::record::slice::{Account, ServerReading, SliceLoad};
 use model::campaign::Slice;
 use model::schema::{Arrivals, EngineKind, LoadMode, ServerCounters, WaitPolicy, Workload};
 use support::network::in_a_network_of_its_own;
@@ -38,16 +39,16 @@ impl Account for Reads {
     }
 }
 
-fn pool(target: SocketAddr, active: u32, engine: EngineKind) -> Fleet {
-    let options = FleetOptions {
+fn pool(target: SocketAddr, active: u32, engine: EngineKind) -> Pool {
+    let options = PoolOptions {
         workload: Workload { most_under_way: Some(1), ..Workload::default() },
         engine: Some(engine),
-        ..FleetOptions::new(target, active + 3, active)
+        ..PoolOptions::new(target, active + 3, active)
     };
-    Fleet::open(options, Arc::default(), &mut ()).expect("the server listens")
+    Pool::open(options, Arc::default(), &mut ()).expect("the server listens")
 }
 
-fn slice(pool: &mut Fleet, mode: LoadMode, window: Duration) -> Slice {
+fn slice(pool: &mut Pool, mode: LoadMode, window: Duration) -> Slice {
     let load = SliceLoad {
         mode,
         wait: WaitPolicy::Sleep,

@@ -16,7 +16,7 @@ pub struct Completions {
 impl Completions {
     /// Prints them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        let script = load_gen::generate::completions(self.shell, super::Arguments::command());
+        let script = load_gen::command::generate::completions(self.shell, super::Arguments::command());
         super::print(script)?;
         Ok(ExitCode::SUCCESS)
     }

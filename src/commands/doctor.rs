@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use load_gen::units;
+use load_gen::plan::units;
 use model::schema::ResultFile;
 use muxbench::doctor;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use load_gen::export::format_named;
+use load_gen::command::export::format_named;
 use model::campaign::{Campaign, Histograms};
 use model::files::{make_folder, write_atomically};
 use model::note;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use muxbench::experiment::scenario;
-use muxbench::mechanisms::{self, Mechanism};
+use muxbench::mechanisms;
+use muxbench::server::Mechanism;
 use sys::descriptor_table;
 use sys::limits;
 

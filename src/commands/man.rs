@@ -17,7 +17,7 @@ impl Man {
     /// Writes them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         model::files::make_folder(&self.folder)?;
-        for (name, page) in load_gen::generate::manual_pages(super::Arguments::command()) {
+        for (name, page) in load_gen::command::generate::manual_pages(super::Arguments::command()) {
             model::files::write_atomically(&self.folder.join(name), &page)?;
         }
         Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use load_gen::view::{Colour, Paint};
+use load_gen::command::view::{Colour, Paint};
 use model::read;
 use model::schema::ResultFile;
 use report::merge::Source;
@@ -25,7 +25,7 @@ pub struct Merge {
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// How far apart the windows of the shards may begin
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = load_gen::units::duration)]
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = load_gen::plan::units::duration)]
     max_skew: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Merge {
         }
         let merged = report::merge::merge(sources, self.max_skew)?;
         let paint = Paint::of(Colour::Auto, &std::io::stdout());
-        let (valid, table) = (merged.valid, load_gen::output::human(&merged, paint));
+        let (valid, table) = (merged.valid, load_gen::command::output::human(&merged, paint));
         let text = serde_json::to_string_pretty(&ResultFile::Load(merged))? + "\n";
         if is_stream(&self.output) {
             print(&text)?;

@@ -105,7 +105,7 @@ pub fn parse() -> anyhow::Result<Command> {
             std::process::exit(0);
         }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(load_gen::cli::end_with(&error)?)
+            Ok(load_gen::command::cli::end_with(&error)?)
         }
         Err(error) => Err(UsageError(one_line(&error)).into()),
     }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use load_gen::{target, units};
+use load_gen::plan::{target, units};
 use model::schema::ServerCounters;
 use model::{note, streams};
-use muxbench::mechanisms::{self, Mechanism};
+use muxbench::mechanisms;
+use muxbench::server::Mechanism;
 use muxbench::server::{
     self, AcceptMode, Control, Options, Reply, Running, ServeError, SharedCounters, SharedPlaces, StartError,
 };

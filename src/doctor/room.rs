@@ -1,7 +1,7 @@
 //! Will the machine hold so many connections? The generator's own questions before a run, with what was found.
 
-use load_gen::preflight::{DESCRIPTORS_RESERVED, Finding, Plan, QUESTIONS};
-use load_gen::target::Target;
+use load_gen::plan::preflight::{DESCRIPTORS_RESERVED, Finding, Plan, QUESTIONS};
+use load_gen::plan::target::Target;
 use model::schema::{Health, Symptom};
 use report::format::{bytes, plural, thousands};
 use sys::capacity::Capacity;

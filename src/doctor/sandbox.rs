@@ -8,7 +8,8 @@ use report::format::and;
 use sys::{epoll_pwait2, processors};
 
 use super::pass;
-use crate::mechanisms::{self, Mechanism};
+use crate::mechanisms;
+use crate::server::Mechanism;
 
 /// What allows a call that is refused.
 const REMEDY: &str =

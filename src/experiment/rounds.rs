@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use load_gen::schedule;
+use load_gen::plan::schedule;
 use model::campaign::{Campaign, Phase, Plan, PlannedPoint, Round, Start};
 use model::schema::{Point, ResultFile};
 use rand::seq::SliceRandom;

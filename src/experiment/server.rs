@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use load_gen::slice;
+use load_gen::record::slice;
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
 use sys::usage::{Account, Scheduled, Scheduling};
 

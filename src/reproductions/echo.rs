@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use load_gen::fleet::{Fleet, FleetOptions, Load};
+use load_gen::plan::options::{Load, PoolOptions};
+use load_gen::pool::Pool;
 use model::schema::{LoadMode, Point, Protocol, Size, WaitPolicy};
 
 use crate::experiment::environment::Pinning;
@@ -108,10 +109,10 @@ fn echoes_per_s(
     let mut server =
         Own::start(program, mechanism, &point, Protocol::Echo, &pinning.of_server(1), &Arc::default())
             .expect("a server of ours starts");
-    let options = FleetOptions {
+    let options = PoolOptions {
         size: Size::Fixed { bytes: size_bytes },
         cpu: pinning.generator,
-        ..FleetOptions::new(server.address(), connections, active)
+        ..PoolOptions::new(server.address(), connections, active)
     };
     let load = Load {
         mode: LoadMode::Closed { pipeline: 1 },
@@ -120,9 +121,9 @@ fn echoes_per_s(
         duration: BUDGET,
         interval: None,
     };
-    let mut fleet = Fleet::open(options, Arc::default(), &mut ()).expect("the server takes connections");
-    server.await_accepted(fleet.connections().opened).expect("the server counts");
-    let report = fleet.run(&load, &mut ()).expect("the generator works");
+    let mut pool = Pool::open(options, Arc::default(), &mut ()).expect("the server takes connections");
+    server.await_accepted(pool.connections().opened).expect("the server counts");
+    let report = pool.run(&load, &mut ()).expect("the generator works");
     assert!(report.errors.is_empty(), "{mechanism}: {:?}", report.errors);
     report.throughput_per_s
 }

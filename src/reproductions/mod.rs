@@ -13,7 +13,7 @@ pub mod waiters;
 use std::path::Path;
 use std::time::SystemTime;
 
-use load_gen::schedule;
+use load_gen::plan::schedule;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use rand::seq::SliceRandom;
 use stats::{Interval, Level};

@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use load_gen::schedule;
+use load_gen::plan::schedule;
 use rand::RngExt;
 use sys::clock;
 

@@ -13,8 +13,7 @@ use sys::descriptor_table::{self, DESCRIPTORS_A_THREAD, Table};
 use sys::{limits, processors};
 
 use super::socket::listen_in_turn;
-use super::{AcceptMode, Listener, Options, ServeError, Server};
-use crate::mechanisms::{self, Mechanism, Serve};
+use super::{AcceptMode, Listener, Mechanism, Options, Serve, ServeError, ServeLoop, Server};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -291,7 +290,7 @@ struct Task {
 /// The threads to start: one a loop, or one that starts the loops of a pool.
 fn tasks(serve: Serve, accept: AcceptMode, options: &Options, servers: Vec<Arc<Server>>) -> Vec<Task> {
     let exclusive = accept == AcceptMode::Exclusive;
-    let of_loop = |(index, server): (usize, Arc<Server>), serve: mechanisms::ServeLoop| {
+    let of_loop = |(index, server): (usize, Arc<Server>), serve: ServeLoop| {
         let cpus = options.cpus.iter().copied().cycle().nth(index);
         let run = move |socket| serve(Listener::new(socket, &server)?.exclusive(exclusive), &server);
         Task { name: format!("loop-{index}"), cpus: cpus.into_iter().collect(), run: Box::new(run) }

@@ -5,8 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{Options, start};
-use crate::mechanisms::Mechanism;
+use super::{Mechanism, Options, start};
 
 /// What a server beside this thread takes at most, on a machine under load.
 const PATIENCE: Duration = Duration::from_secs(5);

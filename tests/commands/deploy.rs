@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use load_gen::cli::Cli;
-use load_gen::shard;
+use load_gen::command::cli::Cli;
+use load_gen::plan::shard;
 use trials::test;
 
 fn deploy(path: &str) -> PathBuf {

@@ -35,7 +35,8 @@ fn load(targets: &str) -> LoadReport {
 
 /// Loops that have a listener each.
 fn of_several_listeners() -> impl Iterator<Item = &'static str> {
-    let has_several = |mechanism: &&mechanisms::Mechanism| mechanism.accept.contains(&AcceptMode::Reuseport);
+    let has_several =
+        |mechanism: &&muxbench::server::Mechanism| mechanism.accept.contains(&AcceptMode::Reuseport);
     mechanisms::compiled().filter(has_several).map(|mechanism| mechanism.name)
 }
 

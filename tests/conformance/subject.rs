@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 
 use model::schema::ServerCounters;
-use muxbench::mechanisms::Mechanism;
+use muxbench::server::Mechanism;
 use muxbench::server::{AcceptMode, Options, Reply};
 
 use crate::client::Client;

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use muxbench::mechanisms::{self, Mechanism};
+use muxbench::mechanisms;
+use muxbench::server::Mechanism;
 use muxbench::server::Reply;
 use trials::{Failed, Need, Trial, trial};
 

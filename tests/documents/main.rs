@@ -11,6 +11,7 @@ mod page;
 #[cfg(feature = "plots")]
 mod reference;
 mod registry;
+mod structure;
 #[path = "../support/mod.rs"]
 mod support;
 

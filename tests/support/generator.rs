@@ -4,28 +4,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Parser;
-use load_gen::cli::Cli;
-use load_gen::fleet::{Fleet, Observer};
+use load_gen::command::cli::Cli;
+use load_gen::pool::Pool;
+use load_gen::record::observer::Observer;
 use model::schema::LoadReport;
 
 /// Open connections to a server.
 pub struct Generator {
     target: SocketAddr,
-    fleet: Fleet,
+    pool: Pool,
 }
 
 impl Generator {
     /// Opens what `arguments` of `load-gen` say.
     pub fn open(target: SocketAddr, arguments: &[&str]) -> Self {
-        let fleet =
-            Fleet::open(parse(target, arguments).fleet(target.into(), false), Arc::default(), &mut ());
-        Self { target, fleet: fleet.expect("the server takes connections") }
+        let pool = Pool::open(parse(target, arguments).pool(target.into(), false), Arc::default(), &mut ());
+        Self { target, pool: pool.expect("the server takes connections") }
     }
 
     /// Puts the load that `arguments` say on the connections.
     pub fn run(&mut self, arguments: &[&str], observer: &mut dyn Observer) -> LoadReport {
         let load = parse(self.target, arguments).load(1.0);
-        let report = self.fleet.run(&load, observer).expect("the workers live");
+        let report = self.pool.run(&load, observer).expect("the workers live");
         let failed: u64 = report.errors.values().sum();
         assert_eq!(report.scheduled, report.completed + failed + report.outstanding, "the books balance");
         report
@@ -34,7 +34,7 @@ impl Generator {
     /// Connections that have been lost since they were opened.
     #[allow(dead_code)] // not every test that drives a generator loses any
     pub fn lost(&mut self) -> u64 {
-        self.fleet.lost().expect("the workers live")
+        self.pool.lost().expect("the workers live")
     }
 }
 

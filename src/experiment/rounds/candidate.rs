@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use load_gen::fleet::{Fleet, FleetOptions};
-use load_gen::slice::{Account, ServerReading, SliceLoad};
+use load_gen::plan::options::PoolOptions;
+use load_gen::pool::Pool;
+use load_gen::record::slice::{Account, ServerReading, SliceLoad};
 use model::campaign::{ServerCost, Slice, Started};
 use model::schema::{LoadMode, Point, Size, WaitPolicy, Workload};
 use rustix::time::{ClockId, clock_getres};
@@ -49,7 +50,7 @@ impl Stamped {
 /// A candidate whose server runs and whose connections are open.
 pub struct Candidate {
     server: Server,
-    pool: Fleet,
+    pool: Pool,
     account: Arc<dyn Account>,
     /// What is known of it so far.
     started: Started,
@@ -102,11 +103,11 @@ impl Candidate {
         point: &Point,
         place: &Place<'_>,
         seed: u64,
-    ) -> Result<(Server, Fleet, Arc<dyn Account>), String> {
+    ) -> Result<(Server, Pool, Arc<dyn Account>), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let account: Arc<dyn Account> = Arc::new(server.account().map_err(|error| text(&error))?);
         let load = &place.scenario.load;
-        let options = FleetOptions {
+        let options = PoolOptions {
             protocol: load.protocol,
             size: Size::Fixed { bytes: point.size_bytes.unwrap_or(load.size_bytes) },
             workload: Workload {
@@ -118,12 +119,12 @@ impl Candidate {
             cpu: place.pinning.generator,
             timeout: TIMEOUT,
             seed,
-            ..FleetOptions::new(server.address(), point.connections, point.active)
+            ..PoolOptions::new(server.address(), point.connections, point.active)
         };
         let slab_before = slab::Reading::now();
         let resident_before = server.resident_bytes().unwrap_or(0);
         let before = Stamped::now(&*account);
-        let pool = Fleet::open(options, Arc::clone(&place.stop), &mut ()).map_err(|error| {
+        let pool = Pool::open(options, Arc::clone(&place.stop), &mut ()).map_err(|error| {
             server.ended().map_or_else(|| text(&error), |how| format!("the server ended {how}"))
         })?;
         let connections = pool.connections().clone();

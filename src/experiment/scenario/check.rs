@@ -1,6 +1,6 @@
 //! What is wrong with a scenario, points and room for them aside.
 
-use load_gen::units::LARGEST_SIZE;
+use load_gen::plan::units::LARGEST_SIZE;
 use model::schema::{Point, Protocol, Rounds, Scenario};
 
 use super::text::Mistake;

@@ -5,7 +5,8 @@ use sys::capacity::Capacity;
 
 use super::text::Mistake;
 use super::{Draft, ScenarioError, check, external, points, room};
-use crate::mechanisms::{self, Mechanism};
+use crate::mechanisms;
+use crate::server::Mechanism;
 
 /// The intervals of a first look are so many times as wide as those that the scenario asks for.
 const QUICK_IS_WIDER: f64 = 2.0;

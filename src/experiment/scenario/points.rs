@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use load_gen::units::{self, Active};
+use load_gen::plan::units::{self, Active};
 use model::schema::{Point, Sweep};
 
 use super::text::Mistake;

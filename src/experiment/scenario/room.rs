@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use load_gen::placement::DESCRIPTORS_RESERVED;
-use load_gen::preflight::{self, Finding, Plan};
-use load_gen::target::Target;
+use load_gen::plan::placement::DESCRIPTORS_RESERVED;
+use load_gen::plan::preflight::{self, Finding, Plan};
+use load_gen::plan::target::Target;
 use model::schema::{Exclude, Point, Scenario, Sweep};
 use report::format;
 use sys::capacity::Capacity;
 
 use super::text::Mistake;
-use crate::mechanisms::{self, Mechanism, Serve};
+use crate::mechanisms;
+use crate::server::{Mechanism, Serve};
 
 /// Room for so many more connections, as a share, that a table must have where the kernel spreads connections over
 /// several: it does so by a hash, not evenly.

@@ -1,0 +1,140 @@
+//! How the bytes of conversations are moved: an engine for each way to ask the kernel.
+
+mod epoll;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "io-uring")]
+mod uring;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use model::schema::EngineKind;
+use rustix::io::Errno;
+use sys::ring_size::RingSize;
+
+use crate::client::conversations::Conversations;
+use crate::record::recorder::Recorder;
+
+pub use epoll::Epoll;
+#[cfg(feature = "io-uring")]
+pub use uring::Uring;
+
+/// The engine that is asked for, or the lightest that this kernel has.
+///
+/// # Errors
+///
+/// Why the one asked for is not to be had.
+pub fn choose(asked: Option<EngineKind>) -> Result<EngineKind, String> {
+    let lacking = match asked {
+        Some(EngineKind::Epoll) => return Ok(EngineKind::Epoll),
+        _ => lacking(),
+    };
+    match (lacking, asked) {
+        (None, _) => Ok(EngineKind::IoUring),
+        (Some(_), None) => Ok(EngineKind::Epoll),
+        (Some(why), Some(_)) => {
+            Err(format!("--engine io-uring cannot run: {why}; leave it out, or use --engine epoll"))
+        }
+    }
+}
+
+/// Why the engine on io_uring cannot run here.
+#[cfg(feature = "io-uring")]
+fn lacking() -> Option<String> {
+    sys::uring::probe_completion().err()
+}
+
+/// Why the engine on io_uring cannot run here.
+#[cfg(not(feature = "io-uring"))]
+fn lacking() -> Option<String> {
+    Some("this build has no io_uring; build it with --features io-uring".to_owned())
+}
+
+/// What an event brought.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered {
+    /// The conversation.
+    pub index: u32,
+    /// How many of its requests were answered.
+    pub count: u64,
+    /// When it was handled, whatever it brought: requests may have fallen due by then.
+    pub at_ns: u64,
+}
+
+/// Moves the bytes of conversations. What is due, sent and right is known to [`Conversations`] alone.
+pub trait Engine: Sized {
+    /// An engine without sockets, with so much room where it has a ring.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no room for it, or does not know it.
+    fn new(ring: &RingSize) -> Result<Self, Errno>;
+
+    /// Takes over the socket of the conversation that was added last.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    fn add(&mut self, socket: OwnedFd) -> Result<(), Errno>;
+
+    /// Whether the sockets of its conversations can be exchanged while load runs, as the next three do. An engine that
+    /// cannot is never asked to.
+    const MOVES_SOCKETS: bool = false;
+
+    /// Gives back the socket of conversation `index`, on which nothing is under way, and watches it no longer; none
+    /// where it has none.
+    fn take(&mut self, _index: u32) -> Option<OwnedFd> {
+        None
+    }
+
+    /// Takes over another socket for conversation `index`, which has none.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more; EOPNOTSUPP where sockets cannot be exchanged.
+    fn put(&mut self, _index: u32, _socket: OwnedFd) -> Result<(), Errno> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    /// Lets [`wait`](Self::wait) return as soon as `descriptor` is readable, and as long as it is. That is no event of
+    /// a conversation's: nothing comes of it.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more; EOPNOTSUPP where sockets cannot be exchanged.
+    fn wake_on(&mut self, _descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    /// Sends what is due on conversation `index`, as much as its socket takes, at the latest with the next
+    /// [`flush`](Self::flush) or [`wait`](Self::wait).
+    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, books: &mut Recorder);
+
+    /// Sees to it that all that was to be sent is with the kernel.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take it.
+    fn flush(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Result<(), Errno>;
+
+    /// Flushes, takes events from the kernel, and waits for the first at most so long; returns whether there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to wait. To be interrupted is no error.
+    fn wait(
+        &mut self,
+        timeout_ns: u64,
+        conversations: &mut Conversations,
+        books: &mut Recorder,
+    ) -> Result<bool, Errno>;
+
+    /// Handles the next of these events; none when all are handled.
+    fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered>;
+
+    /// The open sockets.
+    fn sockets(&self) -> impl Iterator<Item = &OwnedFd>;
+
+    /// The open sockets, to close them.
+    fn into_sockets(self) -> impl Iterator<Item = OwnedFd>;
+}

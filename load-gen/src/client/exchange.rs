@@ -1,0 +1,174 @@
+//! The active connections of one worker: their conversations, and the engine that moves the bytes.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use sys::ring_size::RingSize;
+
+use crate::client::conversations::Conversations;
+use crate::client::engine::{Answered, Engine};
+use crate::client::payload::Payload;
+use crate::fault::Fault;
+use crate::plan::sizes::Sizes;
+use crate::record::recorder::Recorder;
+
+/// Requests and replies on the active connections of one worker.
+pub struct Exchange<E> {
+    engine: E,
+    conversations: Conversations,
+    sizes: Sizes,
+}
+
+impl<E: Engine> Exchange<E> {
+    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection and about
+    /// `most_pending` on all, with the room of `ring` where the engine has one.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no room for the engine, or does not know it.
+    pub fn new(
+        sizes: Sizes,
+        payload: Payload,
+        most: u32,
+        most_pending: u64,
+        ring: &RingSize,
+    ) -> Result<Self, Errno> {
+        let conversations = Conversations::new(payload, most, most_pending);
+        Ok(Self { engine: E::new(ring)?, conversations, sizes })
+    }
+
+    /// Adds an open connection.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    pub fn add(&mut self, socket: OwnedFd, id: u32) -> Result<(), Errno> {
+        self.engine.add(socket)?;
+        self.conversations.add(id);
+        Ok(())
+    }
+
+    /// What is due, under way and answered.
+    pub fn conversations(&self) -> &Conversations {
+        &self.conversations
+    }
+
+    /// Sends the acknowledgements that the kernel holds back, and lets it hold back later ones as before (tcp(7), TCP_QUICKACK).
+    ///
+    /// The last reply of each connection is acknowledged by a timer, 40 ms later (TCP_ATO_MIN, net/ipv4/tcp_input.c). After a slice on a thousand
+    /// connections these come within a tick or two, keep the server's processor for milliseconds, and would do so in somebody else's window.
+    pub fn acknowledge(&self) {
+        for socket in self.engine.sockets() {
+            // What is no TCP has none.
+            let _ = sockopt::set_tcp_quickack(socket, true)
+                .and_then(|()| sockopt::set_tcp_quickack(socket, false));
+        }
+    }
+
+    /// The open sockets, to close them.
+    pub fn into_sockets(self) -> impl Iterator<Item = OwnedFd> {
+        self.engine.into_sockets()
+    }
+
+    /// The open sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.engine.sockets()
+    }
+
+    /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
+    /// what the socket takes. They go out whether or not earlier ones have been answered.
+    #[inline]
+    pub fn request(&mut self, index: u32, count: u64, intended_ns: u64, now_ns: u64, books: &mut Recorder) {
+        for _ in 0..count {
+            self.conversations.fall_due(index, self.sizes.next(), intended_ns, books);
+        }
+        if !self.conversations.is_blocked(index) {
+            self.engine.send(index, now_ns, &mut self.conversations, books);
+        }
+    }
+
+    /// Sends what was let go on connection `index` because others have been answered.
+    #[inline]
+    pub fn send_let_go(&mut self, index: u32, now_ns: u64, books: &mut Recorder) {
+        if self.conversations.has_unsent(index) && !self.conversations.is_blocked(index) {
+            self.engine.send(index, now_ns, &mut self.conversations, books);
+        }
+    }
+
+    /// See [`Conversations::abandon_held`].
+    pub fn abandon_held(&mut self, books: &mut Recorder) {
+        self.conversations.abandon_held(books);
+    }
+
+    /// See [`Conversations::hold`].
+    pub fn hold(&mut self, index: u32) {
+        self.conversations.hold(index);
+    }
+
+    /// See [`Conversations::go_on`]. Nothing is sent.
+    pub fn release(&mut self, index: u32) {
+        self.conversations.go_on(index);
+    }
+
+    /// Lets requests go out on connection `index` again, those first that were held back.
+    pub fn go_on(&mut self, index: u32, now_ns: u64, books: &mut Recorder) {
+        self.release(index);
+        self.send_let_go(index, now_ns, books);
+    }
+
+    /// See [`Engine::take`].
+    pub fn take(&mut self, index: u32) -> Option<OwnedFd> {
+        self.engine.take(index)
+    }
+
+    /// See [`Engine::put`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    pub fn put(&mut self, index: u32, socket: OwnedFd) -> Result<(), Errno> {
+        self.engine.put(index, socket)
+    }
+
+    /// Gives up connection `index` and whatever is under way on it.
+    pub fn fail(&mut self, index: u32, fault: Fault, books: &mut Recorder) {
+        drop(self.engine.take(index));
+        self.conversations.fail(index, fault, books);
+    }
+
+    /// See [`Engine::wake_on`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    pub fn wake_on(&mut self, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.engine.wake_on(descriptor)
+    }
+
+    /// See [`Engine::wait`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to wait.
+    #[inline]
+    pub fn wait(&mut self, timeout_ns: u64, books: &mut Recorder) -> Result<bool, Errno> {
+        self.engine.wait(timeout_ns, &mut self.conversations, books)
+    }
+
+    /// See [`Engine::flush`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take what is to be sent.
+    #[inline]
+    pub fn flush(&mut self, books: &mut Recorder) -> Result<(), Errno> {
+        self.engine.flush(&mut self.conversations, books)
+    }
+
+    /// See [`Engine::handle_next`].
+    #[inline]
+    pub fn handle_next(&mut self, books: &mut Recorder) -> Option<Answered> {
+        self.engine.handle_next(&mut self.conversations, books)
+    }
+}

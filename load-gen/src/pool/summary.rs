@@ -1,0 +1,139 @@
+//! What a window found, put together from the books of its workers.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use model::schema::{Latency, LoadMode, LoadReport, LoadSettings, Size};
+use sys::clock;
+
+use super::{Load, Pool};
+use crate::fault::Faults;
+use crate::plan::schedule::GENERATOR;
+use crate::record::recorder::Recorder;
+use crate::record::watch::{Judgement, Watch};
+
+use crate::record::{self_check, validity};
+
+impl Pool {
+    /// The result of a window that was as `books`, `lost` and `watch` say; the first worker ended at `earliest_end_ns`.
+    pub(super) fn report(
+        &self,
+        load: &Load,
+        books: &Recorder,
+        lost: &Faults,
+        watch: &Watch,
+        earliest_end_ns: u64,
+    ) -> LoadReport {
+        let options = &self.shared.options;
+        let workload = &options.workload;
+        let open_loop = matches!(load.mode, LoadMode::Open { .. });
+        let window_s = (books.window.end_ns - books.window.begin_ns) as f64 / 1e9;
+        let Judgement { busy, starved, steal, stood_still_s, quota } = watch.judgement(load.wait);
+        let facts = validity::Facts {
+            open_loop,
+            asked: u64::from(options.conns),
+            opened: self.connections.opened,
+            lost: *lost,
+            any_active: options.active > 0,
+            scheduled: books.scheduled,
+            missed: books.missed,
+            missed_unsent: books.missed_unsent,
+            missed_unanswered: books.missed_unanswered,
+            is_capped: workload.most_under_way.is_some(),
+            failed: books.faults,
+            outstanding: books.outstanding(),
+            unsent: books.unsent,
+            own_lateness: books.own_lateness(),
+            response: books.response.clone(),
+            service: books.service.clone(),
+            starved,
+            steal,
+            stood_still_s,
+            quota,
+            interrupted: self.shared.stop.load(Relaxed),
+        };
+        let mut reasons = validity::broken_rules(&facts);
+        let self_check = self_check::of(self.own_mode(load), books, earliest_end_ns, &facts, &mut reasons);
+        // Without a single stamp there is nothing to report: the caller says so.
+        let stamps = books.stamps.as_ref().filter(|stamps| !stamps.added.is_empty());
+        reasons.extend(stamps.and_then(|stamps| stamps.doubt()));
+        let mut connections = self.connections.clone();
+        connections.rotated = workload.rotate_s.map(|_| books.turnover.rotated);
+        connections.churn = workload.churn_per_s.map(|_| books.turnover.churn());
+        connections.lost = lost.total();
+        for (name, count) in lost.by_name() {
+            *connections.errors.entry(name).or_default() += count;
+        }
+        for (name, count) in lost.by_errno() {
+            *connections.errnos.entry(name).or_default() += count;
+        }
+        LoadReport {
+            valid: reasons.is_empty(),
+            invalid_reasons: reasons,
+            settings: LoadSettings {
+                target: options.target.to_string(),
+                conns: options.whole_conns().into(),
+                active: options.whole_active().into(),
+                mode: load.mode,
+                size_bytes: options.mean_size_bytes(),
+                size: Some(options.size).filter(|size| !matches!(size, Size::Fixed { .. })),
+                protocol: options.protocol,
+                workload: workload.clone(),
+                threads: self.shared.placement.tables,
+                wait: load.wait,
+                engine: self.shared.engine,
+                duration_s: load.duration.as_secs_f64(),
+                warmup_s: load.warmup.as_secs_f64(),
+                seed: options.seed,
+                generator: GENERATOR.to_owned(),
+                start_at: None,
+                timestamps: options.timestamps,
+                interval_s: load.interval.map(|interval| interval.as_secs_f64()),
+            },
+            connections,
+            window_s,
+            throughput_per_s: if window_s > 0.0 { books.replies_inside as f64 / window_s } else { 0.0 },
+            scheduled: books.scheduled,
+            completed: books.completed,
+            outstanding: books.outstanding(),
+            unsent: books.unsent,
+            errors: books.faults.by_name(),
+            errnos: books.faults.by_errno(),
+            delayed: books.delayed,
+            response: open_loop.then(|| Latency::of(&books.response)),
+            service: Latency::of(&books.service),
+            lateness: open_loop.then(|| Latency::of(&books.lateness)),
+            connect: Some(Latency::of(&self.connect)),
+            churn_connect: books
+                .turnover
+                .connect
+                .as_ref()
+                .filter(|connect| !connect.is_empty())
+                .map(Latency::of),
+            generator_busy: busy,
+            generator_starved: starved,
+            steal,
+            cpu_quota: facts.quota,
+            response_kernel: stamps.filter(|_| open_loop).map(|stamps| Latency::of(&stamps.response)),
+            generator_added: stamps.map(|stamps| Latency::of(&stamps.added)),
+            timestamp_error_ns: stamps.map(|stamps| stamps.error_ns),
+            self_check,
+            intervals: Vec::new(),
+            started_at: clock::rfc3339(clock::to_unix_ns(books.window.begin_ns)),
+            shard: options.part_of.map(|whole| whole.shard),
+            shards: Vec::new(),
+            start_skew_s: None,
+        }
+    }
+
+    /// The load with this shard's own part of the rate.
+    fn own_mode(&self, load: &Load) -> LoadMode {
+        let options = &self.shared.options;
+        match load.mode {
+            LoadMode::Open { rate_per_s, arrivals } => {
+                let share = f64::from(options.active) / f64::from(options.whole_active());
+                LoadMode::Open { rate_per_s: rate_per_s * share, arrivals }
+            }
+            closed @ LoadMode::Closed { .. } => closed,
+        }
+    }
+}

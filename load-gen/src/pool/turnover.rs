@@ -1,0 +1,291 @@
+//! Connections of one worker that take each other's places while load runs: the active set moves over the idle ones
+//! ([`Rotation`]), and connections are closed and opened anew ([`Churning`]).
+//!
+//! A conversation goes on over another connection, where its stream of bytes stood: nothing is under way when it moves.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use sys::clock;
+
+use crate::client::engine::Engine;
+use crate::client::exchange::Exchange;
+use crate::fault::Fault;
+use crate::plan::window::Window;
+use crate::pool::churn::{Churning, Connected, Place};
+use crate::pool::rotation::Rotation;
+use crate::record::recorder::Recorder;
+use crate::record::timestamps;
+
+/// Why the connection of a conversation is about to be exchanged for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    /// It is not.
+    No,
+    /// It becomes idle when it has been answered.
+    ForIdleness,
+    /// It is closed when it has been answered; whether that fell due inside the window.
+    ForGood { is_counted: bool },
+    /// It has been closed, the one that replaces it is on its way.
+    Gone,
+}
+
+/// The connections of one worker, and what moves them.
+pub struct Turnover<'a> {
+    idle: &'a mut Vec<OwnedFd>,
+    leaving: Vec<Leaving>,
+    rotation: Option<Rotation>,
+    churning: Option<Churning<'a>>,
+    /// Whether requests wait for a connection that is to become idle, so that it comes to an end in closed loop.
+    holds: bool,
+    window: Window,
+}
+
+impl<'a> Turnover<'a> {
+    /// What moves the `active` and the `idle` connections of one worker; in closed loop (`holds`) a connection that
+    /// has to leave carries no further request.
+    pub fn new(
+        idle: &'a mut Vec<OwnedFd>,
+        active: usize,
+        rotation: Option<Rotation>,
+        churning: Option<Churning<'a>>,
+        holds: bool,
+        window: Window,
+    ) -> Self {
+        let leaving =
+            if rotation.is_some() || churning.is_some() { vec![Leaving::No; active] } else { Vec::new() };
+        Self { idle, leaving, rotation, churning, holds, window }
+    }
+
+    /// When there is something to do next.
+    #[inline]
+    pub fn next_ns(&self) -> u64 {
+        let rotation = self.rotation.as_ref().map_or(u64::MAX, Rotation::next_ns);
+        rotation.min(self.churning.as_ref().map_or(u64::MAX, Churning::next_ns))
+    }
+
+    /// Whether connections are on their way.
+    #[inline]
+    pub fn is_connecting(&self) -> bool {
+        self.churning.as_ref().is_some_and(|churning| churning.connecting() > 0)
+    }
+
+    /// Does what is due, but only so much that no request becomes late for it: the rest is due still.
+    pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>, books: &mut Recorder) {
+        if let Some(rotation) = &mut self.rotation {
+            let slots = rotation.due(now_ns, self.leaving.len(), self.idle.len());
+            for slot in slots {
+                self.rotate(slot, now_ns, exchange, books);
+            }
+        }
+        if let Some(place) = self.churning.as_mut().and_then(|churning| churning.due(now_ns, self.idle.len()))
+        {
+            let is_counted = self.window.contains(place.due_ns);
+            books.turnover.churn.scheduled += u64::from(is_counted);
+            match place.connection.checked_sub(self.leaving.len() as u32) {
+                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange, books),
+                None => self.replace_active(place.connection, is_counted, now_ns, exchange, books),
+            }
+        }
+        self.finish_connecting(now_ns, exchange, books);
+    }
+
+    /// Lets the connection of conversation `index` go, if it was to go as soon as it had been answered, and returns the
+    /// time: what is sent next has waited for that.
+    #[inline]
+    pub fn answered<E: Engine>(
+        &mut self,
+        index: u32,
+        now_ns: u64,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) -> u64 {
+        match self.leaving.get(index as usize) {
+            None | Some(Leaving::No | Leaving::Gone) => return now_ns,
+            Some(_) if !exchange.conversations().is_quiet(index) => return now_ns,
+            Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange, books),
+            Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange, books),
+        }
+        clock::now_ns()
+    }
+
+    /// The load has ended: no further connection begins to move.
+    pub fn end_load(&mut self) {
+        if let Some(rotation) = &mut self.rotation {
+            rotation.end();
+        }
+        if let Some(churning) = &mut self.churning {
+            churning.end();
+        }
+    }
+
+    /// Gives up what is unfinished when a run ends.
+    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>, books: &mut Recorder) {
+        for index in 0..self.leaving.len() as u32 {
+            match self.leaving[index as usize] {
+                Leaving::No => {}
+                // The next window begins with its old connection. What was held back is not sent: this one is over.
+                Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.release(index),
+                Leaving::Gone => exchange.fail(index, Fault::TimedOut, books),
+            }
+        }
+        if let Some(churning) = &mut self.churning {
+            churning.abandon().for_each(|_| books.turnover.lost.add(Fault::TimedOut));
+        }
+    }
+
+    /// Lets the connection of conversation `index` become idle, now or when it has been answered.
+    fn rotate<E: Engine>(
+        &mut self,
+        index: u32,
+        now_ns: u64,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        let leaving = &mut self.leaving[index as usize];
+        if *leaving != Leaving::No || !exchange.conversations().is_alive(index) {
+            return;
+        }
+        *leaving = Leaving::ForIdleness;
+        if self.holds {
+            exchange.hold(index);
+        }
+        self.answered(index, now_ns, exchange, books);
+    }
+
+    /// Exchanges the connection of conversation `index` for the idle one whose turn it is.
+    fn swap<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>, books: &mut Recorder) {
+        self.leaving[index as usize] = Leaving::No;
+        let turn = self.rotation.as_mut().and_then(|rotation| rotation.turn(self.idle.len()));
+        if let Some(turn) = turn {
+            let Some(old) = exchange.take(index) else { return };
+            let new = std::mem::replace(&mut self.idle[turn], old);
+            if let Err(errno) = put(index, new, exchange, books) {
+                return exchange.fail(index, errno.into(), books);
+            }
+            books.turnover.rotated += u64::from(self.window.contains(now_ns));
+        }
+        exchange.go_on(index, clock::now_ns(), books);
+    }
+
+    fn replace_active<E: Engine>(
+        &mut self,
+        index: u32,
+        is_counted: bool,
+        now_ns: u64,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        let is_bound = matches!(self.leaving[index as usize], Leaving::ForGood { .. } | Leaving::Gone);
+        if is_bound || !exchange.conversations().is_alive(index) {
+            return;
+        }
+        self.leaving[index as usize] = Leaving::ForGood { is_counted };
+        exchange.hold(index);
+        self.answered(index, now_ns, exchange, books);
+    }
+
+    /// Closes the connection of conversation `index` and begins to open the one that replaces it.
+    fn reopen<E: Engine>(
+        &mut self,
+        index: u32,
+        is_counted: bool,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        let Some(old) = exchange.take(index) else { return };
+        drop(old);
+        self.leaving[index as usize] = Leaving::Gone;
+        self.connect(Place::Active(index), is_counted, exchange, books);
+    }
+
+    fn replace_idle<E: Engine>(
+        &mut self,
+        position: usize,
+        is_counted: bool,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        drop(self.idle.swap_remove(position));
+        self.connect(Place::Idle, is_counted, exchange, books);
+    }
+
+    fn connect<E: Engine>(
+        &mut self,
+        place: Place,
+        is_counted: bool,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        let churning = self.churning.as_mut().expect("only what churns is connected");
+        if let Some(connected) = churning.begin(place, is_counted) {
+            self.connected(connected, exchange, books);
+        }
+    }
+
+    fn finish_connecting<E: Engine>(
+        &mut self,
+        now_ns: u64,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        while let Some(connected) =
+            self.churning.as_mut().and_then(|churning| churning.next_connected(now_ns))
+        {
+            self.connected(connected, exchange, books);
+        }
+    }
+
+    /// Puts a connection that is established to its place, or books that it could not be.
+    fn connected<E: Engine>(
+        &mut self,
+        connected: Connected,
+        exchange: &mut Exchange<E>,
+        books: &mut Recorder,
+    ) {
+        let outcome = connected.outcome.and_then(|socket| match connected.place {
+            Place::Idle => {
+                self.idle.push(socket);
+                Ok(())
+            }
+            Place::Active(index) => put(index, socket, exchange, books).map_err(Fault::from),
+        });
+        if let Place::Active(index) = connected.place {
+            self.leaving[index as usize] = Leaving::No;
+        }
+        match (outcome, connected.place) {
+            (Ok(()), place) => {
+                if connected.is_counted {
+                    books.turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
+                }
+                if let Place::Active(index) = place {
+                    exchange.go_on(index, clock::now_ns(), books);
+                }
+            }
+            (Err(fault), place) => {
+                books.turnover.churn.failed += u64::from(connected.is_counted);
+                match place {
+                    Place::Active(index) => exchange.fail(index, fault, books),
+                    Place::Idle => books.turnover.lost.add(fault),
+                }
+            }
+        }
+    }
+}
+
+/// Gives conversation `index` its new connection.
+fn put<E: Engine>(
+    index: u32,
+    socket: OwnedFd,
+    exchange: &mut Exchange<E>,
+    books: &Recorder,
+) -> Result<(), Errno> {
+    if books.stamps.is_some() {
+        // A socket that cannot is one without time-stamps, and the result says that there are none.
+        let _ = timestamps::enable(&socket);
+    }
+    exchange.put(index, socket)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Connections that move at given instants, over sockets whose other ends the tests hold.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::schema::{Arrivals, Protocol, Size};
+use sys::clock::now_ns;
+use sys::ring_size::RingSize;
+
+use super::*;
+use crate::client::engine::Epoll;
+use crate::client::payload::Payload;
+use crate::plan::schedule::{Purpose, Schedule, random_for};
+use crate::plan::sizes::Sizes;
+use crate::plan::source::Sources;
+use crate::plan::target::Target;
+use crate::pool::connect::Connector;
+
+const SIZE: usize = 64;
+const WINDOW: Window = Window { begin_ns: 0, end_ns: u64::MAX };
+
+/// One active connection and one idle one, with their peers.
+struct World {
+    exchange: Exchange<Epoll>,
+    idle: Vec<OwnedFd>,
+    books: Recorder,
+    active_peer: UnixStream,
+    idle_peer: UnixStream,
+}
+
+impl World {
+    fn new() -> Self {
+        let [(active, active_peer), (idle, idle_peer)] = [(); 2].map(|()| pair());
+        let sizes = Sizes::new(Size::Fixed { bytes: SIZE as u32 }, 1, 0, 0);
+        let payload = Payload::new(Protocol::Echo);
+        let mut exchange =
+            Exchange::new(sizes, payload, u32::MAX, u64::MAX, &RingSize::default()).expect("Linux has epoll");
+        exchange.add(active.into(), 0).expect("room for it");
+        let books = Recorder::new(WINDOW, true, Arc::default());
+        Self { exchange, idle: vec![idle.into()], books, active_peer, idle_peer }
+    }
+
+    fn request(&mut self) {
+        let now_ns = now_ns();
+        self.exchange.request(0, 1, now_ns, now_ns, &mut self.books);
+    }
+
+    /// The active peer sends back the request that it has received, and the reply is handled.
+    fn answer(&mut self) {
+        let mut request = [0; SIZE];
+        self.active_peer.read_exact(&mut request).expect("a request was sent");
+        self.active_peer.write_all(&request).expect("room for a reply");
+        assert!(self.exchange.wait(0, &mut self.books).expect("epoll waits"), "a reply is there");
+        assert_eq!(self.exchange.handle_next(&mut self.books).map(|answered| answered.count), Some(1));
+    }
+}
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("sockets");
+    ours.set_nonblocking(true).expect("a socket");
+    theirs.set_nonblocking(true).expect("a socket");
+    (ours, theirs)
+}
+
+/// How many bytes `peer` has received that nobody has read.
+fn received(mut peer: &UnixStream) -> usize {
+    let mut buffer = [0; 16 * SIZE];
+    match peer.read(&mut buffer) {
+        Ok(length) => length,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A rotation that is due at 1, and then no more.
+fn rotation(idle: &mut [OwnedFd]) -> Rotation {
+    Rotation::new(1, 0, 2, idle, &mut random_for(Purpose::Rotation, 1, 0, 0))
+}
+
+#[test]
+fn what_was_held_back_for_an_exchange_is_sent_at_the_instant_after_it() {
+    let mut world = World::new();
+    let rotation = rotation(&mut world.idle);
+    let World { exchange, idle, books, .. } = &mut world;
+    let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
+    let due_ns = now_ns() - 1_000_000_000;
+    exchange.hold(0);
+    exchange.request(0, 1, due_ns, due_ns, books);
+    // The instant of the event for which the exchange is made lies a second before the exchange itself.
+    turnover.advance(due_ns, exchange, books);
+    assert_eq!((books.turnover.rotated, books.lateness.len()), (1, 1));
+    assert!(books.lateness.min() > 900_000_000, "{} ns", books.lateness.min());
+    assert_eq!((received(&world.active_peer), received(&world.idle_peer)), (0, SIZE));
+}
+
+#[test]
+fn an_exchange_for_an_answer_tells_the_time_at_which_it_is_over() {
+    let mut world = World::new();
+    let rotation = rotation(&mut world.idle);
+    world.request();
+    let mut idle = std::mem::take(&mut world.idle);
+    let mut turnover = Turnover::new(&mut idle, 1, Some(rotation), None, true, WINDOW);
+    turnover.advance(1, &mut world.exchange, &mut world.books);
+    let asked_ns = now_ns();
+    let untouched_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.books);
+    assert_eq!((untouched_ns, world.books.turnover.rotated), (1, 0), "a reply is still to come");
+    world.answer();
+    let over_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.books);
+    assert_eq!(world.books.turnover.rotated, 1);
+    assert!(over_ns >= asked_ns, "not the instant of the event, which was 1");
+}
+
+#[test]
+fn what_is_held_back_when_the_run_ends_is_not_sent_after_it() {
+    let mut world = World::new();
+    let rotation = rotation(&mut world.idle);
+    world.request();
+    let World { exchange, idle, books, .. } = &mut world;
+    let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
+    turnover.advance(1, exchange, books);
+    exchange.request(0, 1, 2, 2, books);
+    turnover.finish(exchange, books);
+    exchange.conversations().book_rest(books);
+    assert_eq!((books.unsent, books.outstanding()), (1, 2));
+    assert_eq!(received(&world.active_peer), SIZE, "only the first of the two");
+    // The next run is bound by nothing: what is due there goes, and what was left goes before it.
+    world.request();
+    assert_eq!(received(&world.active_peer), 2 * SIZE);
+}
+
+#[test]
+fn after_the_load_no_further_connection_begins_to_move() {
+    let mut world = World::new();
+    let target: Target = "127.0.0.1:1".parse().expect("a target");
+    let schedule = Schedule::new(Arrivals::Poisson, 1e9, 2, random_for(Purpose::Churn, 1, 0, 0));
+    let connector = Connector::new(&target, Sources::new(&target, 2, 28_000), Duration::ZERO);
+    let churning = Churning::new(schedule, (0, u64::MAX), 1, connector, 1).expect("an epoll instance");
+    let rotation = rotation(&mut world.idle);
+    let World { exchange, idle, books, .. } = &mut world;
+    let mut turnover = Turnover::new(idle, 1, Some(rotation), Some(churning), false, WINDOW);
+    assert!(turnover.next_ns() < u64::MAX);
+    turnover.end_load();
+    assert_eq!(turnover.next_ns(), u64::MAX);
+    turnover.advance(u64::MAX - 1, exchange, books);
+    assert_eq!((books.turnover.churn.scheduled, books.turnover.rotated), (0, 0));
+    assert_eq!((idle.len(), exchange.conversations().alive), (1, 1));
+}
