@@ -164,8 +164,9 @@ impl Case {
     fn catch_up_ms(&self, stalls: &Stalls, seen: &[(u64, u64)]) -> f64 {
         let few = u64::from(self.rate_per_s()) * LOOK_EVERY.as_millis() as u64 / 1_000;
         let after = |continued_ns: u64| {
-            let looks = seen.iter().filter(|(at_ns, _)| *at_ns >= continued_ns);
-            let caught_up = looks.clone().find(|(_, outstanding)| *outstanding <= few).or(looks.last());
+            let mut looks = seen.iter().filter(|(at_ns, _)| *at_ns >= continued_ns);
+            let caught_up =
+                looks.clone().find(|(_, outstanding)| *outstanding <= few).or_else(|| looks.next_back());
             caught_up.map_or(0, |(at_ns, _)| at_ns - continued_ns)
         };
         stalls.continued_ns.iter().map(|&ns| after(ns)).max().unwrap_or(0) as f64 / 1e6

@@ -1,7 +1,7 @@
 //! A TCP load generator that tells the truth about latency.
 //!
 //! A [`pool::Pool`] holds the connections: worker threads, each with a descriptor table of its own, open
-//! them and keep them. A window of load, [`pool::Load`], is closed loop (a reply triggers the next request)
+//! them and keep them. A window of load, [`plan::options::Load`], is closed loop (a reply triggers the next request)
 //! or open loop (a seeded schedule says when each request is due, whatever has become of the earlier ones).
 //! What comes back is a [`model::schema::LoadReport`], which says itself whether it may be used.
 
