@@ -22,7 +22,7 @@ const MEASUREMENT: Duration = Duration::from_millis(2_500);
 const SAMPLES: usize = 30;
 
 /// Criterion's settings for every group.
-pub fn settle(group: &mut BenchmarkGroup<'_, WallTime>) {
+pub fn configure(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.warm_up_time(WARM_UP).measurement_time(MEASUREMENT).sample_size(SAMPLES);
 }
 
@@ -107,7 +107,7 @@ impl Collector {
         let mut calls = Calls { first: None, batches_ns: Vec::new(), singles: histogram::empty() };
         let mut state = None;
         let mut group = criterion.benchmark_group(self.group);
-        settle(&mut group);
+        configure(&mut group);
         group.bench_function(&at.id, |bencher| {
             let state = state.get_or_insert_with(&make);
             bencher.iter_custom(|iterations| calls.batch(iterations, || call(state)));

@@ -58,9 +58,9 @@ fn a_fleet_that_settles_waits_for_the_replies_that_its_last_window_left() {
     let (mut pool, load) = parse(target, "--conns 3 --pipeline 2 -d 50ms --timeout 100ms");
     let report = pool.run(&load, &mut ()).expect("the workers live");
     assert_eq!((report.completed, report.outstanding), (0, 6));
-    assert!(!pool.settle().expect("the workers live"), "the server answers nothing");
+    assert!(!pool.drain().expect("the workers live"), "the server answers nothing");
     drop(closed);
-    wait_until("everything is answered", || pool.settle().expect("the workers live"));
+    wait_until("everything is answered", || pool.drain().expect("the workers live"));
     let report = pool.run(&load, &mut ()).expect("the workers live");
     assert_eq!(
         report.completed + report.outstanding,

@@ -62,7 +62,7 @@ struct Work {
 
 /// Does the same work over and over for `length_ns`.
 fn work(length_ns: u64, cpu: Option<u32>) -> Work {
-    settle(cpu);
+    pin(cpu);
     let mut outcome = Work { pieces: histogram::empty(), windows: Vec::new() };
     let mut now = now_ns();
     for _ in 0..WINDOWS {
@@ -110,7 +110,7 @@ fn visible_difference(windows: &[f64]) -> f64 {
 
 /// How late a timer comes, over and over for `length_ns`.
 fn timer(length_ns: u64, cpu: Option<u32>) -> Histogram {
-    settle(cpu);
+    pin(cpu);
     // As the generator's workers do; otherwise it is 50 µs late by design.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
     let mut late = histogram::empty();
@@ -124,7 +124,7 @@ fn timer(length_ns: u64, cpu: Option<u32>) -> Histogram {
 }
 
 /// Binds the calling thread to its processor, where it has one and may.
-fn settle(cpu: Option<u32>) {
+fn pin(cpu: Option<u32>) {
     if let Some(cpu) = cpu {
         let _ = processors::pin_to(&[cpu]);
     }

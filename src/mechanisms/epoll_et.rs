@@ -72,7 +72,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         unfinished.sort_unstable();
         unfinished.dedup();
         std::mem::swap(&mut carried, &mut unfinished);
-        connections.settle();
+        connections.end_iteration();
     }
 }
 
@@ -111,7 +111,7 @@ fn flags(interest: Interest) -> EventFlags {
     }
 }
 
-/// What an event is told apart by: the descriptor's number.
+/// The event's token: the descriptor number.
 fn token(fd: RawFd) -> EventData {
     EventData::new_u64(fd as u64)
 }

@@ -62,7 +62,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                     .map_err(ServeError::call("epoll_ctl"))?;
             }
         }
-        connections.settle();
+        connections.end_iteration();
     }
 }
 
@@ -75,7 +75,7 @@ fn flags(interest: Interest) -> EventFlags {
     }
 }
 
-/// What an event is told apart by: the descriptor's number.
+/// The event's token: the descriptor number.
 fn token(fd: RawFd) -> EventData {
     EventData::new_u64(fd as u64)
 }

@@ -90,7 +90,7 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
                     arm(fd, interest)?;
                 }
             }
-            connections.settle();
+            connections.end_iteration();
         }
     })
 }
@@ -116,7 +116,7 @@ fn flags(interest: Interest) -> EventFlags {
     }
 }
 
-/// What an event is told apart by: the descriptor's number.
+/// The event's token: the descriptor number.
 fn token(fd: RawFd) -> EventData {
     EventData::new_u64(fd as u64)
 }

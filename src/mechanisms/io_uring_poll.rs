@@ -63,7 +63,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         unfinished.sort_unstable();
         unfinished.dedup();
         std::mem::swap(&mut carried, &mut unfinished);
-        connections.settle();
+        connections.end_iteration();
     }
 }
 

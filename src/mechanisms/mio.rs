@@ -71,7 +71,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         unfinished.sort_unstable();
         unfinished.dedup();
         std::mem::swap(&mut carried, &mut unfinished);
-        connections.settle();
+        connections.end_iteration();
     }
 }
 
@@ -110,7 +110,7 @@ fn follow(
     Ok(())
 }
 
-/// What an event is told apart by: the descriptor's number.
+/// The event's token: the descriptor number.
 fn token(fd: RawFd) -> Token {
     Token(fd as usize)
 }

@@ -52,7 +52,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                 Turn::Closed => drop(watched.swap_remove(at)),
             }
         }
-        connections.settle();
+        connections.end_iteration();
     }
 }
 

@@ -75,11 +75,11 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                     .map_err(ServeError::library("polling's modify"))?;
             }
         }
-        connections.settle();
+        connections.end_iteration();
     }
 }
 
-/// What to be told of a descriptor, once, and told apart by: its number.
+/// What to be told of a descriptor, once; the token is its number.
 fn watch(fd: RawFd, interest: Interest) -> Event {
     match interest {
         Interest::Readable => Event::readable(fd as usize),

@@ -60,7 +60,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
             }
             word += 1;
         }
-        connections.settle();
+        connections.end_iteration();
     }
 }
 

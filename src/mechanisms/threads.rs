@@ -48,7 +48,7 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
             let converse = move || converse(theirs, peer, &part);
             server.counters().other_calls.add(CALLS_A_THREAD);
             if server.open_connections() > most || thread.spawn_scoped(scope, converse).is_err() {
-                server.excuse(&socket);
+                server.say_full(&socket);
                 drop(socket);
                 server.leave(peer, Some(Errno::AGAIN));
             }

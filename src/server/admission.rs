@@ -84,7 +84,7 @@ impl Server {
     /// Tells the peer of a connection that cannot be served after all what it would hear of a full server;
     /// the caller closes it.
     #[cold]
-    pub fn excuse(&self, socket: impl AsFd) {
+    pub fn say_full(&self, socket: impl AsFd) {
         self.counters().send.add(1);
         let _ = rustix::net::send(socket, REFUSAL, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
@@ -96,12 +96,8 @@ impl Server {
 
     /// Takes one of the places for connections; false when all are taken.
     fn reserve_slot(&self) -> bool {
-        let taken = self.common.open.fetch_add(1, Ordering::Relaxed);
-        let free = taken < self.common.max_connections;
-        if !free {
-            self.free_slot();
-        }
-        free
+        let one_more = |taken| (taken < self.common.max_connections).then_some(taken + 1);
+        self.common.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     /// Gives a place back.

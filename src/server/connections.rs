@@ -30,7 +30,7 @@ impl Wakeup {
 
     /// Ends what [`begin`](Self::begin) began: a wake-up that led to nothing is counted.
     #[inline]
-    pub fn settle(&self, counters: &Counters) {
+    pub fn end_iteration(&self, counters: &Counters) {
         if !self.progress {
             counters.empty_wakeups.add(1);
         }
@@ -115,10 +115,10 @@ impl<'s, S: Default> Connections<'s, S> {
         self.wakeup.progress();
     }
 
-    /// Ends the turn that [`woken`](Self::woken) began: a wake-up that led to nothing is counted.
+    /// Ends the iteration that [`woken`](Self::woken) began: a wake-up that led to nothing is counted.
     #[inline]
-    pub fn settle(&self) {
-        self.wakeup.settle(self.server.counters());
+    pub fn end_iteration(&self) {
+        self.wakeup.end_iteration(self.server.counters());
     }
 
     /// Enters a connection that was [admitted](super::Server::admit) and returns its number.
@@ -154,7 +154,7 @@ impl<'s, S: Default> Connections<'s, S> {
     /// Closes a connection that the mechanism could not watch: the peer is told as if the server were full.
     #[cold]
     pub fn give_up(&mut self, fd: RawFd) {
-        self.server.excuse(self.descriptor(fd));
+        self.server.say_full(self.descriptor(fd));
         let _ = self.close(fd, Some(Errno::NOMEM));
     }
 }

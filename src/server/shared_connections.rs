@@ -68,10 +68,10 @@ impl Share<'_> {
         self.wakeup.begin(events, self.server.counters());
     }
 
-    /// Ends the turn that [`woken`](Self::woken) began: a wake-up that led to nothing is counted.
+    /// Ends the iteration that [`woken`](Self::woken) began: a wake-up that led to nothing is counted.
     #[inline]
-    pub fn settle(&self) {
-        self.wakeup.settle(self.server.counters());
+    pub fn end_iteration(&self) {
+        self.wakeup.end_iteration(self.server.counters());
     }
 
     /// Gives the connection `fd` a [turn](Connection::turn), and up to `at_most` while its reads fill the
@@ -122,7 +122,7 @@ impl Share<'_> {
     #[cold]
     pub fn give_up(&mut self, fd: RawFd) {
         if let Some(Some(connection)) = self.connections.get(fd).as_deref() {
-            self.server.excuse(connection);
+            self.server.say_full(connection);
         }
         self.close(fd, Some(Errno::NOMEM));
     }

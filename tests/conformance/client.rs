@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// Reads until every byte sent is answered.
-    pub fn settle(&mut self) {
+    pub fn drain(&mut self) {
         let mut buffer = vec![0; READ_BYTES.min(64 + self.conversation.unanswered() as usize)];
         while !self.conversation.is_settled() {
             if self.read(&mut buffer) == 0 {
@@ -144,7 +144,7 @@ impl Client {
     /// Sends `count` bytes and reads the answer.
     pub fn round_trip(&mut self, count: usize) {
         self.send(count);
-        self.settle();
+        self.drain();
     }
 
     /// Sends `count` bytes from a thread, in writes of at most `write_bytes`, and reads the answer meanwhile.
@@ -155,7 +155,7 @@ impl Client {
         let origin = self.origin;
         thread::scope(|scope| {
             scope.spawn(move || write_stream(&writer, origin, at, count, write_bytes));
-            self.settle();
+            self.drain();
         });
     }
 

@@ -54,7 +54,7 @@ fn exactly_one_or_two_full_buffers_that_arrive_at_once_are_answered(subject: &Su
     let mut client = connect_with_a_large_window(subject, 16 << 20);
     for size in [4096, 65536, 65537, 131_072, 200_000] {
         subject.while_stopped(|| client.send(size));
-        client.settle();
+        client.drain();
     }
 }
 
@@ -66,7 +66,7 @@ fn more_than_one_turn_s_budget_that_waits_at_once_is_answered_to_the_end(subject
             client.send((1 << 20) + 4_096);
             client.is_taken_in()
         });
-        client.settle();
+        client.drain();
         // All of it was in the server's kernel: what is still to come would raise an event of its own. How much that
         // takes in at once is the kernel's affair and another for each connection, so that this is tried again, and
         // never asserted.
@@ -96,7 +96,7 @@ fn a_message_split_at_any_byte_is_answered(subject: &Subject) {
         // And as they may arrive together, or not.
         client.send(split);
         client.send(MESSAGE_BYTES - split);
-        client.settle();
+        client.drain();
     }
 }
 
@@ -105,7 +105,7 @@ fn each_of_many_connections_gets_its_own_bytes(subject: &Subject) {
     for size in [8, 300, 5000] {
         // All at once before the server, and then all answered.
         clients.iter_mut().for_each(|client| client.send(size));
-        clients.iter_mut().for_each(|client| client.settle());
+        clients.iter_mut().for_each(|client| client.drain());
     }
 }
 
@@ -127,7 +127,7 @@ fn urgent_data_stalls_nothing(subject: &Subject) {
             client.send_urgent();
             client.send(after);
         });
-        client.settle();
+        client.drain();
         subject.await_rest();
         client.round_trip(10);
     }

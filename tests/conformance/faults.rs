@@ -186,7 +186,7 @@ fn stops_and_signals_lose_nothing(subject: &Subject) {
     }
     for _ in 0..5 {
         subject.while_stopped(|| client.send(10));
-        client.settle();
+        client.drain();
     }
     subject.assert_rests_and_serves();
 }

@@ -47,7 +47,7 @@ fn a_peer_that_reads_in_sips_gets_every_byte(subject: &Subject) {
     while client.unanswered() > 0 {
         client.read(&mut sip);
     }
-    client.settle();
+    client.drain();
 }
 
 /// Replies that find no room at the same time are more than small queues hold what became of. So much is sent that the server's side of each
@@ -65,7 +65,7 @@ fn hundreds_that_read_late_get_every_byte(subject: &Subject) {
         });
         subject.await_rest();
     }
-    clients.iter_mut().for_each(Client::settle);
+    clients.iter_mut().for_each(Client::drain);
 }
 
 fn peers_that_never_read_cost_bounded_memory_and_no_processor_time(subject: &Subject) {
@@ -94,7 +94,7 @@ fn peers_that_never_read_their_acknowledgements_are_held_back_too(subject: &Subj
     assert!(grown < subject.blocked_bytes_at_most(PEERS), "{grown} bytes for {PEERS} peers that do not read");
     subject.assert_rests_and_serves();
     clients.iter().for_each(Client::widen_receive_buffer);
-    clients.iter_mut().for_each(Client::settle);
+    clients.iter_mut().for_each(Client::drain);
 }
 
 fn a_peer_that_is_held_back_at_small_messages_ends_in_order(subject: &Subject) {

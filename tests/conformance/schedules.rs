@@ -110,7 +110,7 @@ impl<'s> Play<'s> {
             Action::Read { peer, bytes } => self.peer(peer).client.read_what_is_there(bytes),
             Action::Settle { peer } => {
                 self.resume();
-                self.peer(peer).client.settle();
+                self.peer(peer).client.drain();
             }
             Action::HalfClose { peer } => {
                 let peer = self.peer(peer);

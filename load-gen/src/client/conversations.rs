@@ -1,4 +1,4 @@
-//! What is due, under way and answered on the active connections of one worker: the books of the hot path, without
+//! What is due, under way and answered on the active connections of one worker: the counts of the hot path, without
 //! a single system call.
 
 mod rest;
@@ -65,10 +65,10 @@ const DELAYED: u32 = 1 << 31;
 
 impl UnderWay {
     #[cold]
-    fn delay(&mut self, books: &mut Recorder) {
+    fn delay(&mut self, recorder: &mut Recorder) {
         if self.reply & DELAYED == 0 {
             self.reply |= DELAYED;
-            books.delayed(self.times.intended_ns);
+            recorder.delayed(self.times.intended_ns);
         }
     }
 }
@@ -141,11 +141,11 @@ impl Conversations {
 
     /// Lets a request of `size` bytes, intended for `intended_ns`, fall due on conversation `index`.
     #[inline]
-    pub fn fall_due(&mut self, index: u32, size: u32, intended_ns: u64, books: &mut Recorder) {
-        books.due(intended_ns);
+    pub fn fall_due(&mut self, index: u32, size: u32, intended_ns: u64, recorder: &mut Recorder) {
+        recorder.due(intended_ns);
         let conversation = &mut self.all[index as usize];
         if !conversation.is_alive {
-            return books.failed(intended_ns, Fault::Lost);
+            return recorder.failed(intended_ns, Fault::Lost);
         }
         let (length, reply) = self.payload.lengths(&mut conversation.turn, size);
         conversation.end += u64::from(length);
@@ -173,13 +173,13 @@ impl Conversations {
             conversation.released += 1;
             conversation.due = conversation.end;
             if conversation.is_blocked {
-                self.under_way[slot as usize].delay(books);
+                self.under_way[slot as usize].delay(recorder);
             }
         } else {
             if conversation.held == NONE {
                 conversation.held = slot;
             }
-            self.under_way[slot as usize].delay(books);
+            self.under_way[slot as usize].delay(recorder);
         }
     }
 
@@ -198,7 +198,7 @@ impl Conversations {
 
     /// Books that the kernel has taken `count` bytes of [`unsent`](Self::unsent) at `now_ns`.
     #[inline]
-    pub fn sent(&mut self, index: u32, count: usize, now_ns: u64, books: &mut Recorder) {
+    pub fn sent(&mut self, index: u32, count: usize, now_ns: u64, recorder: &mut Recorder) {
         let conversation = &mut self.all[index as usize];
         conversation.sent += count as u64;
         while conversation.begun < conversation.sent {
@@ -206,9 +206,9 @@ impl Conversations {
             let before = std::mem::replace(&mut request.times.sent_ns, now_ns);
             // Of a socket that has been full all that goes has waited for room: the rest is not even tried meanwhile.
             if conversation.is_blocked || before == LET_GO {
-                books.sent_after_wait(request.times);
+                recorder.sent_after_wait(request.times);
             } else {
-                books.sent(request.times);
+                recorder.sent(request.times);
             }
             conversation.begun = request.end;
             conversation.unsent = request.next;
@@ -217,7 +217,7 @@ impl Conversations {
 
     /// Books that the socket of conversation `index` takes no more for now.
     #[cold]
-    pub fn block(&mut self, index: u32, books: &mut Recorder) {
+    pub fn block(&mut self, index: u32, recorder: &mut Recorder) {
         let conversation = &mut self.all[index as usize];
         conversation.is_blocked = true;
         // The request whose first byte did not go, or else the one cut in the middle: the last before it.
@@ -228,7 +228,7 @@ impl Conversations {
                 waiting = self.under_way[waiting as usize].next;
             }
         }
-        self.under_way[waiting as usize].delay(books);
+        self.under_way[waiting as usize].delay(recorder);
     }
 
     /// Books that everything due on conversation `index` is sent.
@@ -250,7 +250,7 @@ impl Conversations {
         bytes: &[u8],
         now_ns: u64,
         stamp_ns: Option<u64>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> Result<u64, Fault> {
         let conversation = &mut self.all[index as usize];
         self.payload.check(conversation.id, &mut conversation.checked, conversation.sent, bytes)?;
@@ -271,9 +271,9 @@ impl Conversations {
             }
             conversation.answered += reply;
             let times = self.pop(index);
-            books.completed(times, now_ns);
+            recorder.completed(times, now_ns);
             if let Some(stamp_ns) = stamp_ns {
-                books.stamped(times, stamp_ns, now_ns);
+                recorder.stamped(times, stamp_ns, now_ns);
             }
             answered += 1;
         }
@@ -343,7 +343,7 @@ impl Conversations {
 
     /// Gives up conversation `index`: its requests under way fail with it.
     #[cold]
-    pub fn fail(&mut self, index: u32, fault: Fault, books: &mut Recorder) {
+    pub fn fail(&mut self, index: u32, fault: Fault, recorder: &mut Recorder) {
         let conversation = &mut self.all[index as usize];
         conversation.is_alive = false;
         conversation.is_blocked = false;
@@ -352,7 +352,7 @@ impl Conversations {
         self.failed.add(fault);
         while self.all[index as usize].oldest != NONE {
             let times = self.pop(index);
-            books.failed(times.intended_ns, fault);
+            recorder.failed(times.intended_ns, fault);
         }
     }
 

@@ -79,26 +79,33 @@ impl<E: Engine> Exchange<E> {
     /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
     /// what the socket takes. They go out whether or not earlier ones have been answered.
     #[inline]
-    pub fn request(&mut self, index: u32, count: u64, intended_ns: u64, now_ns: u64, books: &mut Recorder) {
+    pub fn request(
+        &mut self,
+        index: u32,
+        count: u64,
+        intended_ns: u64,
+        now_ns: u64,
+        recorder: &mut Recorder,
+    ) {
         for _ in 0..count {
-            self.conversations.fall_due(index, self.sizes.next(), intended_ns, books);
+            self.conversations.fall_due(index, self.sizes.next(), intended_ns, recorder);
         }
         if !self.conversations.is_blocked(index) {
-            self.engine.send(index, now_ns, &mut self.conversations, books);
+            self.engine.send(index, now_ns, &mut self.conversations, recorder);
         }
     }
 
     /// Sends what was let go on connection `index` because others have been answered.
     #[inline]
-    pub fn send_let_go(&mut self, index: u32, now_ns: u64, books: &mut Recorder) {
+    pub fn send_let_go(&mut self, index: u32, now_ns: u64, recorder: &mut Recorder) {
         if self.conversations.has_unsent(index) && !self.conversations.is_blocked(index) {
-            self.engine.send(index, now_ns, &mut self.conversations, books);
+            self.engine.send(index, now_ns, &mut self.conversations, recorder);
         }
     }
 
     /// See [`Conversations::abandon_held`].
-    pub fn abandon_held(&mut self, books: &mut Recorder) {
-        self.conversations.abandon_held(books);
+    pub fn abandon_held(&mut self, recorder: &mut Recorder) {
+        self.conversations.abandon_held(recorder);
     }
 
     /// See [`Conversations::hold`].
@@ -112,9 +119,9 @@ impl<E: Engine> Exchange<E> {
     }
 
     /// Lets requests go out on connection `index` again, those first that were held back.
-    pub fn go_on(&mut self, index: u32, now_ns: u64, books: &mut Recorder) {
+    pub fn go_on(&mut self, index: u32, now_ns: u64, recorder: &mut Recorder) {
         self.release(index);
-        self.send_let_go(index, now_ns, books);
+        self.send_let_go(index, now_ns, recorder);
     }
 
     /// See [`Engine::take`].
@@ -132,9 +139,9 @@ impl<E: Engine> Exchange<E> {
     }
 
     /// Gives up connection `index` and whatever is under way on it.
-    pub fn fail(&mut self, index: u32, fault: Fault, books: &mut Recorder) {
+    pub fn fail(&mut self, index: u32, fault: Fault, recorder: &mut Recorder) {
         drop(self.engine.take(index));
-        self.conversations.fail(index, fault, books);
+        self.conversations.fail(index, fault, recorder);
     }
 
     /// See [`Engine::wake_on`].
@@ -152,8 +159,8 @@ impl<E: Engine> Exchange<E> {
     ///
     /// When the kernel refuses to wait.
     #[inline]
-    pub fn wait(&mut self, timeout_ns: u64, books: &mut Recorder) -> Result<bool, Errno> {
-        self.engine.wait(timeout_ns, &mut self.conversations, books)
+    pub fn wait(&mut self, timeout_ns: u64, recorder: &mut Recorder) -> Result<bool, Errno> {
+        self.engine.wait(timeout_ns, &mut self.conversations, recorder)
     }
 
     /// See [`Engine::flush`].
@@ -162,13 +169,13 @@ impl<E: Engine> Exchange<E> {
     ///
     /// When the kernel does not take what is to be sent.
     #[inline]
-    pub fn flush(&mut self, books: &mut Recorder) -> Result<(), Errno> {
-        self.engine.flush(&mut self.conversations, books)
+    pub fn flush(&mut self, recorder: &mut Recorder) -> Result<(), Errno> {
+        self.engine.flush(&mut self.conversations, recorder)
     }
 
     /// See [`Engine::handle_next`].
     #[inline]
-    pub fn handle_next(&mut self, books: &mut Recorder) -> Option<Answered> {
-        self.engine.handle_next(&mut self.conversations, books)
+    pub fn handle_next(&mut self, recorder: &mut Recorder) -> Option<Answered> {
+        self.engine.handle_next(&mut self.conversations, recorder)
     }
 }

@@ -168,7 +168,7 @@ pub fn search(
         }
         // The next try is one of the server at another rate, not of what this one has left: a queue that is still worked
         // off, and connections that are no more.
-        let is_clean = !has_lost && pool.settle()?;
+        let is_clean = !has_lost && pool.drain()?;
         if pool.is_stopped() {
             search.interrupt();
         } else if !is_clean && let Err(error) = pool.reopen() {

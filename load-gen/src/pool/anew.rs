@@ -14,7 +14,7 @@ impl Pool {
     /// # Errors
     ///
     /// When a worker thread fails.
-    pub fn settle(&mut self) -> Result<bool, RunError> {
+    pub fn drain(&mut self) -> Result<bool, RunError> {
         if self.pending > 0 {
             self.check(now_ns() + self.shared.options.timeout.as_nanos() as u64)?;
         }

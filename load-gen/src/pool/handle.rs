@@ -47,7 +47,7 @@ impl WorkerHandle {
             }
         };
         #[allow(unsafe_code)]
-        // SAFETY: a worker is given options, counters, books and orders, none with a descriptor in it, and its answers are
+        // SAFETY: a worker is given options, counters, recorders and orders, none with a descriptor in it, and its answers are
         // counts. The sockets that it opens stay with it.
         let thread = unsafe { spawn(builder, None, run) };
         let thread = thread.map_err(|source| OpenError::Thread { table: table + 1, tables, source })?;

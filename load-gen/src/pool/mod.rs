@@ -53,7 +53,7 @@ use crate::record::watch::Watch;
 #[error("a worker of the generator failed: {0}")]
 pub struct RunError(String);
 
-/// Time from giving an order to its first request: enough to reach every worker, and for it to lay out its books.
+/// Time from giving an order to its first request: enough to reach every worker, and for it to lay out its recorder.
 const HEAD_START_NS: u64 = 5_000_000;
 
 /// The time between two looks for a stop while workers close their connections.
@@ -269,7 +269,7 @@ impl Pool {
             worker.command(Command::Run(Box::new(task)));
         }
         let mut watch = Watch::new(window, observer.period());
-        let mut books: Option<Recorder> = None;
+        let mut recorder: Option<Recorder> = None;
         let mut earliest_end_ns = window.end_ns;
         let mut latencies_before = LatencyCounts::default();
         let mut awaited = workers;
@@ -283,11 +283,11 @@ impl Pool {
                     if let Some(series) = theirs.series.take() {
                         series.finish();
                     }
-                    match &mut books {
-                        None => books = Some(*theirs),
-                        Some(books) => {
-                            books.merge(&theirs);
-                            books.window.end_ns = books.window.end_ns.max(theirs.window.end_ns);
+                    match &mut recorder {
+                        None => recorder = Some(*theirs),
+                        Some(recorder) => {
+                            recorder.merge(&theirs);
+                            recorder.window.end_ns = recorder.window.end_ns.max(theirs.window.end_ns);
                         }
                     }
                     awaited -= 1;
@@ -311,15 +311,15 @@ impl Pool {
             watch.read_edge(self.loaded(), observer);
         }
         let Checked { mut lost, .. } = self.check(0)?;
-        let books = books.unwrap_or_else(|| {
+        let recorder = recorder.unwrap_or_else(|| {
             let end_ns = window.end_ns.min(now_ns()).max(window.begin_ns);
             Recorder::new(Window { end_ns, ..window }, false, Arc::default())
         });
-        lost.merge(&books.turnover.lost);
-        let mut report = self.report(load, &books, &lost, &watch, earliest_end_ns);
+        lost.merge(&recorder.turnover.lost);
+        let mut report = self.report(load, &recorder, &lost, &watch, earliest_end_ns);
         let open_loop = matches!(load.mode, LoadMode::Open { .. });
         report.intervals =
-            series.map_or_else(Vec::new, |series| series.finish(books.window.end_ns, open_loop));
+            series.map_or_else(Vec::new, |series| series.finish(recorder.window.end_ns, open_loop));
         Ok(report)
     }
 

@@ -125,13 +125,13 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
                 }
             }
             drop(turn);
-            self.settle(on_their_way - 1);
+            self.await_established(on_their_way - 1);
         }
-        self.settle(0);
+        self.await_established(0);
     }
 
     /// Waits until at most `most` connections are on their way.
-    fn settle(&mut self, most: usize) {
+    fn await_established(&mut self, most: usize) {
         self.tell();
         let mut patience = Duration::ZERO;
         while self.connector.pending() > 0 && !self.shared.is_over() {

@@ -47,7 +47,7 @@ impl Pool {
         let mut all: Vec<Recorder> = Vec::with_capacity(workers as usize);
         while all.len() < workers as usize {
             match self.answers.recv() {
-                Ok(Answer::Ran(books)) => all.push(*books),
+                Ok(Answer::Ran(recorder)) => all.push(*recorder),
                 Ok(Answer::Unable(error)) => return Err(self.failed(&error.to_string())),
                 Ok(_) => unreachable!("workers answer in the order they were asked"),
                 Err(_) => return Err(self.failed("it ended unexpectedly")),

@@ -1,4 +1,4 @@
-//! What a window found, put together from the books of its workers.
+//! What a window found, put together from the recorders of its workers.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,11 +14,11 @@ use crate::record::watch::{Judgement, Watch};
 use crate::record::{self_check, validity};
 
 impl Pool {
-    /// The result of a window that was as `books`, `lost` and `watch` say; the first worker ended at `earliest_end_ns`.
+    /// The result of a window that was as `recorder`, `lost` and `watch` say; the first worker ended at `earliest_end_ns`.
     pub(super) fn report(
         &self,
         load: &Load,
-        books: &Recorder,
+        recorder: &Recorder,
         lost: &Faults,
         watch: &Watch,
         earliest_end_ns: u64,
@@ -26,7 +26,7 @@ impl Pool {
         let options = &self.shared.options;
         let workload = &options.workload;
         let open_loop = matches!(load.mode, LoadMode::Open { .. });
-        let window_s = (books.window.end_ns - books.window.begin_ns) as f64 / 1e9;
+        let window_s = (recorder.window.end_ns - recorder.window.begin_ns) as f64 / 1e9;
         let Judgement { busy, starved, steal, stood_still_s, quota } = watch.judgement(load.wait);
         let facts = validity::Facts {
             open_loop,
@@ -34,17 +34,17 @@ impl Pool {
             opened: self.connections.opened,
             lost: *lost,
             any_active: options.active > 0,
-            scheduled: books.scheduled,
-            missed: books.missed,
-            missed_unsent: books.missed_unsent,
-            missed_unanswered: books.missed_unanswered,
+            scheduled: recorder.scheduled,
+            missed: recorder.missed,
+            missed_unsent: recorder.missed_unsent,
+            missed_unanswered: recorder.missed_unanswered,
             is_capped: workload.most_under_way.is_some(),
-            failed: books.faults,
-            outstanding: books.outstanding(),
-            unsent: books.unsent,
-            own_lateness: books.own_lateness(),
-            response: books.response.clone(),
-            service: books.service.clone(),
+            failed: recorder.faults,
+            outstanding: recorder.outstanding(),
+            unsent: recorder.unsent,
+            own_lateness: recorder.own_lateness(),
+            response: recorder.response.clone(),
+            service: recorder.service.clone(),
             starved,
             steal,
             stood_still_s,
@@ -52,13 +52,13 @@ impl Pool {
             interrupted: self.shared.stop.load(Relaxed),
         };
         let mut reasons = validity::broken_rules(&facts);
-        let self_check = self_check::of(self.own_mode(load), books, earliest_end_ns, &facts, &mut reasons);
+        let self_check = self_check::of(self.own_mode(load), recorder, earliest_end_ns, &facts, &mut reasons);
         // Without a single stamp there is nothing to report: the caller says so.
-        let stamps = books.stamps.as_ref().filter(|stamps| !stamps.added.is_empty());
+        let stamps = recorder.stamps.as_ref().filter(|stamps| !stamps.added.is_empty());
         reasons.extend(stamps.and_then(|stamps| stamps.doubt()));
         let mut connections = self.connections.clone();
-        connections.rotated = workload.rotate_s.map(|_| books.turnover.rotated);
-        connections.churn = workload.churn_per_s.map(|_| books.turnover.churn());
+        connections.rotated = workload.rotate_s.map(|_| recorder.turnover.rotated);
+        connections.churn = workload.churn_per_s.map(|_| recorder.turnover.churn());
         connections.lost = lost.total();
         for (name, count) in lost.by_name() {
             *connections.errors.entry(name).or_default() += count;
@@ -91,19 +91,19 @@ impl Pool {
             },
             connections,
             window_s,
-            throughput_per_s: if window_s > 0.0 { books.replies_inside as f64 / window_s } else { 0.0 },
-            scheduled: books.scheduled,
-            completed: books.completed,
-            outstanding: books.outstanding(),
-            unsent: books.unsent,
-            errors: books.faults.by_name(),
-            errnos: books.faults.by_errno(),
-            delayed: books.delayed,
-            response: open_loop.then(|| Latency::of(&books.response)),
-            service: Latency::of(&books.service),
-            lateness: open_loop.then(|| Latency::of(&books.lateness)),
+            throughput_per_s: if window_s > 0.0 { recorder.replies_inside as f64 / window_s } else { 0.0 },
+            scheduled: recorder.scheduled,
+            completed: recorder.completed,
+            outstanding: recorder.outstanding(),
+            unsent: recorder.unsent,
+            errors: recorder.faults.by_name(),
+            errnos: recorder.faults.by_errno(),
+            delayed: recorder.delayed,
+            response: open_loop.then(|| Latency::of(&recorder.response)),
+            service: Latency::of(&recorder.service),
+            lateness: open_loop.then(|| Latency::of(&recorder.lateness)),
             connect: Some(Latency::of(&self.connect)),
-            churn_connect: books
+            churn_connect: recorder
                 .turnover
                 .connect
                 .as_ref()
@@ -118,7 +118,7 @@ impl Pool {
             timestamp_error_ns: stamps.map(|stamps| stamps.error_ns),
             self_check,
             intervals: Vec::new(),
-            started_at: clock::rfc3339(clock::to_unix_ns(books.window.begin_ns)),
+            started_at: clock::rfc3339(clock::to_unix_ns(recorder.window.begin_ns)),
             shard: options.part_of.map(|whole| whole.shard),
             shards: Vec::new(),
             start_skew_s: None,

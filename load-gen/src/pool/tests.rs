@@ -68,5 +68,5 @@ fn what_is_answered_after_a_failure_is_no_answer_to_what_is_asked_next() {
     assert!(failed.contains("the ring is broken"), "{failed}");
     drop(gate);
     assert_eq!(pool.run(&load, &mut ()).expect_err("it stays failed").to_string(), failed);
-    assert_eq!(pool.settle().expect_err("it stays failed").to_string(), failed);
+    assert_eq!(pool.drain().expect_err("it stays failed").to_string(), failed);
 }

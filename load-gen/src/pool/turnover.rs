@@ -71,23 +71,23 @@ impl<'a> Turnover<'a> {
     }
 
     /// Does what is due, but only so much that no request becomes late for it: the rest is due still.
-    pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>, books: &mut Recorder) {
+    pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>, recorder: &mut Recorder) {
         if let Some(rotation) = &mut self.rotation {
             let slots = rotation.due(now_ns, self.leaving.len(), self.idle.len());
             for slot in slots {
-                self.rotate(slot, now_ns, exchange, books);
+                self.rotate(slot, now_ns, exchange, recorder);
             }
         }
         if let Some(place) = self.churning.as_mut().and_then(|churning| churning.due(now_ns, self.idle.len()))
         {
             let is_counted = self.window.contains(place.due_ns);
-            books.turnover.churn.scheduled += u64::from(is_counted);
+            recorder.turnover.churn.scheduled += u64::from(is_counted);
             match place.connection.checked_sub(self.leaving.len() as u32) {
-                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange, books),
-                None => self.replace_active(place.connection, is_counted, now_ns, exchange, books),
+                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange, recorder),
+                None => self.replace_active(place.connection, is_counted, now_ns, exchange, recorder),
             }
         }
-        self.finish_connecting(now_ns, exchange, books);
+        self.finish_connecting(now_ns, exchange, recorder);
     }
 
     /// Lets the connection of conversation `index` go, if it was to go as soon as it had been answered, and returns the
@@ -98,13 +98,13 @@ impl<'a> Turnover<'a> {
         index: u32,
         now_ns: u64,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> u64 {
         match self.leaving.get(index as usize) {
             None | Some(Leaving::No | Leaving::Gone) => return now_ns,
             Some(_) if !exchange.conversations().is_quiet(index) => return now_ns,
-            Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange, books),
-            Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange, books),
+            Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange, recorder),
+            Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange, recorder),
         }
         clock::now_ns()
     }
@@ -120,17 +120,17 @@ impl<'a> Turnover<'a> {
     }
 
     /// Gives up what is unfinished when a run ends.
-    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>, books: &mut Recorder) {
+    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>, recorder: &mut Recorder) {
         for index in 0..self.leaving.len() as u32 {
             match self.leaving[index as usize] {
                 Leaving::No => {}
                 // The next window begins with its old connection. What was held back is not sent: this one is over.
                 Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.release(index),
-                Leaving::Gone => exchange.fail(index, Fault::TimedOut, books),
+                Leaving::Gone => exchange.fail(index, Fault::TimedOut, recorder),
             }
         }
         if let Some(churning) = &mut self.churning {
-            churning.abandon().for_each(|_| books.turnover.lost.add(Fault::TimedOut));
+            churning.abandon().for_each(|_| recorder.turnover.lost.add(Fault::TimedOut));
         }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Turnover<'a> {
         index: u32,
         now_ns: u64,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let leaving = &mut self.leaving[index as usize];
         if *leaving != Leaving::No || !exchange.conversations().is_alive(index) {
@@ -150,22 +150,28 @@ impl<'a> Turnover<'a> {
         if self.holds {
             exchange.hold(index);
         }
-        self.answered(index, now_ns, exchange, books);
+        self.answered(index, now_ns, exchange, recorder);
     }
 
     /// Exchanges the connection of conversation `index` for the idle one whose turn it is.
-    fn swap<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>, books: &mut Recorder) {
+    fn swap<E: Engine>(
+        &mut self,
+        index: u32,
+        now_ns: u64,
+        exchange: &mut Exchange<E>,
+        recorder: &mut Recorder,
+    ) {
         self.leaving[index as usize] = Leaving::No;
         let turn = self.rotation.as_mut().and_then(|rotation| rotation.turn(self.idle.len()));
         if let Some(turn) = turn {
             let Some(old) = exchange.take(index) else { return };
             let new = std::mem::replace(&mut self.idle[turn], old);
-            if let Err(errno) = put(index, new, exchange, books) {
-                return exchange.fail(index, errno.into(), books);
+            if let Err(errno) = put(index, new, exchange, recorder) {
+                return exchange.fail(index, errno.into(), recorder);
             }
-            books.turnover.rotated += u64::from(self.window.contains(now_ns));
+            recorder.turnover.rotated += u64::from(self.window.contains(now_ns));
         }
-        exchange.go_on(index, clock::now_ns(), books);
+        exchange.go_on(index, clock::now_ns(), recorder);
     }
 
     fn replace_active<E: Engine>(
@@ -174,7 +180,7 @@ impl<'a> Turnover<'a> {
         is_counted: bool,
         now_ns: u64,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let is_bound = matches!(self.leaving[index as usize], Leaving::ForGood { .. } | Leaving::Gone);
         if is_bound || !exchange.conversations().is_alive(index) {
@@ -182,7 +188,7 @@ impl<'a> Turnover<'a> {
         }
         self.leaving[index as usize] = Leaving::ForGood { is_counted };
         exchange.hold(index);
-        self.answered(index, now_ns, exchange, books);
+        self.answered(index, now_ns, exchange, recorder);
     }
 
     /// Closes the connection of conversation `index` and begins to open the one that replaces it.
@@ -191,12 +197,12 @@ impl<'a> Turnover<'a> {
         index: u32,
         is_counted: bool,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let Some(old) = exchange.take(index) else { return };
         drop(old);
         self.leaving[index as usize] = Leaving::Gone;
-        self.connect(Place::Active(index), is_counted, exchange, books);
+        self.connect(Place::Active(index), is_counted, exchange, recorder);
     }
 
     fn replace_idle<E: Engine>(
@@ -204,10 +210,10 @@ impl<'a> Turnover<'a> {
         position: usize,
         is_counted: bool,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         drop(self.idle.swap_remove(position));
-        self.connect(Place::Idle, is_counted, exchange, books);
+        self.connect(Place::Idle, is_counted, exchange, recorder);
     }
 
     fn connect<E: Engine>(
@@ -215,11 +221,11 @@ impl<'a> Turnover<'a> {
         place: Place,
         is_counted: bool,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let churning = self.churning.as_mut().expect("only what churns is connected");
         if let Some(connected) = churning.begin(place, is_counted) {
-            self.connected(connected, exchange, books);
+            self.connected(connected, exchange, recorder);
         }
     }
 
@@ -227,28 +233,28 @@ impl<'a> Turnover<'a> {
         &mut self,
         now_ns: u64,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         while let Some(connected) =
             self.churning.as_mut().and_then(|churning| churning.next_connected(now_ns))
         {
-            self.connected(connected, exchange, books);
+            self.connected(connected, exchange, recorder);
         }
     }
 
-    /// Puts a connection that is established to its place, or books that it could not be.
+    /// Puts a connection that is established to its place, or records that it could not be.
     fn connected<E: Engine>(
         &mut self,
         connected: Connected,
         exchange: &mut Exchange<E>,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let outcome = connected.outcome.and_then(|socket| match connected.place {
             Place::Idle => {
                 self.idle.push(socket);
                 Ok(())
             }
-            Place::Active(index) => put(index, socket, exchange, books).map_err(Fault::from),
+            Place::Active(index) => put(index, socket, exchange, recorder).map_err(Fault::from),
         });
         if let Place::Active(index) = connected.place {
             self.leaving[index as usize] = Leaving::No;
@@ -256,17 +262,17 @@ impl<'a> Turnover<'a> {
         match (outcome, connected.place) {
             (Ok(()), place) => {
                 if connected.is_counted {
-                    books.turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
+                    recorder.turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
                 }
                 if let Place::Active(index) = place {
-                    exchange.go_on(index, clock::now_ns(), books);
+                    exchange.go_on(index, clock::now_ns(), recorder);
                 }
             }
             (Err(fault), place) => {
-                books.turnover.churn.failed += u64::from(connected.is_counted);
+                recorder.turnover.churn.failed += u64::from(connected.is_counted);
                 match place {
-                    Place::Active(index) => exchange.fail(index, fault, books),
-                    Place::Idle => books.turnover.lost.add(fault),
+                    Place::Active(index) => exchange.fail(index, fault, recorder),
+                    Place::Idle => recorder.turnover.lost.add(fault),
                 }
             }
         }
@@ -278,9 +284,9 @@ fn put<E: Engine>(
     index: u32,
     socket: OwnedFd,
     exchange: &mut Exchange<E>,
-    books: &Recorder,
+    recorder: &Recorder,
 ) -> Result<(), Errno> {
-    if books.stamps.is_some() {
+    if recorder.stamps.is_some() {
         // A socket that cannot is one without time-stamps, and the result says that there are none.
         let _ = timestamps::enable(&socket);
     }

@@ -146,11 +146,11 @@ fn live_on<E: Engine>(
     for command in commands {
         let answer = match command {
             Command::Run(task) => match drive::run(worker.connections(), *task, live, shared.ends()) {
-                Ok(books) => Answer::Ran(Box::new(books)),
+                Ok(recorder) => Answer::Ran(Box::new(recorder)),
                 Err(errno) => Answer::Unable(errno.into()),
             },
             Command::Check { until_ns } => {
-                match drive::settle(&mut worker.exchange, until_ns, live, shared.ends()) {
+                match drive::drain(&mut worker.exchange, until_ns, live, shared.ends()) {
                     Ok(()) => Answer::Checked(worker.check()),
                     Err(errno) => Answer::Unable(errno.into()),
                 }

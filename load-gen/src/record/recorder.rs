@@ -1,4 +1,4 @@
-//! The books of one measured window.
+//! What one worker counts and times in one measured window.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::plan::window::Window;
 use crate::record::live::{self, Live};
 use crate::record::sample::Sample;
 use crate::record::series::Writer;
-use crate::record::slice::SliceBooks;
+use crate::record::slice::SliceRecorder;
 use crate::record::times::{Delay, Times};
 use crate::record::timestamps::KernelStamps;
-use crate::record::turnover::TurnoverBooks;
+use crate::record::turnover::TurnoverCounts;
 
 /// What one worker counts and times during a window. All its memory is taken before the load begins; a series exchanges
 /// memory that lies ready.
@@ -54,7 +54,7 @@ pub struct Recorder {
     /// The same of requests that were held back on purpose, or whose socket was full.
     pub lateness_held: Histogram,
     /// Connections that were replaced or became active for others.
-    pub turnover: TurnoverBooks,
+    pub turnover: TurnoverCounts,
     /// What the self-check looks at: of this worker, and after a merge of the others. None in closed loop.
     pub samples: Vec<Sample>,
     /// The time series, if one was asked for.
@@ -62,11 +62,11 @@ pub struct Recorder {
     /// The kernel's time-stamps, if they were asked for.
     pub stamps: Option<KernelStamps>,
     /// What a slice keeps, if this is one.
-    pub slice: Option<SliceBooks>,
+    pub slice: Option<SliceRecorder>,
 }
 
 impl Recorder {
-    /// Empty books for `window`.
+    /// An empty recorder for `window`.
     pub fn new(window: Window, open_loop: bool, live: Arc<Live>) -> Self {
         Self {
             window,
@@ -86,7 +86,7 @@ impl Recorder {
             service: histogram::empty(),
             lateness: histogram::empty(),
             lateness_held: histogram::empty(),
-            turnover: TurnoverBooks::default(),
+            turnover: TurnoverCounts::default(),
             samples: Vec::new(),
             series: None,
             stamps: None,
@@ -229,7 +229,7 @@ impl Recorder {
         live::add(&self.live.failed, 1);
     }
 
-    /// Adds the books of another worker for the same window.
+    /// Adds what another worker recorded for the same window.
     pub fn merge(&mut self, other: &Self) {
         self.scheduled += other.scheduled;
         self.completed += other.completed;
@@ -282,25 +282,25 @@ mod tests {
 
     #[test]
     fn a_request_belongs_to_the_window_in_which_its_clock_started() {
-        let mut books = Recorder::new(WINDOW, true, Arc::default());
+        let mut recorder = Recorder::new(WINDOW, true, Arc::default());
         for intended_ns in [99, 100, 199, 200] {
-            books.due(intended_ns);
-            books.sent(times(intended_ns, intended_ns + 5));
-            books.completed(times(intended_ns, intended_ns + 5), intended_ns + 1_000);
+            recorder.due(intended_ns);
+            recorder.sent(times(intended_ns, intended_ns + 5));
+            recorder.completed(times(intended_ns, intended_ns + 5), intended_ns + 1_000);
         }
-        assert_eq!((books.scheduled, books.completed, books.outstanding()), (2, 2, 0));
-        assert_eq!(books.response.len(), 2);
+        assert_eq!((recorder.scheduled, recorder.completed, recorder.outstanding()), (2, 2, 0));
+        assert_eq!(recorder.response.len(), 2);
         // The one of 199 left after the window: the rate was missed by that much.
-        assert_eq!(books.missed, 1);
+        assert_eq!(recorder.missed, 1);
     }
 
     #[test]
     fn what_is_neither_answered_nor_failed_is_outstanding() {
-        let mut books = Recorder::new(WINDOW, false, Arc::default());
-        (0..3).for_each(|_| books.due(150));
-        books.completed(times(150, 150), 160);
-        books.failed(150, Fault::Reset);
-        assert_eq!(books.outstanding(), 1);
-        assert!(books.response.is_empty() && books.lateness.is_empty(), "closed loop has no schedule");
+        let mut recorder = Recorder::new(WINDOW, false, Arc::default());
+        (0..3).for_each(|_| recorder.due(150));
+        recorder.completed(times(150, 150), 160);
+        recorder.failed(150, Fault::Reset);
+        assert_eq!(recorder.outstanding(), 1);
+        assert!(recorder.response.is_empty() && recorder.lateness.is_empty(), "closed loop has no schedule");
     }
 }

@@ -177,7 +177,7 @@ impl Edges {
 }
 
 /// The accounts of a slice beyond the counts and times of any window. They begin with the first request of its warm-up.
-pub struct SliceBooks {
+pub struct SliceRecorder {
     /// Durations of the requests of the first half.
     first: histogram::Histogram,
     /// Durations of the requests that met a gap: one in which the worker did not run. In closed loop nobody asks for them.
@@ -194,8 +194,8 @@ pub struct SliceBooks {
     pub edges: Edges,
 }
 
-impl SliceBooks {
-    /// Empty books, of a server with `account`.
+impl SliceRecorder {
+    /// An empty recorder, of a server with `account`.
     pub fn new(account: Arc<dyn Account>, open_loop: bool, spins: bool) -> Self {
         Self {
             first: histogram::empty(),
@@ -253,92 +253,92 @@ mod tests {
         }
     }
 
-    /// The books of a window that has begun, and was just looked at.
-    fn begun() -> (SliceBooks, u64) {
+    /// The recorder of a window that has begun, and was just looked at.
+    fn begun() -> (SliceRecorder, u64) {
         let begin_ns = now_ns();
-        let mut books = SliceBooks::new(Arc::new(Nothing), true, true);
-        books.plan(Window { begin_ns, end_ns: begin_ns + 1_000_000_000 });
-        books.edges.pass(begin_ns, &Live::default());
-        let seen_ns = books.edges.seen_ns;
-        (books, seen_ns)
+        let mut recorder = SliceRecorder::new(Arc::new(Nothing), true, true);
+        recorder.plan(Window { begin_ns, end_ns: begin_ns + 1_000_000_000 });
+        recorder.edges.pass(begin_ns, &Live::default());
+        let seen_ns = recorder.edges.seen_ns;
+        (recorder, seen_ns)
     }
 
-    fn answered(books: &mut SliceBooks, intended_ns: u64, now_ns: u64) {
-        books.completed(Times { intended_ns, sent_ns: intended_ns }, now_ns, now_ns - intended_ns, true);
+    fn answered(recorder: &mut SliceRecorder, intended_ns: u64, now_ns: u64) {
+        recorder.completed(Times { intended_ns, sent_ns: intended_ns }, now_ns, now_ns - intended_ns, true);
     }
 
     /// The number of requests that met a gap.
-    fn disturbed(books: &SliceBooks) -> Option<u64> {
-        Some(books.disturbed.as_ref()?.len())
+    fn disturbed(recorder: &SliceRecorder) -> Option<u64> {
+        Some(recorder.disturbed.as_ref()?.len())
     }
 
     #[test]
     fn in_closed_loop_nobody_keeps_apart_what_met_a_gap() {
-        let (mut books, start_ns) = begun();
-        books.disturbed = None;
-        answered(&mut books, start_ns, start_ns + 2 * GAP_NS);
-        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (None, 2 * GAP_NS));
+        let (mut recorder, start_ns) = begun();
+        recorder.disturbed = None;
+        answered(&mut recorder, start_ns, start_ns + 2 * GAP_NS);
+        assert_eq!((disturbed(&recorder), recorder.edges.longest_gap_ns), (None, 2 * GAP_NS));
     }
 
     #[test]
     fn what_began_before_a_gap_ended_met_it() {
-        let (mut books, start_ns) = begun();
-        answered(&mut books, start_ns, start_ns + 20_000);
-        assert_eq!(disturbed(&books), Some(0));
+        let (mut recorder, start_ns) = begun();
+        answered(&mut recorder, start_ns, start_ns + 20_000);
+        assert_eq!(disturbed(&recorder), Some(0));
         // One was under way in the gap, one fell due in it.
         let end_ns = start_ns + 20_000 + GAP_NS + 1;
-        answered(&mut books, start_ns + 10_000, end_ns);
-        answered(&mut books, end_ns - 1, end_ns + 10_000);
-        assert_eq!(disturbed(&books), Some(2));
-        answered(&mut books, end_ns, end_ns + 20_000);
-        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (Some(2), GAP_NS + 1));
+        answered(&mut recorder, start_ns + 10_000, end_ns);
+        answered(&mut recorder, end_ns - 1, end_ns + 10_000);
+        assert_eq!(disturbed(&recorder), Some(2));
+        answered(&mut recorder, end_ns, end_ns + 20_000);
+        assert_eq!((disturbed(&recorder), recorder.edges.longest_gap_ns), (Some(2), GAP_NS + 1));
     }
 
     #[test]
     fn a_worker_that_is_seen_often_has_no_gap_however_slow_a_reply_is() {
-        let (mut books, start_ns) = begun();
+        let (mut recorder, start_ns) = begun();
         for step in 1..=100 {
-            books.edges.pass(start_ns + step * GAP_NS, &Live::default());
+            recorder.edges.pass(start_ns + step * GAP_NS, &Live::default());
         }
-        answered(&mut books, start_ns, start_ns + 101 * GAP_NS);
-        assert_eq!((disturbed(&books), books.edges.longest_gap_ns), (Some(0), 0));
+        answered(&mut recorder, start_ns, start_ns + 101 * GAP_NS);
+        assert_eq!((disturbed(&recorder), recorder.edges.longest_gap_ns), (Some(0), 0));
     }
 
     #[test]
     fn sleeping_on_purpose_is_no_gap() {
-        let (mut books, start_ns) = begun();
-        books.edges.woken(start_ns + 100 * GAP_NS);
-        answered(&mut books, start_ns, start_ns + 100 * GAP_NS);
-        assert_eq!(disturbed(&books), Some(0));
+        let (mut recorder, start_ns) = begun();
+        recorder.edges.woken(start_ns + 100 * GAP_NS);
+        answered(&mut recorder, start_ns, start_ns + 100 * GAP_NS);
+        assert_eq!(disturbed(&recorder), Some(0));
     }
 
     #[test]
     fn the_first_request_of_all_is_timed_though_it_is_not_in_the_window() {
-        let (mut books, start_ns) = begun();
+        let (mut recorder, start_ns) = begun();
         let first = Times { intended_ns: start_ns, sent_ns: start_ns + 5 };
-        books.completed(first, start_ns + 70_000, 70_000, false);
-        answered(&mut books, start_ns + 80_000, start_ns + 90_000);
-        assert_eq!(books.first_request, Some((start_ns + 5, 69_995)));
-        assert_eq!(disturbed(&books), Some(0));
+        recorder.completed(first, start_ns + 70_000, 70_000, false);
+        answered(&mut recorder, start_ns + 80_000, start_ns + 90_000);
+        assert_eq!(recorder.first_request, Some((start_ns + 5, 69_995)));
+        assert_eq!(disturbed(&recorder), Some(0));
     }
 
     #[test]
     fn a_silence_before_the_window_stands_apart_and_is_the_servers_part_of_it() {
-        let (mut books, start_ns) = begun();
+        let (mut recorder, start_ns) = begun();
         let mut before = |sent_ns, now_ns| {
-            books.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
-            (books.warmup_silence_ns, books.longest_silence_ns)
+            recorder.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
+            (recorder.warmup_silence_ns, recorder.longest_silence_ns)
         };
         // In a turn in which it was not looked at, the worker did not run.
         let asleep_ns = start_ns + 50 * GAP_NS;
         assert_eq!(before(start_ns, asleep_ns), (0, 0));
         // While it is seen, it is the server that is silent.
         for step in 1..=50 {
-            books.edges.pass(asleep_ns + step * GAP_NS, &Live::default());
+            recorder.edges.pass(asleep_ns + step * GAP_NS, &Live::default());
         }
         let mut before = |sent_ns, now_ns| {
-            books.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
-            (books.warmup_silence_ns, books.longest_silence_ns)
+            recorder.completed(Times { intended_ns: sent_ns, sent_ns }, now_ns, now_ns - sent_ns, false);
+            (recorder.warmup_silence_ns, recorder.longest_silence_ns)
         };
         assert_eq!(before(asleep_ns, asleep_ns + 50 * GAP_NS), (50 * GAP_NS, 0));
     }

@@ -168,7 +168,7 @@ pub struct KernelStamps {
 }
 
 impl KernelStamps {
-    /// Empty books; measures the offset of the clocks.
+    /// Empty counts; measures the offset of the clocks.
     pub fn new(open_loop: bool) -> Self {
         Self {
             begin: Offset::measure(),

@@ -7,7 +7,7 @@ use crate::fault::Faults;
 
 /// What happened to connections during a window.
 #[derive(Default)]
-pub struct TurnoverBooks {
+pub struct TurnoverCounts {
     /// Times that a connection became active for another.
     pub rotated: u64,
     /// Replacements.
@@ -18,7 +18,7 @@ pub struct TurnoverBooks {
     pub lost: Faults,
 }
 
-impl TurnoverBooks {
+impl TurnoverCounts {
     /// Adds what another worker saw.
     pub fn merge(&mut self, other: &Self) {
         self.rotated += other.rotated;

@@ -105,7 +105,7 @@ impl<'s> Flows<'s> {
                     continue;
                 }
                 self.buffers.publish();
-                self.connections.settle();
+                self.connections.end_iteration();
                 return None;
             };
             match self.connections.state(fd).map_or(Next::Nothing, Flow::next) {

@@ -7,7 +7,7 @@ use crate::record::times::Delay;
 
 impl Conversations {
     /// Gives up all requests that are held back, since their load is over: they are never sent.
-    pub fn abandon_held(&mut self, books: &mut Recorder) {
+    pub fn abandon_held(&mut self, recorder: &mut Recorder) {
         if self.pending == 0 {
             return;
         }
@@ -25,7 +25,7 @@ impl Conversations {
             let mut slot = held;
             while slot != NONE {
                 let UnderWay { times, next, .. } = self.under_way[slot as usize];
-                books.unsent(times.intended_ns, Delay::Server);
+                recorder.unsent(times.intended_ns, Delay::Server);
                 self.give_back(slot);
                 slot = next;
             }
@@ -46,21 +46,22 @@ impl Conversations {
 
     /// Books the requests that were never sent, or late and in vain, once the run has ended. Millions may be held back, and their lists
     /// lead all over memory; so they are looked at in the order in which they lie there.
-    pub fn book_rest(&self, books: &mut Recorder) {
+    pub fn record_rest(&self, recorder: &mut Recorder) {
         if self.pending == 0 {
             return;
         }
         let mut unsent = 0;
         for UnderWay { times, reply, .. } in &self.under_way {
             if times.sent_ns <= LET_GO {
-                unsent += u64::from(books.window.contains(times.intended_ns));
+                unsent += u64::from(recorder.window.contains(times.intended_ns));
             } else if times.intended_ns != NEVER && reply & DELAYED == 0 {
-                books.unanswered(*times);
+                recorder.unanswered(*times);
             }
         }
-        let own: u64 = self.all.iter().map(|conversation| self.not_come_to(conversation, books.window)).sum();
-        books.never_sent(own, Delay::Generator);
-        books.never_sent(unsent - own, Delay::Server);
+        let own: u64 =
+            self.all.iter().map(|conversation| self.not_come_to(conversation, recorder.window)).sum();
+        recorder.never_sent(own, Delay::Generator);
+        recorder.never_sent(unsent - own, Delay::Server);
     }
 
     /// The requests of `window` that `conversation` might have sent, and has not.

@@ -1,4 +1,4 @@
-//! What the books say of requests that could not go when they were due.
+//! What is recorded of requests that could not go when they were due.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ const SIZE: u32 = 64;
 /// The window ends at 100; what is sent at 150 has left too late.
 const WINDOW: Window = Window { begin_ns: 0, end_ns: 100 };
 
-/// One conversation that may have `most` requests under way, and empty books.
+/// One conversation that may have `most` requests under way, and an empty recorder.
 fn conversation(most: u32) -> (Conversations, Recorder) {
     let mut conversations = Conversations::new(Payload::new(Protocol::Echo), most, 3);
     conversations.add(0);
@@ -19,137 +19,141 @@ fn conversation(most: u32) -> (Conversations, Recorder) {
 }
 
 /// What this side answers for: requests that missed the window, and the lateness of those that nothing held back.
-fn own(books: &Recorder) -> (u64, Vec<u64>) {
-    let own = books.own_lateness().unwrap_or_else(|| books.lateness.clone());
-    (books.missed, own.iter_recorded().map(|step| step.value_iterated_to()).collect())
+fn own(recorder: &Recorder) -> (u64, Vec<u64>) {
+    let own = recorder.own_lateness().unwrap_or_else(|| recorder.lateness.clone());
+    (recorder.missed, own.iter_recorded().map(|step| step.value_iterated_to()).collect())
 }
 
 #[test]
 fn a_request_that_waits_for_room_in_its_socket_is_late_by_the_servers_doing() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
     for due_ns in [10, 20] {
-        conversations.fall_due(0, SIZE, due_ns, &mut books);
+        conversations.fall_due(0, SIZE, due_ns, &mut recorder);
     }
     // The first finds the socket full, the second behind it and the third, due later, are not tried.
-    conversations.block(0, &mut books);
-    conversations.fall_due(0, SIZE, 30, &mut books);
-    conversations.sent(0, 3 * SIZE as usize, 150, &mut books);
+    conversations.block(0, &mut recorder);
+    conversations.fall_due(0, SIZE, 30, &mut recorder);
+    conversations.sent(0, 3 * SIZE as usize, 150, &mut recorder);
     conversations.unblock(0);
-    assert_eq!(own(&books), (0, vec![]));
-    assert_eq!((books.lateness.len(), books.lateness.min()), (3, 120), "the histogram has them all the same");
+    assert_eq!(own(&recorder), (0, vec![]));
+    assert_eq!(
+        (recorder.lateness.len(), recorder.lateness.min()),
+        (3, 120),
+        "the histogram has them all the same"
+    );
 
-    conversations.fall_due(0, SIZE, 40, &mut books);
-    conversations.sent(0, SIZE as usize, 145, &mut books);
-    assert_eq!(own(&books), (1, vec![105]), "with room again the generator answers for itself");
+    conversations.fall_due(0, SIZE, 40, &mut recorder);
+    conversations.sent(0, SIZE as usize, 145, &mut recorder);
+    assert_eq!(own(&recorder), (1, vec![105]), "with room again the generator answers for itself");
 }
 
 #[test]
 fn what_a_full_socket_keeps_to_the_end_is_unsent_and_no_missed_rate() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
-    conversations.fall_due(0, SIZE, 10, &mut books);
-    conversations.block(0, &mut books);
-    conversations.book_rest(&mut books);
-    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 0, 1));
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut recorder);
+    conversations.block(0, &mut recorder);
+    conversations.record_rest(&mut recorder);
+    assert_eq!((recorder.unsent, recorder.missed, recorder.outstanding()), (1, 0, 1));
 }
 
 #[test]
 fn what_waits_for_replies_to_the_end_is_unsent_and_no_missed_rate() {
-    let (mut conversations, mut books) = conversation(1);
+    let (mut conversations, mut recorder) = conversation(1);
     for due_ns in [10, 20] {
-        conversations.fall_due(0, SIZE, due_ns, &mut books);
+        conversations.fall_due(0, SIZE, due_ns, &mut recorder);
     }
-    conversations.sent(0, SIZE as usize, 15, &mut books);
-    conversations.book_rest(&mut books);
-    assert_eq!((books.unsent, books.missed, books.outstanding()), (1, 0, 2));
+    conversations.sent(0, SIZE as usize, 15, &mut recorder);
+    conversations.record_rest(&mut recorder);
+    assert_eq!((recorder.unsent, recorder.missed, recorder.outstanding()), (1, 0, 2));
 }
 
 #[test]
 fn every_request_that_is_left_is_booked_once_whoever_kept_it() {
     let mut conversations = Conversations::new(Payload::new(Protocol::Echo), 1, 9);
-    let mut books = Recorder::new(WINDOW, true, Arc::default());
+    let mut recorder = Recorder::new(WINDOW, true, Arc::default());
     for (index, [first, second, third]) in (0..).zip([[10, 20, 30], [11, 21, 31], [12, 22, 120]]) {
         conversations.add(index);
         [first, second, third]
             .into_iter()
-            .for_each(|due_ns| conversations.fall_due(index, SIZE, due_ns, &mut books));
+            .for_each(|due_ns| conversations.fall_due(index, SIZE, due_ns, &mut recorder));
     }
     // One is answered, so that the next is let go and not sent; one is under way; one finds its socket full.
     let reply = Payload::new(Protocol::Echo).slice(0, 0, u64::from(SIZE)).to_vec();
-    conversations.sent(0, SIZE as usize, 15, &mut books);
-    assert_eq!(conversations.received(0, &reply, 40, None, &mut books), Ok(1));
-    conversations.sent(1, SIZE as usize, 15, &mut books);
-    conversations.block(2, &mut books);
-    conversations.book_rest(&mut books);
+    conversations.sent(0, SIZE as usize, 15, &mut recorder);
+    assert_eq!(conversations.received(0, &reply, 40, None, &mut recorder), Ok(1));
+    conversations.sent(1, SIZE as usize, 15, &mut recorder);
+    conversations.block(2, &mut recorder);
+    conversations.record_rest(&mut recorder);
     // Of the first the one that was let go; of the others all in the window that are held, and the one before a full socket.
-    assert_eq!((books.missed_unsent, books.unsent, books.missed_unanswered), (1, 1 + 1 + 2 + 2, 0));
-    assert_eq!((books.scheduled, books.completed, books.outstanding()), (8, 1, 7));
+    assert_eq!((recorder.missed_unsent, recorder.unsent, recorder.missed_unanswered), (1, 1 + 1 + 2 + 2, 0));
+    assert_eq!((recorder.scheduled, recorder.completed, recorder.outstanding()), (8, 1, 7));
 }
 
 #[test]
 fn what_the_generator_sent_after_the_window_and_in_vain_or_never_is_its_own() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
     for due_ns in [10, 20, 30] {
-        conversations.fall_due(0, SIZE, due_ns, &mut books);
+        conversations.fall_due(0, SIZE, due_ns, &mut recorder);
     }
     // The first in time, the second too late, the third not at all.
-    conversations.sent(0, SIZE as usize, 15, &mut books);
-    conversations.sent(0, SIZE as usize, 150, &mut books);
-    conversations.book_rest(&mut books);
-    assert_eq!((books.missed, books.missed_unsent, books.missed_unanswered), (2, 1, 1));
-    assert_eq!((books.unsent, books.outstanding()), (1, 3));
+    conversations.sent(0, SIZE as usize, 15, &mut recorder);
+    conversations.sent(0, SIZE as usize, 150, &mut recorder);
+    conversations.record_rest(&mut recorder);
+    assert_eq!((recorder.missed, recorder.missed_unsent, recorder.missed_unanswered), (2, 1, 1));
+    assert_eq!((recorder.unsent, recorder.outstanding()), (1, 3));
 }
 
 #[test]
 fn at_its_bound_it_takes_no_further_request_until_one_is_answered() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
     for due_ns in [10, 20, 30] {
         assert!(!conversations.is_full());
-        conversations.fall_due(0, SIZE, due_ns, &mut books);
+        conversations.fall_due(0, SIZE, due_ns, &mut recorder);
     }
     assert!(conversations.is_full());
-    conversations.sent(0, 3 * SIZE as usize, 35, &mut books);
+    conversations.sent(0, 3 * SIZE as usize, 35, &mut recorder);
     let reply = Payload::new(Protocol::Echo).slice(0, 0, u64::from(SIZE)).to_vec();
-    assert_eq!(conversations.received(0, &reply, 40, None, &mut books), Ok(1));
+    assert_eq!(conversations.received(0, &reply, 40, None, &mut recorder), Ok(1));
     assert!(!conversations.is_full());
 }
 
 #[test]
 fn requests_that_fail_with_their_connection_are_no_missed_rate() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
-    conversations.fall_due(0, SIZE, 10, &mut books);
-    conversations.fail(0, Fault::Reset, &mut books);
-    conversations.fall_due(0, SIZE, 20, &mut books);
-    conversations.book_rest(&mut books);
-    assert_eq!((books.faults.total(), books.missed, books.unsent), (2, 0, 0));
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut recorder);
+    conversations.fail(0, Fault::Reset, &mut recorder);
+    conversations.fall_due(0, SIZE, 20, &mut recorder);
+    conversations.record_rest(&mut recorder);
+    assert_eq!((recorder.faults.total(), recorder.missed, recorder.unsent), (2, 0, 0));
 }
 
 #[test]
 fn a_window_that_is_cut_short_makes_no_request_late_that_was_in_time() {
-    let (mut conversations, mut books) = conversation(u32::MAX);
-    conversations.fall_due(0, SIZE, 10, &mut books);
-    conversations.sent(0, SIZE as usize, 50, &mut books);
-    books.window.end_ns = 20;
-    conversations.book_rest(&mut books);
-    assert_eq!((books.missed, books.missed_unanswered, books.outstanding()), (0, 0, 1));
+    let (mut conversations, mut recorder) = conversation(u32::MAX);
+    conversations.fall_due(0, SIZE, 10, &mut recorder);
+    conversations.sent(0, SIZE as usize, 50, &mut recorder);
+    recorder.window.end_ns = 20;
+    conversations.record_rest(&mut recorder);
+    assert_eq!((recorder.missed, recorder.missed_unanswered, recorder.outstanding()), (0, 0, 1));
 }
 
 #[test]
 fn what_is_given_up_leaves_the_conversation_as_if_it_had_never_fallen_due() {
-    let (mut conversations, mut books) = conversation(1);
+    let (mut conversations, mut recorder) = conversation(1);
     for due_ns in [10, 20, 30] {
-        conversations.fall_due(0, SIZE, due_ns, &mut books);
+        conversations.fall_due(0, SIZE, due_ns, &mut recorder);
     }
-    conversations.sent(0, SIZE as usize, 15, &mut books);
-    conversations.abandon_held(&mut books);
-    assert_eq!((conversations.pending, books.unsent, books.missed), (1, 2, 0));
+    conversations.sent(0, SIZE as usize, 15, &mut recorder);
+    conversations.abandon_held(&mut recorder);
+    assert_eq!((conversations.pending, recorder.unsent, recorder.missed), (1, 2, 0));
     let echo: Vec<u8> = Payload::new(Protocol::Echo).slice(0, 0, 2 * u64::from(SIZE)).to_vec();
-    assert_eq!(conversations.received(0, &echo[..SIZE as usize], 40, None, &mut books), Ok(1));
+    assert_eq!(conversations.received(0, &echo[..SIZE as usize], 40, None, &mut recorder), Ok(1));
     assert!(!conversations.has_unsent(0), "nothing is let go that was given up");
 
     // What falls due next goes on where the stream of bytes stands.
-    conversations.fall_due(0, SIZE, 50, &mut books);
+    conversations.fall_due(0, SIZE, 50, &mut recorder);
     assert_eq!(conversations.unsent(0), &echo[SIZE as usize..]);
-    conversations.sent(0, SIZE as usize, 55, &mut books);
-    assert_eq!(conversations.received(0, &echo[SIZE as usize..], 60, None, &mut books), Ok(1));
+    conversations.sent(0, SIZE as usize, 55, &mut recorder);
+    assert_eq!(conversations.received(0, &echo[SIZE as usize..], 60, None, &mut recorder), Ok(1));
     assert_eq!(conversations.pending, 0);
 }

@@ -71,7 +71,7 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, books: &mut Recorder) {
+    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder) {
         loop {
             let bytes = conversations.unsent(index);
             let Some(socket) = &self.sockets[index as usize] else { return };
@@ -79,16 +79,16 @@ impl Engine for Epoll {
                 break;
             }
             match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
-                Ok(written) => conversations.sent(index, written, now_ns, books),
+                Ok(written) => conversations.sent(index, written, now_ns, recorder),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     if !conversations.is_blocked(index) {
-                        conversations.block(index, books);
+                        conversations.block(index, recorder);
                         self.watch_writability(index, true);
                     }
                     return;
                 }
-                Err(errno) => return self.fail(index, errno.into(), conversations, books),
+                Err(errno) => return self.fail(index, errno.into(), conversations, recorder),
             }
         }
         if conversations.is_blocked(index) {
@@ -117,21 +117,25 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered> {
+    fn handle_next(
+        &mut self,
+        conversations: &mut Conversations,
+        recorder: &mut Recorder,
+    ) -> Option<Answered> {
         let epoll::Event { data, flags } = *self.events.get(self.handled)?;
         self.handled += 1;
         if data.u64() == WAKE {
-            return self.handle_next(conversations, books);
+            return self.handle_next(conversations, recorder);
         }
         let index = data.u64() as u32;
         let mut answered = Answered { index, count: 0, at_ns: 0 };
         // What to do is decided by recv and send alone; flags only say which of them is worth a call.
         if flags.intersects(EventFlags::IN | EventFlags::ERR | EventFlags::HUP) {
-            self.receive(&mut answered, conversations, books);
+            self.receive(&mut answered, conversations, recorder);
         }
         if flags.contains(EventFlags::OUT) {
             answered.at_ns = now_ns();
-            self.send(index, answered.at_ns, conversations, books);
+            self.send(index, answered.at_ns, conversations, recorder);
         }
         Some(answered)
     }
@@ -148,10 +152,15 @@ impl Engine for Epoll {
 impl Epoll {
     /// Reads once and checks what came. Level-triggered: what is left makes another event.
     #[inline]
-    fn receive(&mut self, answered: &mut Answered, conversations: &mut Conversations, books: &mut Recorder) {
+    fn receive(
+        &mut self,
+        answered: &mut Answered,
+        conversations: &mut Conversations,
+        recorder: &mut Recorder,
+    ) {
         let index = answered.index;
         let Some(socket) = &self.sockets[index as usize] else { return };
-        let reading = match &books.stamps {
+        let reading = match &recorder.stamps {
             None => {
                 rustix::net::recv(socket, &mut *self.buffer, RecvFlags::empty()).map(|(read, _)| (read, None))
             }
@@ -165,11 +174,11 @@ impl Epoll {
             Err(errno) => Err(Fault::from(errno)),
         };
         let outcome = reading.and_then(|(received, stamp_ns)| {
-            conversations.received(index, &self.buffer[..received], answered.at_ns, stamp_ns, books)
+            conversations.received(index, &self.buffer[..received], answered.at_ns, stamp_ns, recorder)
         });
         match outcome {
             Ok(count) => answered.count = count,
-            Err(fault) => self.fail(index, fault, conversations, books),
+            Err(fault) => self.fail(index, fault, conversations, recorder),
         }
     }
 
@@ -183,8 +192,8 @@ impl Epoll {
     }
 
     #[cold]
-    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, books: &mut Recorder) {
+    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, recorder: &mut Recorder) {
         self.sockets[index as usize] = None;
-        conversations.fail(index, fault, books);
+        conversations.fail(index, fault, recorder);
     }
 }

@@ -108,14 +108,14 @@ pub trait Engine: Sized {
 
     /// Sends what is due on conversation `index`, as much as its socket takes, at the latest with the next
     /// [`flush`](Self::flush) or [`wait`](Self::wait).
-    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, books: &mut Recorder);
+    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder);
 
     /// Sees to it that all that was to be sent is with the kernel.
     ///
     /// # Errors
     ///
     /// When the kernel does not take it.
-    fn flush(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Result<(), Errno>;
+    fn flush(&mut self, conversations: &mut Conversations, recorder: &mut Recorder) -> Result<(), Errno>;
 
     /// Flushes, takes events from the kernel, and waits for the first at most so long; returns whether there is one.
     ///
@@ -126,11 +126,12 @@ pub trait Engine: Sized {
         &mut self,
         timeout_ns: u64,
         conversations: &mut Conversations,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> Result<bool, Errno>;
 
     /// Handles the next of these events; none when all are handled.
-    fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered>;
+    fn handle_next(&mut self, conversations: &mut Conversations, recorder: &mut Recorder)
+    -> Option<Answered>;
 
     /// The open sockets.
     fn sockets(&self) -> impl Iterator<Item = &OwnedFd>;

@@ -67,7 +67,7 @@ impl Peer {
 struct World<E> {
     exchange: Exchange<E>,
     peers: Vec<Peer>,
-    books: Recorder,
+    recorder: Recorder,
 }
 
 impl<E: Engine> World<E> {
@@ -86,28 +86,28 @@ impl<E: Engine> World<E> {
         });
         let peers = peers.collect();
         let window = Window { begin_ns: 0, end_ns: u64::MAX };
-        Self { exchange, peers, books: Recorder::new(window, true, Arc::default()) }
+        Self { exchange, peers, recorder: Recorder::new(window, true, Arc::default()) }
     }
 
     fn take(&mut self, step: &Step) {
         match *step {
             Step::Request(connection, count) => {
                 let now = now_ns();
-                self.exchange.request(connection as u32, count, now, now, &mut self.books);
+                self.exchange.request(connection as u32, count, now, now, &mut self.recorder);
             }
             Step::Echo(connection, most) => self.peers[connection].echo(most),
             Step::Close(connection) => self.peers[connection].stream = None,
             Step::Turn => drop(self.turn(0)),
-            Step::Flush => self.exchange.flush(&mut self.books).expect("the kernel takes it"),
+            Step::Flush => self.exchange.flush(&mut self.recorder).expect("the kernel takes it"),
         }
     }
 
     /// Handles what has arrived; returns whether anything had.
     fn turn(&mut self, timeout_ns: u64) -> bool {
         let before_ns = now_ns();
-        let has_events = self.exchange.wait(timeout_ns, &mut self.books).expect("the kernel waits");
+        let has_events = self.exchange.wait(timeout_ns, &mut self.recorder).expect("the kernel waits");
         let mut handled = 0;
-        while let Some(answered) = self.exchange.handle_next(&mut self.books) {
+        while let Some(answered) = self.exchange.handle_next(&mut self.recorder) {
             assert!(answered.at_ns >= before_ns, "whatever an event brings, it bears its instant");
             handled += 1;
         }
@@ -116,7 +116,7 @@ impl<E: Engine> World<E> {
     }
 
     /// Lets all peers answer everything, until nothing is under way.
-    fn settle(&mut self) {
+    fn answer_all(&mut self) {
         let mut idle_turns = 0;
         while self.exchange.conversations().pending > 0 {
             self.peers.iter_mut().for_each(|peer| peer.echo(1 << 20));
@@ -138,16 +138,16 @@ fn every_request_is_accounted_for<E: Engine>(ring: &RingSize, size: u32, steps: 
         requested += if let Step::Request(_, count) = step { *count } else { 0 };
         world.take(step);
     }
-    world.settle();
+    world.answer_all();
     // What was given up is closed when the kernel has let go of it.
     while world.turn(0) {}
-    let World { exchange, books, peers } = world;
+    let World { exchange, recorder, peers } = world;
     let closed = peers.iter().filter(|peer| peer.stream.is_none()).count();
-    assert_eq!(books.scheduled, requested);
-    assert_eq!(books.completed + books.faults.total(), requested);
-    assert_eq!((books.response.len(), books.service.len()), (books.completed, books.completed));
+    assert_eq!(recorder.scheduled, requested);
+    assert_eq!(recorder.completed + recorder.faults.total(), requested);
+    assert_eq!((recorder.response.len(), recorder.service.len()), (recorder.completed, recorder.completed));
     if closed == 0 {
-        assert_eq!((books.completed, books.lateness.len()), (requested, requested));
+        assert_eq!((recorder.completed, recorder.lateness.len()), (requested, requested));
         assert_eq!(exchange.conversations().alive, CONNECTIONS);
     }
     assert!(exchange.conversations().alive >= CONNECTIONS - closed);
@@ -162,16 +162,16 @@ fn a_full_socket_delays_and_loses_nothing<E: Engine>(ring: &RingSize) {
     world.turn(0);
     assert!(world.exchange.conversations().is_blocked(0));
     world.take(&Step::Request(0, 1));
-    world.settle();
+    world.answer_all();
     assert!(!world.exchange.conversations().is_blocked(0));
     // The one cut in the middle, the one that fell due after, and no others of the same moment.
-    assert_eq!((books_of(&world), world.books.delayed), ((4, 4), 2));
+    assert_eq!((books_of(&world), world.recorder.delayed), ((4, 4), 2));
     // All but the first have waited for the peer, which is no lateness of this side's.
-    assert_eq!((world.books.lateness.len(), world.books.lateness_held.len()), (4, 3));
+    assert_eq!((world.recorder.lateness.len(), world.recorder.lateness_held.len()), (4, 3));
 }
 
 fn books_of<E>(world: &World<E>) -> (u64, u64) {
-    (world.books.scheduled, world.books.completed)
+    (world.recorder.scheduled, world.recorder.completed)
 }
 
 macro_rules! on_each_engine {

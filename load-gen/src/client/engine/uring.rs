@@ -102,8 +102,8 @@ impl Engine for Uring {
     }
 
     #[inline]
-    fn flush(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Result<(), Errno> {
-        if self.queued.is_empty() { Ok(()) } else { self.turn(None, conversations, books) }
+    fn flush(&mut self, conversations: &mut Conversations, recorder: &mut Recorder) -> Result<(), Errno> {
+        if self.queued.is_empty() { Ok(()) } else { self.turn(None, conversations, recorder) }
     }
 
     #[inline]
@@ -111,17 +111,21 @@ impl Engine for Uring {
         &mut self,
         timeout_ns: u64,
         conversations: &mut Conversations,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> Result<bool, Errno> {
         // One that spins looks at shared memory, and asks the kernel only for what is there.
         if timeout_ns > 0 || !self.queued.is_empty() || self.ring.has_work() {
-            self.turn(Some(timeout_ns), conversations, books)?;
+            self.turn(Some(timeout_ns), conversations, recorder)?;
         }
         Ok(!self.arrived.is_empty())
     }
 
     #[inline]
-    fn handle_next(&mut self, conversations: &mut Conversations, books: &mut Recorder) -> Option<Answered> {
+    fn handle_next(
+        &mut self,
+        conversations: &mut Conversations,
+        recorder: &mut Recorder,
+    ) -> Option<Answered> {
         let mut completion = self.arrived.pop_front()?;
         if self.is_good_for == 0 {
             self.now_ns = now_ns();
@@ -138,14 +142,14 @@ impl Engine for Uring {
             }
         }
         let outcome = match completion.operation() {
-            Operation::Receive => self.received(&mut completion, conversations, books),
+            Operation::Receive => self.received(&mut completion, conversations, recorder),
             _ => {
-                self.send(index, self.now_ns, conversations, books);
+                self.send(index, self.now_ns, conversations, recorder);
                 Ok(0)
             }
         };
         let count = outcome.unwrap_or_else(|fault| {
-            self.fail(index, fault, conversations, books);
+            self.fail(index, fault, conversations, recorder);
             0
         });
         Some(Answered { index, count, at_ns: self.now_ns })
@@ -209,7 +213,7 @@ impl Uring {
         &mut self,
         timeout_ns: Option<u64>,
         conversations: &mut Conversations,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> Result<(), Errno> {
         loop {
             self.ring.make_room(SENDS_A_CALL);
@@ -225,7 +229,7 @@ impl Uring {
             })?;
             // What has come is not older than this, and what is sent from now on not either.
             self.is_good_for = 0;
-            self.book_batch(at_ns, conversations, books);
+            self.record_batch(at_ns, conversations, recorder);
             if self.queued.is_empty() {
                 return Ok(());
             }
@@ -259,32 +263,32 @@ impl Uring {
 
     /// Books what became of the sends that were submitted at `at_ns`.
     #[inline]
-    fn book_batch(&mut self, at_ns: u64, conversations: &mut Conversations, books: &mut Recorder) {
+    fn record_batch(&mut self, at_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder) {
         for position in 0..self.batch.len() {
             let (index, length) = self.batch[position];
             match self.unfinished(index).unwrap_or(Ok(length)) {
                 Ok(count) => {
-                    conversations.sent(index, count, at_ns, books);
+                    conversations.sent(index, count, at_ns, recorder);
                     if count < length {
-                        self.block(index, conversations, books);
+                        self.block(index, conversations, recorder);
                     } else if !conversations.unsent(index).is_empty() {
-                        self.send(index, at_ns, conversations, books);
+                        self.send(index, at_ns, conversations, recorder);
                     } else if conversations.is_blocked(index) {
                         conversations.unblock(index);
                     }
                 }
-                Err(Errno::INTR) => self.send(index, at_ns, conversations, books),
-                Err(Errno::AGAIN) => self.block(index, conversations, books),
-                Err(errno) => self.fail(index, errno.into(), conversations, books),
+                Err(Errno::INTR) => self.send(index, at_ns, conversations, recorder),
+                Err(Errno::AGAIN) => self.block(index, conversations, recorder),
+                Err(errno) => self.fail(index, errno.into(), conversations, recorder),
             }
         }
         self.batch.clear();
     }
 
     #[cold]
-    fn block(&mut self, index: u32, conversations: &mut Conversations, books: &mut Recorder) {
+    fn block(&mut self, index: u32, conversations: &mut Conversations, recorder: &mut Recorder) {
         if !conversations.is_blocked(index) {
-            conversations.block(index, books);
+            conversations.block(index, recorder);
         }
         self.begin(index, Operation::AwaitWritable);
     }
@@ -295,7 +299,7 @@ impl Uring {
         &mut self,
         completion: &mut Completion,
         conversations: &mut Conversations,
-        books: &mut Recorder,
+        recorder: &mut Recorder,
     ) -> Result<u64, Fault> {
         let index = completion.number();
         let is_over = self.lines[index as usize].is_over;
@@ -305,7 +309,7 @@ impl Uring {
                 let outcome = match is_over {
                     true => Ok(0),
                     false if bytes.is_empty() => Err(conversations.fault_of_end(index)),
-                    false => conversations.received(index, bytes, self.now_ns, None, books),
+                    false => conversations.received(index, bytes, self.now_ns, None, recorder),
                 };
                 self.buffers.give_back(buffer);
                 outcome
@@ -329,13 +333,13 @@ impl Uring {
 
     /// Gives up conversation `index`. Its socket is closed when the kernel has nothing in hand for it.
     #[cold]
-    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, books: &mut Recorder) {
+    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, recorder: &mut Recorder) {
         let line = &mut self.lines[index as usize];
         if line.is_over {
             return;
         }
         line.is_over = true;
-        conversations.fail(index, fault, books);
+        conversations.fail(index, fault, recorder);
         if line.under_way == 0 {
             line.socket = None;
         } else if let Some(socket) = &line.socket {

@@ -1,8 +1,8 @@
 //! The two ways to drive the connections of one worker through a window: [open](self::open) and closed loop.
 
 mod closed;
+mod drain;
 mod open;
-mod settle;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::record::live::Live;
 use crate::record::recorder::Recorder;
 use crate::record::sample::Sample;
 use crate::record::series::Writer;
-use crate::record::slice::{Account, SliceBooks};
+use crate::record::slice::{Account, SliceRecorder};
 use crate::record::timestamps::KernelStamps;
 
-pub use self::settle::settle;
+pub use self::drain::drain;
 
 /// Requests sent in a row before replies are looked at again, when the worker is behind.
 const BURST: u32 = 64;
 /// The longest sleep: how soon a worker notices that it should stop.
 const LONGEST_SLEEP_NS: u64 = 50_000_000;
 
-/// What a worker is to do in one run, and where what it sees goes beside its own books.
+/// What a worker is to do in one run, and where what it sees goes beside its own recorder.
 pub struct Task {
     /// What it is to do.
     pub order: Order,
@@ -55,20 +55,20 @@ pub struct SliceOrder {
 }
 
 impl Task {
-    /// Empty books for all that is to be kept.
-    fn books(&mut self, live: &Arc<Live>) -> Recorder {
+    /// An empty recorder for all that is to be kept.
+    fn recorder(&mut self, live: &Arc<Live>) -> Recorder {
         let order = &self.order;
         let open_loop = matches!(order.mode, LoadMode::Open { .. });
-        let mut books = Recorder::new(order.window, open_loop, Arc::clone(live));
+        let mut recorder = Recorder::new(order.window, open_loop, Arc::clone(live));
         if let (LoadMode::Open { rate_per_s, .. }, Some(sampled)) = (order.mode, order.sampled)
             && rate_per_s > 0.0
         {
-            books.samples.push(Sample::new(sampled, rate_per_s));
+            recorder.samples.push(Sample::new(sampled, rate_per_s));
         }
-        books.turnover.connect = order.churn_per_s.map(|_| histogram::empty());
-        books.series = self.series.take();
-        books.stamps = (order.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
-        books
+        recorder.turnover.connect = order.churn_per_s.map(|_| histogram::empty());
+        recorder.series = self.series.take();
+        recorder.stamps = (order.timestamps == Timestamps::Kernel).then(|| KernelStamps::new(open_loop));
+        recorder
     }
 }
 
@@ -82,7 +82,7 @@ pub struct Connections<'a, E> {
     pub connector: Connector<'a>,
 }
 
-/// Runs `task` on `connections` and returns the books.
+/// Runs `task` on `connections` and returns what was recorded.
 ///
 /// Ends early, with the window cut short, when one of `ends` is set or every connection has failed.
 pub fn run<E: Engine>(
@@ -93,8 +93,8 @@ pub fn run<E: Engine>(
 ) -> Result<Recorder, Errno> {
     let Connections { exchange, idle, connector } = connections;
     let slice = warm_up(exchange, idle, &mut task, live, ends)?;
-    let mut books = task.books(live);
-    books.slice = slice;
+    let mut recorder = task.recorder(live);
+    recorder.slice = slice;
     let order = &task.order;
     let turnover = match exchange.conversations().len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
@@ -104,7 +104,7 @@ pub fn run<E: Engine>(
     // with it.
     clock::sleep_until(order.start_ns);
     let load_end_ns = order.window.end_ns;
-    let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns };
+    let mut run = Run { exchange, order, live, ends, recorder, turnover, load_end_ns };
     // What is varied costs the plain loops nothing: they are compiled apart.
     match (order.mode, order.is_varied()) {
         // None of this worker's active connections could be opened.
@@ -121,33 +121,33 @@ pub fn run<E: Engine>(
         (LoadMode::Closed { pipeline }, false) => run.closed_loop::<false>(pipeline.into())?,
         (LoadMode::Closed { pipeline }, true) => run.closed_loop::<true>(pipeline.into())?,
     }
-    Ok(run.close_books())
+    Ok(run.finish())
 }
 
 /// Keeps every connection busy before a slice, and lets the slice begin after that. In closed loop the load goes on into the window; in
-/// open loop it ends first, so that the schedule meets an idle server. Returns the books that the slice goes on with; what is no slice has none.
+/// open loop it ends first, so that the schedule meets an idle server. Returns the recorder that the slice goes on with; what is no slice has none.
 fn warm_up<E: Engine>(
     exchange: &mut Exchange<E>,
     idle: &mut Vec<OwnedFd>,
     task: &mut Task,
     live: &Arc<Live>,
     ends: [&AtomicBool; 2],
-) -> Result<Option<SliceBooks>, Errno> {
+) -> Result<Option<SliceRecorder>, Errno> {
     let Task { order, slice: Some(SliceOrder { warmup_ns, account }), .. } = task else { return Ok(None) };
     let open_loop = matches!(order.mode, LoadMode::Open { .. });
-    let mut slice = Some(SliceBooks::new(Arc::clone(account), open_loop, order.wait == WaitPolicy::Spin));
+    let mut slice = Some(SliceRecorder::new(Arc::clone(account), open_loop, order.wait == WaitPolicy::Spin));
     let warmup_ns = *warmup_ns;
     let length_ns = order.window.end_ns - order.window.begin_ns;
     order.start_ns = now_ns();
     let mut begin_ns = order.start_ns + warmup_ns;
     if open_loop {
         let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
-        let mut books = Recorder::new(never, false, Arc::clone(live));
-        books.slice = slice;
+        let mut recorder = Recorder::new(never, false, Arc::clone(live));
+        recorder.slice = slice;
         let turnover = Turnover::new(idle, 0, None, None, false, never);
-        let mut run = Run { exchange, order, live, ends, books, turnover, load_end_ns: begin_ns };
+        let mut run = Run { exchange, order, live, ends, recorder, turnover, load_end_ns: begin_ns };
         run.closed_loop::<false>(1)?;
-        slice = run.books.slice;
+        slice = run.recorder.slice;
         exchange.acknowledge();
         order.start_ns = now_ns();
         // The first requests find nobody waiting.
@@ -199,7 +199,7 @@ struct Run<'a, E> {
     order: &'a Order,
     live: &'a Live,
     ends: [&'a AtomicBool; 2],
-    books: Recorder,
+    recorder: Recorder,
     turnover: Turnover<'a>,
     /// When the last request falls due, at the latest.
     load_end_ns: u64,
@@ -213,15 +213,15 @@ impl<E: Engine> Run<'_, E> {
             WaitPolicy::Spin => 0,
             WaitPolicy::Sleep => self.sleep_at_most_ns(until_due_ns),
         };
-        let has_events = self.exchange.wait(timeout_ns, &mut self.books)?;
-        if let (WaitPolicy::Sleep, Some(slice)) = (self.order.wait, &mut self.books.slice) {
+        let has_events = self.exchange.wait(timeout_ns, &mut self.recorder)?;
+        if let (WaitPolicy::Sleep, Some(slice)) = (self.order.wait, &mut self.recorder.slice) {
             slice.edges.woken(now_ns());
         }
         Ok(has_events)
     }
 
     fn sleep_at_most_ns(&self, until_due_ns: u64) -> u64 {
-        let edge_ns = self.books.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
+        let edge_ns = self.recorder.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
         let until_edge_ns = if edge_ns == u64::MAX { u64::MAX } else { edge_ns.saturating_sub(now_ns()) };
         until_due_ns.min(LONGEST_SLEEP_NS).min(until_edge_ns)
     }
@@ -232,7 +232,7 @@ impl<E: Engine> Run<'_, E> {
         if now < self.turnover.next_ns() && !self.turnover.is_connecting() {
             return now;
         }
-        self.turnover.advance(now, self.exchange, &mut self.books);
+        self.turnover.advance(now, self.exchange, &mut self.recorder);
         now_ns()
     }
 
@@ -245,14 +245,14 @@ impl<E: Engine> Run<'_, E> {
 
     /// Ends the window, unless it has ended already.
     fn end_window(&mut self, now: u64) {
-        let window = &mut self.books.window;
+        let window = &mut self.recorder.window;
         window.end_ns = window.end_ns.min(now.max(window.begin_ns));
     }
 
     /// Whether the run has ended: all replies are in, or waiting for them has no more use.
     #[inline]
     fn is_over(&mut self, now: u64) -> bool {
-        if let Some(slice) = &mut self.books.slice {
+        if let Some(slice) = &mut self.recorder.slice {
             slice.edges.pass(now, self.live);
         }
         if self.exchange.conversations().alive == 0 || is_set(self.ends) {
@@ -263,32 +263,32 @@ impl<E: Engine> Run<'_, E> {
         if now < end {
             return false;
         }
-        if self.books.slice.is_some() {
-            self.exchange.abandon_held(&mut self.books);
+        if self.recorder.slice.is_some() {
+            self.exchange.abandon_held(&mut self.recorder);
         }
         let is_answered = self.exchange.conversations().pending == 0;
         let is_late = now >= end + self.order.drain_ns;
-        if (is_answered || is_late) && end < self.books.window.end_ns {
+        if (is_answered || is_late) && end < self.recorder.window.end_ns {
             // So many requests take until the last is answered; what never comes takes no time.
             let end = if is_answered { now } else { end };
-            self.books.window.end_ns = self.books.window.end_ns.min(end + 1);
+            self.recorder.window.end_ns = self.recorder.window.end_ns.min(end + 1);
         }
         // Connections on their way are awaited, so that they are not lost, but the window is over without them.
         is_late || is_answered && !self.turnover.is_connecting()
     }
 
-    /// The books, once nothing more will be entered.
-    fn close_books(self) -> Recorder {
-        let Self { exchange, mut books, turnover, live, .. } = self;
-        turnover.finish(exchange, &mut books);
-        exchange.conversations().book_rest(&mut books);
-        if let Some(slice) = &mut books.slice {
+    /// What was recorded, once nothing more will be entered.
+    fn finish(self) -> Recorder {
+        let Self { exchange, mut recorder, turnover, live, .. } = self;
+        turnover.finish(exchange, &mut recorder);
+        exchange.conversations().record_rest(&mut recorder);
+        if let Some(slice) = &mut recorder.slice {
             slice.edges.finish(live);
             exchange.acknowledge();
         }
-        if let Some(stamps) = &mut books.stamps {
+        if let Some(stamps) = &mut recorder.stamps {
             stamps.close();
         }
-        books
+        recorder
     }
 }

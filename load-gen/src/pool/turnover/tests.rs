@@ -25,7 +25,7 @@ const WINDOW: Window = Window { begin_ns: 0, end_ns: u64::MAX };
 struct World {
     exchange: Exchange<Epoll>,
     idle: Vec<OwnedFd>,
-    books: Recorder,
+    recorder: Recorder,
     active_peer: UnixStream,
     idle_peer: UnixStream,
 }
@@ -38,13 +38,13 @@ impl World {
         let mut exchange =
             Exchange::new(sizes, payload, u32::MAX, u64::MAX, &RingSize::default()).expect("Linux has epoll");
         exchange.add(active.into(), 0).expect("room for it");
-        let books = Recorder::new(WINDOW, true, Arc::default());
-        Self { exchange, idle: vec![idle.into()], books, active_peer, idle_peer }
+        let recorder = Recorder::new(WINDOW, true, Arc::default());
+        Self { exchange, idle: vec![idle.into()], recorder, active_peer, idle_peer }
     }
 
     fn request(&mut self) {
         let now_ns = now_ns();
-        self.exchange.request(0, 1, now_ns, now_ns, &mut self.books);
+        self.exchange.request(0, 1, now_ns, now_ns, &mut self.recorder);
     }
 
     /// The active peer sends back the request that it has received, and the reply is handled.
@@ -52,8 +52,8 @@ impl World {
         let mut request = [0; SIZE];
         self.active_peer.read_exact(&mut request).expect("a request was sent");
         self.active_peer.write_all(&request).expect("room for a reply");
-        assert!(self.exchange.wait(0, &mut self.books).expect("epoll waits"), "a reply is there");
-        assert_eq!(self.exchange.handle_next(&mut self.books).map(|answered| answered.count), Some(1));
+        assert!(self.exchange.wait(0, &mut self.recorder).expect("epoll waits"), "a reply is there");
+        assert_eq!(self.exchange.handle_next(&mut self.recorder).map(|answered| answered.count), Some(1));
     }
 }
 
@@ -83,15 +83,15 @@ fn rotation(idle: &mut [OwnedFd]) -> Rotation {
 fn what_was_held_back_for_an_exchange_is_sent_at_the_instant_after_it() {
     let mut world = World::new();
     let rotation = rotation(&mut world.idle);
-    let World { exchange, idle, books, .. } = &mut world;
+    let World { exchange, idle, recorder, .. } = &mut world;
     let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
     let due_ns = now_ns() - 1_000_000_000;
     exchange.hold(0);
-    exchange.request(0, 1, due_ns, due_ns, books);
+    exchange.request(0, 1, due_ns, due_ns, recorder);
     // The instant of the event for which the exchange is made lies a second before the exchange itself.
-    turnover.advance(due_ns, exchange, books);
-    assert_eq!((books.turnover.rotated, books.lateness.len()), (1, 1));
-    assert!(books.lateness.min() > 900_000_000, "{} ns", books.lateness.min());
+    turnover.advance(due_ns, exchange, recorder);
+    assert_eq!((recorder.turnover.rotated, recorder.lateness.len()), (1, 1));
+    assert!(recorder.lateness.min() > 900_000_000, "{} ns", recorder.lateness.min());
     assert_eq!((received(&world.active_peer), received(&world.idle_peer)), (0, SIZE));
 }
 
@@ -102,13 +102,13 @@ fn an_exchange_for_an_answer_tells_the_time_at_which_it_is_over() {
     world.request();
     let mut idle = std::mem::take(&mut world.idle);
     let mut turnover = Turnover::new(&mut idle, 1, Some(rotation), None, true, WINDOW);
-    turnover.advance(1, &mut world.exchange, &mut world.books);
+    turnover.advance(1, &mut world.exchange, &mut world.recorder);
     let asked_ns = now_ns();
-    let untouched_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.books);
-    assert_eq!((untouched_ns, world.books.turnover.rotated), (1, 0), "a reply is still to come");
+    let untouched_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.recorder);
+    assert_eq!((untouched_ns, world.recorder.turnover.rotated), (1, 0), "a reply is still to come");
     world.answer();
-    let over_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.books);
-    assert_eq!(world.books.turnover.rotated, 1);
+    let over_ns = turnover.answered(0, 1, &mut world.exchange, &mut world.recorder);
+    assert_eq!(world.recorder.turnover.rotated, 1);
     assert!(over_ns >= asked_ns, "not the instant of the event, which was 1");
 }
 
@@ -117,13 +117,13 @@ fn what_is_held_back_when_the_run_ends_is_not_sent_after_it() {
     let mut world = World::new();
     let rotation = rotation(&mut world.idle);
     world.request();
-    let World { exchange, idle, books, .. } = &mut world;
+    let World { exchange, idle, recorder, .. } = &mut world;
     let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
-    turnover.advance(1, exchange, books);
-    exchange.request(0, 1, 2, 2, books);
-    turnover.finish(exchange, books);
-    exchange.conversations().book_rest(books);
-    assert_eq!((books.unsent, books.outstanding()), (1, 2));
+    turnover.advance(1, exchange, recorder);
+    exchange.request(0, 1, 2, 2, recorder);
+    turnover.finish(exchange, recorder);
+    exchange.conversations().record_rest(recorder);
+    assert_eq!((recorder.unsent, recorder.outstanding()), (1, 2));
     assert_eq!(received(&world.active_peer), SIZE, "only the first of the two");
     // The next run is bound by nothing: what is due there goes, and what was left goes before it.
     world.request();
@@ -138,12 +138,12 @@ fn after_the_load_no_further_connection_begins_to_move() {
     let connector = Connector::new(&target, Sources::new(&target, 2, 28_000), Duration::ZERO);
     let churning = Churning::new(schedule, (0, u64::MAX), 1, connector, 1).expect("an epoll instance");
     let rotation = rotation(&mut world.idle);
-    let World { exchange, idle, books, .. } = &mut world;
+    let World { exchange, idle, recorder, .. } = &mut world;
     let mut turnover = Turnover::new(idle, 1, Some(rotation), Some(churning), false, WINDOW);
     assert!(turnover.next_ns() < u64::MAX);
     turnover.end_load();
     assert_eq!(turnover.next_ns(), u64::MAX);
-    turnover.advance(u64::MAX - 1, exchange, books);
-    assert_eq!((books.turnover.churn.scheduled, books.turnover.rotated), (0, 0));
+    turnover.advance(u64::MAX - 1, exchange, recorder);
+    assert_eq!((recorder.turnover.churn.scheduled, recorder.turnover.rotated), (0, 0));
     assert_eq!((idle.len(), exchange.conversations().alive), (1, 1));
 }

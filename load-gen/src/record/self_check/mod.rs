@@ -19,15 +19,15 @@ use crate::record::validity::{self, Facts};
 /// is added to `reasons`; what the latter found is there already.
 pub fn of(
     mode: LoadMode,
-    books: &Recorder,
+    recorder: &Recorder,
     end_ns: u64,
     facts: &Facts,
     reasons: &mut Vec<String>,
 ) -> Option<SelfCheck> {
     let LoadMode::Open { rate_per_s, arrivals } = mode else { return None };
-    let response_p50_ns = books.response.value_at_quantile(0.5);
+    let response_p50_ns = recorder.response.value_at_quantile(0.5);
     let is_held_back = facts.is_held_back();
-    let run = Run { arrivals, rate_per_s, end_ns, response_p50_ns, is_held_back, samples: &books.samples };
+    let run = Run { arrivals, rate_per_s, end_ns, response_p50_ns, is_held_back, samples: &recorder.samples };
     let mut checks = checks(&run);
     for advice in checks.iter_mut().filter_map(|check| check.advice.as_mut()) {
         *advice = advice.replace(OWN_PROCESSOR, &facts.more_time(OWN_PROCESSOR));

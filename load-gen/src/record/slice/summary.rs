@@ -7,7 +7,7 @@ use super::{LONG_GAP_NS, MISSED_AT_MOST, Reading, STARVED_AT_MOST};
 use crate::fault::Faults;
 use crate::record::recorder::Recorder;
 
-/// The slice that the books of its workers tell of, at least one.
+/// The slice that the recorders of its workers tell of, at least one.
 pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     let [first, ..] = all else { unreachable!("a slice is made by workers") };
     let open_loop = first.is_open_loop();
@@ -16,8 +16,8 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     let mut slice = Slice { candidate: candidate.to_owned(), ..Slice::default() };
     let mut faults = Faults::default();
     let (mut starved, mut longest_gap_ns): (f64, u64) = (0.0, 0);
-    for books in all {
-        let Some(own) = &books.slice else { unreachable!("asked for a slice") };
+    for recorder in all {
+        let Some(own) = &recorder.slice else { unreachable!("asked for a slice") };
         let [begin, middle, end] = &own.edges.readings[..] else { unreachable!("three edges are read") };
         let seconds = |from: &Reading, to: &Reading| (to.at_ns - from.at_ns) as f64 / 1e9;
         let window_s = seconds(begin, end);
@@ -35,14 +35,17 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         slice.server = end.server.since(&begin.server, window_s);
         slice.longest_silence_ns = slice.longest_silence_ns.max(own.longest_silence_ns);
         slice.warmup_silence_ns = slice.warmup_silence_ns.max(own.warmup_silence_ns);
-        slice.scheduled += books.scheduled;
-        slice.completed += books.completed;
-        slice.missed += books.missed;
-        faults.merge(&books.faults);
-        for (sum, part) in
-            [(&mut response, &books.response), (&mut service, &books.service), (&mut first_half, &own.first)]
-                .into_iter()
-                .chain(own.disturbed.as_ref().map(|part| (&mut disturbed, part)))
+        slice.scheduled += recorder.scheduled;
+        slice.completed += recorder.completed;
+        slice.missed += recorder.missed;
+        faults.merge(&recorder.faults);
+        for (sum, part) in [
+            (&mut response, &recorder.response),
+            (&mut service, &recorder.service),
+            (&mut first_half, &own.first),
+        ]
+        .into_iter()
+        .chain(own.disturbed.as_ref().map(|part| (&mut disturbed, part)))
         {
             sum.add(part).expect("all histograms have the project's bounds");
         }
@@ -53,7 +56,7 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
     second_half.subtract(&first_half).expect("the first half is a part of all");
     slice.response = histogram::encode(main);
     slice.disturbed = (!disturbed.is_empty()).then(|| histogram::encode(&disturbed));
-    let first_requests = all.iter().filter_map(|books| books.slice.as_ref()?.first_request);
+    let first_requests = all.iter().filter_map(|recorder| recorder.slice.as_ref()?.first_request);
     slice.first_request_ns = first_requests.min().map(|(_, duration_ns)| duration_ns);
     slice.p50_ns = median_ns(main);
     slice.p50_first_ns = median_ns(&first_half);

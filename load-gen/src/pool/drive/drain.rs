@@ -14,12 +14,12 @@ use crate::record::live::{self, Live};
 use crate::record::recorder::Recorder;
 
 /// Takes the replies to what is under way, until all are in, `until_ns` has come or one of `ends` is set. They are in
-/// nobody's books but those of the connections.
+/// nobody's counts but those of the connections.
 ///
 /// # Errors
 ///
 /// When the kernel refuses to wait.
-pub fn settle<E: Engine>(
+pub fn drain<E: Engine>(
     exchange: &mut Exchange<E>,
     until_ns: u64,
     live: &Arc<Live>,
@@ -30,16 +30,16 @@ pub fn settle<E: Engine>(
         return Ok(());
     }
     let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
-    let mut books = Recorder::new(never, false, Arc::clone(live));
+    let mut recorder = Recorder::new(never, false, Arc::clone(live));
     // What was held back for a connection that was to leave has been let go, and not been sent.
     for index in 0..exchange.conversations().len() as u32 {
-        exchange.send_let_go(index, now, &mut books);
+        exchange.send_let_go(index, now, &mut recorder);
     }
     while exchange.conversations().pending > 0 && now < until_ns && !is_set(ends) {
-        exchange.wait((until_ns - now).min(LONGEST_SLEEP_NS), &mut books)?;
-        while let Some(answered) = exchange.handle_next(&mut books) {
+        exchange.wait((until_ns - now).min(LONGEST_SLEEP_NS), &mut recorder)?;
+        while let Some(answered) = exchange.handle_next(&mut recorder) {
             live::add(&live.answered, answered.count);
-            exchange.send_let_go(answered.index, answered.at_ns, &mut books);
+            exchange.send_let_go(answered.index, answered.at_ns, &mut recorder);
         }
         now = now_ns();
     }
