@@ -12,6 +12,7 @@ use std::path::Path;
 use model::schema::{ExternalServer, Scenario};
 
 pub use self::overrides::{Overrides, Prepared};
+pub use self::text::ScenarioError;
 use self::text::Text;
 
 /// The files of `scenarios/` that are part of the program, by name.
@@ -42,17 +43,6 @@ const EMBEDDED: &[(&str, &str)] = embedded![
 
 /// What `muxbench run` measures unless told otherwise.
 pub const DEFAULT: &str = "many-idle-few-active";
-
-/// A scenario that cannot be run, with every reason.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\nmuxbench: "))]
-pub struct ScenarioError(pub Vec<String>);
-
-impl From<String> for ScenarioError {
-    fn from(reason: String) -> Self {
-        Self(vec![reason])
-    }
-}
 
 /// A scenario as it was read, with what is needed to say where in its file something is wrong.
 #[derive(Debug, Clone)]

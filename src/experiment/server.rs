@@ -1,5 +1,7 @@
 //! The server of a candidate: one of our own, or one of other making.
 
+mod account;
+mod error;
 mod external;
 mod last_line;
 mod own;
@@ -9,128 +11,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use load_gen::record::slice;
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
-use sys::usage::{Account, Scheduled, Scheduling};
 
+pub use self::account::{ServerAccount, ServerReading};
+pub use self::error::ServerError;
 use self::external::External;
 pub use self::own::Own;
 use super::environment::Pinning;
-use crate::server::SharedCounters;
-
-/// How long a server may take to listen, to answer, and to end.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take to accept all connections once they are open.
-///
-/// One that overflows the listener's queue looks established to its other end and never gets there (tcp(7),
-/// syncookies), hence a bound.
-const ACCEPT_PATIENCE: Duration = Duration::from_secs(5);
-/// How soon a wait for a server notices that the campaign is to end.
-const NOTICE_WITHIN: Duration = Duration::from_millis(50);
-/// Pause between two looks at what cannot be awaited.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
-/// Why there is no server to measure.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// It could not be started.
-    #[error("cannot start the server: {0}")]
-    Start(#[from] io::Error),
-    /// It ended before it should.
-    #[error("the server ended {0}")]
-    Ended(String),
-    /// It said nothing, or something else than it should.
-    #[error("the server did not answer within {} s", PATIENCE.as_secs())]
-    Silent,
-    /// It runs, but nothing can be connected to.
-    #[error("the server did not listen on {address} within {} s{said}", patience.as_secs_f64())]
-    NotListening {
-        /// Where it should.
-        address: SocketAddr,
-        /// How long it had.
-        patience: Duration,
-        /// What it said last, in parentheses.
-        said: String,
-    },
-    /// It had no room for some connections.
-    #[error(
-        "the server refused {refused} of {opened} connections: its descriptor limit is too low; raise it with ulimit -n"
-    )]
-    Refused {
-        /// Those it refused.
-        refused: u64,
-        /// Those that were opened.
-        opened: u64,
-    },
-    /// It did not take all connections that were opened.
-    #[error(
-        "the server accepted only {accepted} of {opened} connections: its listener's queue overflowed, or it closed some"
-    )]
-    NotAccepted {
-        /// Those it holds.
-        accepted: u64,
-        /// Those that were opened.
-        opened: u64,
-    },
-    /// The campaign is to end.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-/// What reads the accounts of a running server without its taking part, on any thread: at the edges of a slice, on the
-/// generator's.
-#[derive(Debug, Clone)]
-pub struct ServerAccount {
-    cpu: Account,
-    counters: Option<SharedCounters>,
-    scheduling: Option<Scheduling>,
-}
-
-/// The accounts of a server at one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ServerReading {
-    /// The processor time that it has used since it started.
-    pub cpu: Duration,
-    /// Its counters, if it shares them.
-    pub counters: Option<ServerCounters>,
-    /// The scheduler's account of its threads, where they are few.
-    pub scheduled: Option<Scheduled>,
-}
-
-impl ServerAccount {
-    /// The accounts now: one system call, and nothing allocated; of an external server as [`Account::Group`] says.
-    ///
-    /// # Errors
-    ///
-    /// When it has ended.
-    pub fn read(&self) -> io::Result<ServerReading> {
-        // The file accesses first: what they take is not between the processor time and the clock of whoever reads.
-        let scheduled = self.scheduling.as_ref().and_then(Scheduling::read);
-        Ok(ServerReading {
-            scheduled,
-            cpu: self.cpu.read()?,
-            counters: self.counters.as_ref().and_then(SharedCounters::read),
-        })
-    }
-}
-
-impl slice::Account for ServerAccount {
-    fn read(&self) -> slice::ServerReading {
-        let has_one_loop = self.scheduling.as_ref().is_some_and(|scheduling| scheduling.named() == 1);
-        // What cannot be read has ended, and that is found out after the slice.
-        Self::read(self).map_or_else(
-            |_| slice::ServerReading::default(),
-            |ServerReading { cpu, counters, scheduled }| slice::ServerReading {
-                cpu_s: cpu.as_secs_f64(),
-                counters,
-                wakeups: scheduled.map(|scheduled| scheduled.wakeups),
-                starved_s: scheduled.filter(|_| has_one_loop).map(|scheduled| scheduled.starved_s),
-            },
-        )
-    }
-}
 
 /// Another build of what is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,15 +234,6 @@ fn copy_of(program: &Path) -> io::Result<tempfile::TempPath> {
     let copy = tempfile::Builder::new().prefix("muxbench-").tempfile()?.into_temp_path();
     std::fs::copy(program, &copy)?;
     Ok(copy)
-}
-
-/// How a process ended, from its signal or its exit status.
-fn describe(signal: Option<i32>, status: Option<i32>) -> String {
-    match (signal, status) {
-        (Some(signal), _) => format!("by signal {signal}"),
-        (None, Some(status)) => format!("with exit status {status}"),
-        (None, None) => "for an unknown reason".to_owned(),
-    }
 }
 
 #[cfg(test)]

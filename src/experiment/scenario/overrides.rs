@@ -3,8 +3,8 @@
 use model::schema::{Exclude, Point, Scenario, Sweep};
 use sys::capacity::Capacity;
 
-use super::text::Mistake;
-use super::{Draft, ScenarioError, check, external, points, room};
+use super::text::{Mistake, ScenarioError};
+use super::{Draft, check, external, points, room};
 use crate::mechanisms;
 use crate::server::Mechanism;
 

@@ -4,8 +4,18 @@ use model::schema::Scenario;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
-use super::ScenarioError;
 use crate::mechanisms;
+
+/// A scenario that cannot be run, with every reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\nmuxbench: "))]
+pub struct ScenarioError(pub Vec<String>);
+
+impl From<String> for ScenarioError {
+    fn from(reason: String) -> Self {
+        Self(vec![reason])
+    }
+}
 
 /// Letters by which a misspelt key may differ from the one that was meant.
 const CLOSE: usize = 2;

@@ -15,8 +15,9 @@ use sys::processors;
 use sys::server_sockets::ServerSockets;
 use sys::usage::Account;
 
+use super::account::ServerAccount;
+use super::error::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe};
 use super::last_line::LastLine;
-use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);

@@ -15,8 +15,9 @@ use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
 use serde::Deserialize;
 use sys::usage::{self, Account, ProcessClock, Scheduling};
 
+use super::account::ServerAccount;
+use super::error::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe};
 use super::last_line::LastLine;
-use super::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerAccount, ServerError, describe};
 use crate::server::SharedCounters;
 
 /// A running `muxbench serve`. Dropping it ends the process.
