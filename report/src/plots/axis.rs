@@ -1,6 +1,6 @@
 //! Axes: logarithmic with ticks at 1, 2 and 5 of each decade, or linear from zero.
 
-use super::chart::Area;
+use super::layout::Area;
 use crate::{format, rounds};
 
 /// What the values of an axis are.

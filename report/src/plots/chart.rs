@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::heat::Heat;
+use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::Lines;
 use super::ratios::Ratios;
 use super::rows::Rows;
@@ -10,15 +11,6 @@ use super::svg::{self, Svg, Text};
 
 /// Width of every figure, in pixels.
 pub const WIDTH: f64 = 960.0;
-
-/// Size of the text of labels and headings.
-pub const TEXT_SIZE: f64 = 13.0;
-/// Size of the text of ticks and captions.
-pub const SMALL_SIZE: f64 = 12.0;
-/// From one line of text to the next, as a multiple of its size.
-pub const LINE: f64 = 1.35;
-/// Radius of the marker of a point.
-pub const MARKER_RADIUS: f64 = 4.0;
 
 const MARGIN: f64 = 18.0;
 const TITLE_SIZE: f64 = 18.0;
@@ -75,21 +67,6 @@ pub enum Body {
     Heat(Heat),
     Ratios(Ratios),
     Rows(Rows),
-}
-
-/// A rectangle, in pixels.
-#[derive(Debug, Clone, Copy)]
-pub struct Area {
-    pub left: f64,
-    pub top: f64,
-    pub right: f64,
-    pub bottom: f64,
-}
-
-impl Area {
-    pub fn width(&self) -> f64 {
-        self.right - self.left
-    }
 }
 
 /// A line of the head or the caption: its text, its size, whether it is bold.

@@ -1,6 +1,6 @@
 //! A picture of fields: who wins where, over two things that vary.
 
-use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::style::Styles;
 use super::svg::{self, Anchor, Svg, Text};
 

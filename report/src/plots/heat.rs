@@ -1,7 +1,7 @@
 //! A picture of time and latency: how many requests were answered when, and after how long.
 
 use super::axis::Axis;
-use super::chart::{Area, LINE, SMALL_SIZE};
+use super::layout::{Area, LINE, SMALL_SIZE};
 use super::lines::{draw_x_axis, draw_y_axis, labels_width};
 use super::style::Styles;
 use super::svg::{Svg, Text};

@@ -1,8 +1,8 @@
 //! A picture of lines: one a candidate, over what varies.
 
 use super::axis::{Axis, Tick};
-use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::labels;
+use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};
 

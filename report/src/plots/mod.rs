@@ -6,6 +6,7 @@ mod fields;
 mod figures;
 mod heat;
 mod labels;
+mod layout;
 mod lines;
 mod png;
 mod ratios;

@@ -1,7 +1,7 @@
 //! A picture of ratios to a reference: a row for each candidate, a column for each metric, so drawn that a difference of a few percent is
 //! seen.
 
-use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::{draw_arrow, draw_whisker};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};

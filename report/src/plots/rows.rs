@@ -1,7 +1,7 @@
 //! A picture of rows, one for each candidate, where nothing varies but who it is: dots with intervals, or bars of two parts.
 
 use super::axis::Axis;
-use super::chart::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::{Series, draw_whisker, draw_x_axis};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, Svg, Text};

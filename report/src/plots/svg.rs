@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::Area;
+use super::layout::Area;
 
 /// The embedded font first, for pictures; what a browser has in its place after it.
 const FONT_FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";

@@ -1,7 +1,7 @@
 //! Micro-benchmarks.
 
 use super::panels::{self, fd_setsize, is_drawable, number};
-use super::{file_name, machine, mitigations};
+use super::provenance::{file_name, machine, mitigations};
 use crate::format;
 use crate::plots::axis::Unit;
 use crate::plots::chart::{Body, Figure, Row};

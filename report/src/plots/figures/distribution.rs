@@ -4,7 +4,8 @@ use model::campaign::Phase;
 use model::histogram::{self, Histogram};
 
 use super::panels::log_axis;
-use super::{finding, of_measured, spectrum};
+use super::provenance::of_measured;
+use super::{finding, spectrum};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};

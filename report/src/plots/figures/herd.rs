@@ -1,8 +1,8 @@
 //! The thundering herd: how often threads wake up for a connection, by the way in which they meet the listener.
 
 use super::course::Dimension;
+use super::provenance::{file_name, of_measured};
 use super::scaling::{drawn, notes, rows};
-use super::{file_name, of_measured};
 use crate::format;
 use crate::plots::chart::Figure;
 use crate::rounds::{Analysis, Metric, PointAnalysis, Shown, table};

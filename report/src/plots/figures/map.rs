@@ -1,6 +1,7 @@
 //! The map: who wins where, over connections and activity.
 
-use super::{finding, of_measured};
+use super::finding;
+use super::provenance::of_measured;
 use crate::format;
 use crate::plots::chart::{Body, Figure, Row};
 use crate::plots::fields::{Field, Fields};

@@ -1,6 +1,7 @@
 //! What a connection takes: of memory, and to be opened and closed.
 
-use super::{finding, of_measured};
+use super::finding;
+use super::provenance::of_measured;
 use crate::format;
 use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Figure, Panel, Row};

@@ -1,6 +1,7 @@
 //! Ratios to the reference at each point, and of the reference's twin.
 
-use super::{finding, of_measured};
+use super::finding;
+use super::provenance::of_measured;
 use crate::format;
 use crate::plots::chart::{Body, Figure, Row};
 use crate::plots::ratios::{Column, Dot, DotMark, Ratios, Says};

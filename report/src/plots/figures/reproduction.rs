@@ -1,7 +1,7 @@
 //! Published tables beside ours.
 
 use super::panels::{self, is_drawable, number};
-use super::{file_name, machine, mitigations};
+use super::provenance::{file_name, machine, mitigations};
 use crate::format;
 use crate::plots::axis::{Axis, Unit};
 use crate::plots::chart::{Body, Figure, Panel, Row};

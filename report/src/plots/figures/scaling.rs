@@ -1,8 +1,9 @@
 //! Figures along what a campaign's sweeps vary.
 
 use super::course::{Dimension, Facet, at_most};
+use super::finding;
 use super::panels::{self, fd_setsize, is_drawable};
-use super::{file_name, finding, of_measured};
+use super::provenance::{file_name, of_measured};
 use crate::format;
 use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Figure, Panel, Row};
