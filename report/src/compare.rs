@@ -12,14 +12,11 @@ pub mod page;
 mod pairs;
 
 pub use self::gate::{Gate, against};
+use self::missing::place;
 use self::pairs::Pair;
-use crate::format;
-use crate::rounds::analysis::family;
 use crate::rounds::{Analysis, METRICS, Metric};
 use model::campaign::{Campaign, Histograms};
-use model::schema::{
-    Compared, ComparedCampaign, ComparedVerdict, Comparison, Missing, Point, SCHEMA_VERSION, Share,
-};
+use model::schema::{Compared, ComparedCampaign, Comparison, Missing, SCHEMA_VERSION, Share};
 use stats::Proportion;
 
 /// The way of comparing.
@@ -106,13 +103,6 @@ pub fn prospect(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<
     Ok(missing::lines(&missing::unplanned(&before, new.campaign)))
 }
 
-/// A point in a line: `10k × 10 (idle-scaling)`.
-pub(crate) fn place(point: &Point) -> String {
-    let [connections, active] = [point.connections, point.active].map(|count| format::count(count.into()));
-    let further = [vec![point.sweep.clone()], format::particulars(point)].concat().join(", ");
-    format!("{connections} × {active} ({further})")
-}
-
 /// The levels of each reference, once at each point.
 fn references(pairs: &[Pair<'_>]) -> Vec<Compared> {
     let is_first = |at: usize| !pairs[..at].iter().any(|before| before.reference() == pairs[at].reference());
@@ -152,11 +142,6 @@ fn about(name: &str, analysis: &Analysis<'_>) -> ComparedCampaign {
 
 fn share(of: Proportion) -> Share {
     Share { hits: of.hits, cases: of.cases, low: of.interval.low, high: of.interval.high }
-}
-
-/// Returns whether two campaigns surely differ by a figure.
-pub(crate) fn is_difference(compared: &Compared) -> bool {
-    matches!(compared.verdict, ComparedVerdict::Better | ComparedVerdict::Worse)
 }
 
 #[cfg(test)]

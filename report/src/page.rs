@@ -5,15 +5,15 @@
 
 mod beside;
 mod evidence;
+mod sources;
+mod table;
 mod view;
 
 use minijinja::value::Value;
-use serde::Serialize;
 
-use crate::rounds::Analysis;
 use crate::templates;
-use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
 
+pub use self::sources::{Drawing, Part, Sources};
 use self::view::Page;
 
 /// The most that a page may have: what a browser shows at once, and a mail or a CI artefact takes.
@@ -26,45 +26,6 @@ const FIGURES_EACH: [usize; 4] = [usize::MAX, 3, 1, 0];
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the page: {0:#}")]
 pub struct PageError(#[from] minijinja::Error);
-
-/// A figure that has been drawn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Drawing {
-    /// The name of its files, without extension, which those of micro-benchmarks begin with `bench-`: `ratios`.
-    pub name: String,
-    /// What it shows, in a sentence.
-    pub title: String,
-    /// The names that something is drawn of.
-    pub drawn: Vec<String>,
-    /// The figure itself: the same bytes for the same data.
-    pub svg: String,
-}
-
-/// A campaign with its figures.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
-    /// What it says.
-    pub analysis: &'a Analysis<'a>,
-    /// Where it is below the folder that the page is about: `crossover`; empty for the one in that folder itself.
-    pub folder: &'a str,
-    /// The main one first.
-    pub figures: &'a [Drawing],
-}
-
-/// All that a page is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
-    /// The campaigns, of which the first is what the page is about.
-    pub parts: &'a [Part<'a>],
-    /// Micro-benchmarks; their figures are among those of the first campaign.
-    pub benches: &'a [BenchGroup],
-    /// Single runs of the generator.
-    pub loads: &'a [LoadReport],
-    /// Published figures, measured again.
-    pub reproductions: Option<&'a Reproductions>,
-    /// What all of it says of the claims.
-    pub claims: &'a Claims,
-}
 
 /// The page. The same sources give the same bytes; where these would be more than [`MOST_BYTES`], the campaigns but the first get
 /// fewer figures, and say so.

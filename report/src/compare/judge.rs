@@ -8,6 +8,11 @@ use crate::rounds::analysis::{MARGIN, is_main};
 use crate::rounds::metrics::{Better, Metric};
 use crate::rounds::table::saturation;
 
+/// Returns whether two campaigns surely differ by a figure.
+pub(super) fn is_difference(compared: &Compared) -> bool {
+    matches!(compared.verdict, ComparedVerdict::Better | ComparedVerdict::Worse)
+}
+
 /// A figure of a candidate on both sides, and its change between them.
 #[derive(Debug, Clone)]
 pub(super) struct Change<'a> {

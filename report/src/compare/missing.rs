@@ -3,7 +3,6 @@
 use model::campaign::Campaign;
 use model::schema::{Missing, Point, program_of};
 
-use super::place;
 use crate::format;
 use crate::rounds::{
     Analysis, CandidateAnalysis, GroupAnalysis, METRICS, Metric, Shown, Trouble, distinct, grouped,
@@ -13,6 +12,13 @@ use crate::rounds::{
 const LINES_OF_ONE: usize = 4;
 /// Points that a line names before it counts them.
 const POINTS_OF_A_LINE: usize = 3;
+
+/// A point in a line: `10k × 10 (idle-scaling)`.
+pub(super) fn place(point: &Point) -> String {
+    let [connections, active] = [point.connections, point.active].map(|count| format::count(count.into()));
+    let further = [vec![point.sweep.clone()], format::particulars(point)].concat().join(", ");
+    format!("{connections} × {active} ({further})")
+}
 
 /// The candidates at points that `base` has figures of, and `new` has none of beside the same reference.
 pub(super) fn candidates(base: &Analysis<'_>, new: &Analysis<'_>) -> Vec<Missing> {

@@ -3,7 +3,8 @@
 use model::schema::{Compared, ComparedCampaign, ComparedFigure, ComparedVerdict, Comparison, Point, Share};
 
 use super::gate::undecided;
-use super::{is_difference, missing, place};
+use super::judge::is_difference;
+use super::missing::{self, place};
 use crate::format;
 use crate::grid::{self, Cell, Column, Grid, Tone};
 use crate::rounds::analysis::{MAIN, MARGIN};

@@ -4,10 +4,9 @@ use model::campaign::{Campaign, Histograms, Phase};
 use model::schema::{Compared, ComparedRatio, ComparedVerdict, Missing, Point};
 use stats::{Family, Interval, Relation};
 
-use super::family;
 use super::judge::{Change, figure};
 use crate::format;
-use crate::rounds::analysis::MARGIN;
+use crate::rounds::analysis::{MARGIN, family};
 use crate::rounds::metrics::Metric;
 use crate::rounds::samples::{Samples, Values, of_candidate};
 use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Shown};

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Part;
-use super::view::{Inlined, Table, is_of_benches};
+use super::sources::{Part, is_of_benches};
+use super::table::{Inlined, Table};
 use crate::format;
 use crate::grid::{Cell, Column, Grid, Tone};
 use crate::reproductions;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::view::Table;
+use super::table::Table;
 use crate::claims::page::{self, Claim, look};
 use crate::grid::{Cell, Column, Grid};
 use model::schema::{ClaimResult, ClaimVerdict, Claims};

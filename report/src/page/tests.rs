@@ -1,8 +1,9 @@
 use super::*;
+use crate::rounds::Analysis;
 use crate::rounds::testing::{Behaviour, Shape, decoded, realistic};
 use crate::testing;
 use model::campaign::{Campaign, Histograms, Length};
-use model::schema::{Diagnosis, ExternalServer, Health, SCHEMA_VERSION, Symptom};
+use model::schema::{Claims, Diagnosis, ExternalServer, Health, SCHEMA_VERSION, Symptom};
 
 fn claims() -> Claims {
     let semantics = testing::semantics();

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::beside::{self, Benches, Reproduced};
 use super::evidence::Verdicts;
-use super::{Drawing, Part, Sources};
+use super::sources::{Part, Sources, is_of_benches};
+use super::table::{Inlined, Table, id};
 use crate::grid::{Cell, Column, Grid, Tone};
 use crate::rounds::{Analysis, METRICS, answer, distinct, table};
 use crate::{format, machine};
@@ -71,66 +72,6 @@ pub struct Section {
     pub servers: Vec<String>,
     /// The command that repeats it.
     pub command: String,
-}
-
-/// A table of the page.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Table {
-    /// What it shows; unlike that of any other table of the page.
-    pub caption: String,
-    /// Whether a reader may want it in another order.
-    pub sortable: bool,
-    /// How many rows it has.
-    pub rows: usize,
-    /// The table itself.
-    pub html: String,
-}
-
-/// A figure of the page.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Inlined {
-    /// Its identifier in the page.
-    pub id: String,
-    /// The name of its files.
-    pub name: String,
-    /// What it shows.
-    pub title: String,
-    /// The picture: an element of the page, not a text in it.
-    pub svg: String,
-}
-
-impl Table {
-    /// A table in the order of its rows.
-    pub fn of(caption: impl Into<String>, grid: &Grid) -> Self {
-        Self { caption: caption.into(), sortable: false, rows: grid.rows.len(), html: grid.html() }
-    }
-
-    /// The same, which a reader may sort.
-    #[must_use]
-    pub fn sortable(self) -> Self {
-        Self { sortable: true, ..self }
-    }
-}
-
-impl Inlined {
-    /// `drawing` of the campaign in `folder`, without the white space that indents it.
-    pub fn of(drawing: &Drawing, folder: &str) -> Self {
-        let svg = drawing.svg.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
-        let (name, title) = (drawing.name.clone(), drawing.title.clone());
-        Self { id: id(&["figure", folder, &name]), name, title, svg }
-    }
-}
-
-/// Names as an identifier of the page, which has letters, digits and dashes alone.
-pub fn id(names: &[&str]) -> String {
-    let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    names.join("-").chars().map(plain).collect()
-}
-
-/// Returns whether a figure is one of micro-benchmarks.
-pub fn is_of_benches(drawing: &Drawing) -> bool {
-    drawing.name.starts_with("bench-")
 }
 
 impl Page {

@@ -4,6 +4,9 @@ mod absences;
 mod builds;
 mod verdicts;
 
+use model::schema::{ComparedVerdict, Point};
+
+use super::judge::is_difference;
 use super::*;
 use crate::rounds::testing::{Behaviour, Shape, decoded};
 
