@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
+use sys::usage::is_ready_to_run;
 
 pub use self::account::{ServerAccount, ServerReading};
 pub use self::error::ServerError;
@@ -218,6 +219,14 @@ impl Server {
             Self::Own(own) => own.ended(),
             Self::External(external) => external.ended(),
         }
+    }
+
+    /// Returns whether it runs or is ready to, and waits for nothing but a processor.
+    pub fn is_ready_to_run(&self) -> bool {
+        is_ready_to_run(match self {
+            Self::Own(own) => own.id(),
+            Self::External(external) => external.id(),
+        })
     }
 
     /// Ends it, politely first.

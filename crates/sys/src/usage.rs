@@ -171,6 +171,14 @@ impl Scheduling {
     }
 }
 
+/// Returns whether a thread of process `pid` runs or is ready to (proc_pid_stat(5), state R). One that waits for a processor is in no account of
+/// the time that it waited until it gets one (kernel/sched/stats.h, `sched_info_arrive`).
+pub fn is_ready_to_run(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    stats.into_iter().any(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R')))
+}
+
 /// Threads beyond which the scheduler's accounts are not read: sixteen loops, and those beside them.
 const WATCHED_AT_MOST: usize = 24;
 
@@ -282,6 +290,7 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -327,6 +336,21 @@ mod tests {
         drop(ask);
         cat.wait().expect("a child");
         assert_eq!(scheduling.read(), None, "it is gone");
+    }
+
+    #[test]
+    fn who_runs_is_ready_to_run_and_who_waits_for_input_is_not() {
+        assert!(is_ready_to_run(std::process::id()), "this thread runs");
+        let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+        let (ask, answer) = (cat.stdin.as_mut().expect("piped"), cat.stdout.as_mut().expect("piped"));
+        ask.write_all(b"!").expect("it reads");
+        answer.read_exact(&mut [0]).expect("it writes");
+        while is_ready_to_run(cat.id()) {
+            std::thread::yield_now();
+        }
+        drop(cat.stdin.take());
+        cat.wait().expect("a child");
+        assert!(!is_ready_to_run(cat.id()), "it is gone");
     }
 
     #[test]

@@ -194,11 +194,9 @@ impl Candidate {
         }
         let slice = slice?;
         // On a busy machine a server, or the generator, may have no processor for as long as a slice: that says nothing of the server.
-        let could_answer =
-            slice.faults.is_empty() && machine::starved(std::slice::from_ref(&slice)).is_none();
         if slice.answered + slice.completed > 0 {
             self.silent_slices = 0;
-        } else if could_answer {
+        } else if slice.faults.is_empty() && !self.is_starved(&before) {
             self.silent_slices += 1;
         }
         if self.silent_slices == SILENT_AT_MOST {
@@ -210,6 +208,15 @@ impl Candidate {
             self.throughput_per_s += newer * (per_s - self.throughput_per_s);
         }
         Ok(slice)
+    }
+
+    /// Returns whether its server waits for a processor, or has waited for long since `earlier`.
+    fn is_starved(&self, earlier: &Stamped) -> bool {
+        let is_ready = self.server.is_ready_to_run();
+        let ServerCost { cpu_s, starved_s, wall_s, .. } = Stamped::now(&*self.account).cost_since(earlier);
+        let little_s = wall_s * machine::STARVED_AT_MOST;
+        // One that runs on and on is ready, too, and has a processor.
+        is_ready && cpu_s < little_s || starved_s.is_some_and(|starved_s| starved_s > little_s)
     }
 
     /// The window of its next slice: in closed loop a slow candidate needs more time for as many requests.

@@ -12,7 +12,7 @@ const STOLEN_AT_MOST: f64 = 0.1;
 /// The share of a round for which a quota may have held a processor back: none but for the rounding of its account.
 const HELD_BACK_AT_MOST: f64 = 0.01;
 /// The share of a slice for which its server may have been ready and without a processor. A kernel thread that delivers packets takes some.
-const STARVED_AT_MOST: f64 = 0.25;
+pub const STARVED_AT_MOST: f64 = 0.25;
 
 /// The machine's accounts at the begin of a round.
 pub struct Machine<'a> {

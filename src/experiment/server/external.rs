@@ -103,6 +103,11 @@ impl External {
         }
     }
 
+    /// The number of the process that was started.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if the process that was started has: what that left behind is ended too.
     pub fn ended(&mut self) -> Option<String> {
         let pid = Pid::from_child(&self.child);

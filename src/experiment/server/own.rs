@@ -100,6 +100,11 @@ impl Own {
         self.address
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has used since it started.
     pub fn usage(&self) -> std::io::Result<ProcessUsage> {
         usage::process(self.child.id())
