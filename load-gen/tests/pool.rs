@@ -35,7 +35,7 @@ impl Observer for Failing {
 }
 
 #[test]
-fn a_fleet_that_is_dropped_in_the_middle_of_a_window_does_not_wait_for_its_end() {
+fn a_pool_that_is_dropped_in_the_middle_of_a_window_does_not_wait_for_its_end() {
     for mode in ["", "--rate 1k"] {
         let (mut pool, load) = parse(echo(), &format!("--conns 4 --threads 2 -d 1h {mode}"));
         let run = thread::spawn(move || pool.run(&load, &mut Failing).map(drop));
@@ -45,7 +45,7 @@ fn a_fleet_that_is_dropped_in_the_middle_of_a_window_does_not_wait_for_its_end()
 }
 
 #[test]
-fn a_fleet_that_settles_waits_for_the_replies_that_its_last_window_left() {
+fn a_pool_that_drains_waits_for_the_replies_that_its_last_window_left() {
     let gate = Arc::new(RwLock::new(()));
     let closed = gate.write().expect("nobody panics");
     let target = replying({

@@ -40,7 +40,8 @@ fn a_run_that_its_quota_held_back_is_not_valid_and_nobody_else_is_blamed() {
     let (report, _) = run_in(&group, &["--rate", "20k", "-d", "1s", "--wait", "spin"]);
     assert_eq!(report["valid"], false, "{report}");
     let reasons = reasons(&report);
-    // For how long is the kernel's affair: what is being withheld when the window ends is in no account yet.
+    assert!(reasons.contains("CPU quota of 0.05 processors"), "{reasons}");
+    // How much of the window is up to the kernel: a throttling that lasts beyond it is not in the account yet.
     assert!(reasons.contains("held the generator, and whatever shares it, back for"), "{reasons}");
     for spends in ["--cpu", "--threads", "spin", "server stalled", "does not keep up"] {
         assert!(!reasons.contains(spends), "{spends}: {reasons}");

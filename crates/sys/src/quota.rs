@@ -95,8 +95,8 @@ impl Groups {
         quotas.min_by(|one, other| one.processors.total_cmp(&other.processors))
     }
 
-    /// How long each group that has a quota has been held back by it so far, in seconds summed over the processors. What is being
-    /// withheld at the moment is not in the kernel's account (kernel/sched/fair.c, `unthrottle_cfs_rq` books it).
+    /// The time for which each group with a quota was throttled so far, in seconds summed over the processors. The kernel adds a throttling
+    /// when it ends (kernel/sched/fair.c, `unthrottle_cfs_rq`), so one that still lasts is missing.
     pub fn held_back_s(&self) -> Vec<f64> {
         self.0.iter().filter(|group| group.quota().is_some()).map(Group::held_back_s).collect()
     }

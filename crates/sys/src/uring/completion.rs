@@ -51,9 +51,9 @@ impl Operation {
     }
 }
 
-/// What became of an operation. There is one for each answer of the kernel's, so that what it brings is taken once.
+/// The result of an operation. Each answer of the kernel makes one, so that its buffer or socket is taken once.
 ///
-/// Only a [`Ring`](super::Ring) makes them, of what it was asked for: the token tells truly what that was.
+/// Only a [`Ring`](super::Ring) makes completions, and the token is the one that it submitted.
 #[derive(Debug)]
 pub struct Completion {
     token: u64,
@@ -67,8 +67,11 @@ impl Completion {
         Self { token: entry.user_data(), result: entry.result(), flags: entry.flags() }
     }
 
-    /// What a kernel might say of an operation, for tests without one: nothing may be made of it that a kernel would have to
-    /// vouch for.
+    /// A made-up completion, for tests without a kernel.
+    ///
+    /// # Panics
+    ///
+    /// Of [`Operation::Accept`]: no descriptor stands behind it that could be [owned](Self::accepted).
     #[doc(hidden)]
     pub fn simulated(
         operation: Operation,
@@ -77,6 +80,7 @@ impl Completion {
         buffer: Option<u16>,
         is_last: bool,
     ) -> Self {
+        assert_ne!(operation, Operation::Accept, "only the kernel makes a descriptor");
         let result = result.map_or_else(|errno| -errno.raw_os_error(), |count| count as i32);
         let buffer = buffer.map_or(0, |id| HAS_BUFFER | u32::from(id) << 16);
         let more = if is_last { 0 } else { 2 };
@@ -95,17 +99,17 @@ impl Completion {
         self.token as u32
     }
 
-    /// What the call of the same name would have returned.
+    /// The return value, as of the system call of the same name.
     ///
     /// # Errors
     ///
-    /// Those of that call.
+    /// Those of that system call.
     #[inline]
     pub fn result(&self) -> rustix::io::Result<usize> {
         usize::try_from(self.result).map_err(|_| Errno::from_raw_os_error(-self.result))
     }
 
-    /// Whether no more completions of this operation will come.
+    /// Returns true if this is the last completion of its operation.
     #[inline]
     pub fn is_last(&self) -> bool {
         !cqueue::more(self.flags)
@@ -147,7 +151,7 @@ mod tests {
         for (place, operation) in Operation::ALL.into_iter().enumerate() {
             assert_eq!(operation as usize, place);
             for number in [0, 3, u32::MAX] {
-                let completion = Completion::simulated(operation, number, Ok(0), None, true);
+                let completion = Completion { token: operation.token(number), result: 0, flags: 0 };
                 assert_eq!((completion.operation(), completion.number()), (operation, number));
             }
         }

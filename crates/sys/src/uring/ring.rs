@@ -19,7 +19,7 @@ use crate::ring_size::RingSize;
 /// Pause when the kernel takes nothing and has nothing to give, which is when it is out of memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a call is to bring.
+/// Which completions a call waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Nothing: what is submitted is done with the call, and has to be followed up before anything else.
@@ -40,7 +40,7 @@ pub struct Ring {
     waiting: VecDeque<squeue::Entry>,
     /// The kernel has taken nothing at the last call.
     is_refused: bool,
-    /// What the kernel refused to go on with: from then on it is asked nothing.
+    /// The error after which the ring is not used any more.
     trouble: Option<Errno>,
     /// Calls of io_uring_enter(2) that were not [told](Self::take_calls) yet.
     calls: u64,
@@ -84,8 +84,14 @@ impl Ring {
         self.push_what_points_nowhere(entry, Operation::AwaitConnection, fd as u32);
     }
 
-    /// Says from now on when something of `events` happens to `fd`, under the name of `operation`.
+    /// Completes whenever one of `events` happens to `fd`, as `operation`: [`Operation::AwaitReadable`] or
+    /// [`Operation::AwaitWritable`].
+    ///
+    /// # Panics
+    ///
+    /// With another operation: its completion would claim what this one does not bring.
     pub fn watch(&mut self, fd: RawFd, events: c_short, operation: Operation) {
+        assert!(matches!(operation, Operation::AwaitReadable | Operation::AwaitWritable), "{operation:?}");
         let entry = opcode::PollAdd::new(Fd(fd), events as u32).multi(true).build();
         self.push_what_points_nowhere(entry, operation, fd as u32);
     }
@@ -249,8 +255,8 @@ impl Ring {
         true
     }
 
-    /// Whether the kernel has taken all that was queued, and everything was taken that it has said so far: of an operation
-    /// that is told of when it fails only, and that is over with its submission, nothing more can come.
+    /// Returns true if every queued operation is submitted and every completion is taken. A [send](Self::send) without a completion has
+    /// then succeeded.
     #[inline]
     pub fn has_told_all(&mut self) -> bool {
         self.waiting.is_empty() && self.ring.submission().is_empty() && !self.overflows()
