@@ -196,7 +196,7 @@ impl Candidate {
         // On a busy machine a server, or the generator, may have no processor for as long as a slice: that says nothing of the server.
         if slice.answered + slice.completed > 0 {
             self.silent_slices = 0;
-        } else if slice.faults.is_empty() && !self.is_starved(&before) {
+        } else if slice.faults.is_empty() && !self.is_starved(&slice, &before) {
             self.silent_slices += 1;
         }
         if self.silent_slices == SILENT_AT_MOST {
@@ -210,13 +210,15 @@ impl Candidate {
         Ok(slice)
     }
 
-    /// Returns whether its server waits for a processor, or has waited for long since `earlier`.
-    fn is_starved(&self, earlier: &Stamped) -> bool {
+    /// Returns whether its server waited for a processor for long in `slice`, or in all the time since `earlier`, or waits for one now.
+    fn is_starved(&self, slice: &Slice, earlier: &Stamped) -> bool {
         let is_ready = self.server.is_ready_to_run();
         let ServerCost { cpu_s, starved_s, wall_s, .. } = Stamped::now(&*self.account).cost_since(earlier);
         let little_s = wall_s * machine::STARVED_AT_MOST;
         // One that runs on and on is ready, too, and has a processor.
-        is_ready && cpu_s < little_s || starved_s.is_some_and(|starved_s| starved_s > little_s)
+        machine::starved(std::slice::from_ref(slice)).is_some()
+            || is_ready && cpu_s < little_s
+            || starved_s.is_some_and(|starved_s| starved_s > little_s)
     }
 
     /// The window of its next slice: in closed loop a slow candidate needs more time for as many requests.
