@@ -60,9 +60,10 @@ fn slice(pool: &mut Pool, mode: LoadMode, window: Duration) -> Slice {
     pool.slice(&load, "echo").expect("the workers live")
 }
 
-/// A slice in which the generator had a processor: on a busy machine it may have none for as long as a slice, and says so.
+/// A slice in which the generator had a processor: on a busy machine it may have none for as long as a slice, again and again, and
+/// says so.
 fn sound_slice(pool: &mut Pool, mode: LoadMode, window: Duration) -> Slice {
-    let mut tries = std::iter::repeat_with(|| slice(pool, mode, window)).take(50);
+    let mut tries = std::iter::repeat_with(|| slice(pool, mode, window)).take(2_000);
     tries.find(|slice| slice.faults.is_empty()).expect("the generator has a processor now and then")
 }
 
@@ -129,7 +130,10 @@ fn a_stall_of_the_server_is_a_silence_and_no_fault_of_the_generator() {
         Some(bytes.to_vec())
     });
     let mut pool = pool(target, 1, EngineKind::Epoll);
-    let slice = sound_slice(&mut pool, CLOSED, Duration::from_millis(200));
+    // Each has the server's stall; on a busy machine the generator may stand still besides.
+    let mut tries = std::iter::repeat_with(|| slice(&mut pool, CLOSED, Duration::from_millis(200))).take(100);
+    let stood_still = |slice: &Slice| slice.faults.iter().any(|fault| fault.contains("stood still"));
+    let slice = tries.find(|slice| !stood_still(slice)).expect("the stall is no fault of the generator");
     assert!(slice.longest_silence_ns >= 30_000_000, "{slice:?}");
 }
 
