@@ -13,7 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::servers::{echo_some, half_close, hold, mute, read_all, replying, reset, server};
+use support::servers::{
+    echo_some, half_close, hold, mute, read_all, replying, reset, server, stop_listening,
+};
 use support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, total};
 
 const OPEN_LOOP: [&str; 4] = ["--conns", "4", "--rate", "2k"];
@@ -176,7 +178,7 @@ fn dies_and_returns(connections: usize) -> (SocketAddr, mpsc::Receiver<std::io::
         for stream in &streams[1..] {
             echo_some(stream, 10, SIZE);
         }
-        drop(listener);
+        stop_listening(listener);
         streams.into_iter().for_each(reset);
         // Whoever reads this may be gone.
         let _ = tell.send(TcpListener::bind(address));
@@ -262,7 +264,7 @@ fn a_port_that_stops_listening_while_connections_are_opened_is_refused() {
     let address = listener.local_addr().expect("bound");
     let serving = thread::spawn(move || {
         let streams: Vec<TcpStream> = listener.incoming().flatten().take(5).collect();
-        drop(listener);
+        stop_listening(listener);
         streams.into_iter().map(|stream| thread::spawn(move || read_all(&stream))).for_each(drop);
     });
     let report = judged(&run(address, &["--conns", "12", "--connect-rate", "200", "--timeout", "300ms"]), 4);

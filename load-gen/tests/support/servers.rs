@@ -80,6 +80,12 @@ pub fn reset(stream: TcpStream) {
     drop(stream);
 }
 
+/// Gives the port up at once. A child that another test starts at this moment has the descriptor until its execve(2):
+/// closed here alone, the socket would go on listening there.
+pub fn stop_listening(listener: TcpListener) {
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("it listens");
+}
+
 /// Sends the end of the stream and goes on reading.
 pub fn half_close(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
