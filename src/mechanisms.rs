@@ -89,7 +89,7 @@ static ALL: &[Mechanism] = &[
         connection_calls: &["accept4", "setsockopt", CLONE, "close"],
         counts_calls: true,
         limit: "threads: kernel.threads-max, pid_max, a control group's pids.max, and vm.max_map_count (four \
-                mappings each, of which muxbench uses three quarters: 12,285 connections by default); 14 KB \
+                mappings each, of which muxbench uses three quarters: 12,286 connections by default); 14 KB \
                 of memory each, and a stack of 16 KiB in the kernel",
         most_connections: MOST_THREADS,
         probe: always,

@@ -7,7 +7,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
-use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Events taken with one wait.
 const EVENTS_A_WAIT: usize = 1024;
@@ -47,17 +47,12 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         for event in &events {
             let fd = event.data.u64() as RawFd;
             if fd == listener.as_raw_fd() {
-                loop {
-                    match listener.accept(&mut connections)? {
-                        Accepted::Connection(fd) => {
-                            calls.add(1);
-                            let flags = flags(Interest::Readable);
-                            if epoll::add(&epoll, connections.descriptor(fd), token(fd), flags).is_err() {
-                                connections.give_up(fd);
-                            }
-                        }
-                        Accepted::NoMore => break,
-                        Accepted::Stopped => return Ok(()),
+                let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+                for &fd in accepted {
+                    calls.add(1);
+                    let flags = flags(Interest::Readable);
+                    if epoll::add(&epoll, connections.descriptor(fd), token(fd), flags).is_err() {
+                        connections.give_up(fd);
                     }
                 }
             } else {

@@ -7,7 +7,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use crate::server::{Accepted, Interest, Listener, ServeError, Server, SharedConnections, on_a_thread_each};
+use crate::server::{Interest, Listener, ServeError, Server, SharedConnections, on_a_thread_each};
 
 /// Events taken with one wait by a thread that is alone, as by the loops that share nothing.
 const EVENTS_A_WAIT: usize = 1024;
@@ -67,21 +67,18 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
             for event in &events {
                 let fd = event.data.u64() as RawFd;
                 let interest = if fd == acceptor {
-                    loop {
-                        match own_listener().accept(&mut connections)? {
-                            Accepted::Connection(fd) => {
-                                calls.add(1);
-                                #[allow(unsafe_code)]
-                                // SAFETY: it was accepted just now.
-                                let own = unsafe { own(fd) };
-                                if epoll::add(epoll, own, token(fd), flags(Interest::Readable)).is_err() {
-                                    connections.give_up(fd);
-                                }
-                            }
-                            Accepted::NoMore => break Some(Interest::Readable),
-                            Accepted::Stopped => return Ok(()),
+                    let mut listener = own_listener();
+                    let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+                    for &fd in accepted {
+                        calls.add(1);
+                        #[allow(unsafe_code)]
+                        // SAFETY: it was accepted just now.
+                        let own = unsafe { own(fd) };
+                        if epoll::add(epoll, own, token(fd), flags(Interest::Readable)).is_err() {
+                            connections.give_up(fd);
                         }
                     }
+                    Some(Interest::Readable)
                 } else {
                     connections.turns(fd, TURNS_AN_EVENT)
                 };

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use sys::uring::{Operation, Ring, Want};
 
 use crate::server::uring;
-use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Serves `listener` with polls through io_uring until it is shut down.
 ///
@@ -33,12 +33,9 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
             let fd = completion.number() as RawFd;
             match (completion.operation(), completion.result()) {
                 (Operation::AwaitConnection, _) => {
-                    loop {
-                        match listener.accept(&mut connections)? {
-                            Accepted::Connection(fd) => watch(&mut ring, fd, Operation::AwaitReadable),
-                            Accepted::NoMore => break,
-                            Accepted::Stopped => return Ok(()),
-                        }
+                    let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+                    for &fd in accepted {
+                        watch(&mut ring, fd, Operation::AwaitReadable);
                     }
                     // Asked once at a time: the answer comes at once if connections are left.
                     ring.await_connection(listener.as_raw_fd());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Registry, Token};
 
-use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Events taken with one wait.
 const EVENTS_A_WAIT: usize = 1024;
@@ -55,16 +55,13 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         for fd in carried.drain(..) {
             follow(registry, &mut connections, fd, &mut unfinished)?;
         }
-        while accepting {
-            match listener.accept(&mut connections)? {
-                Accepted::Connection(fd) => {
-                    calls.add(1);
-                    if registry.register(&mut SourceFd(&fd), token(fd), mio::Interest::READABLE).is_err() {
-                        connections.give_up(fd);
-                    }
+        if accepting {
+            let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+            for &fd in accepted {
+                calls.add(1);
+                if registry.register(&mut SourceFd(&fd), token(fd), mio::Interest::READABLE).is_err() {
+                    connections.give_up(fd);
                 }
-                Accepted::NoMore => accepting = false,
-                Accepted::Stopped => return Ok(()),
             }
         }
         // A connection may have been reported and carried over: one entry is enough.

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use libc::{POLLIN, POLLOUT, pollfd};
 use rustix::io::Errno;
 
-use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Serves `listener` with poll(2) until it is shut down.
 ///
@@ -31,13 +31,8 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         let mut at = watched.len();
         if ready > 0 && watched[0].revents != 0 {
             ready -= 1;
-            loop {
-                match listener.accept(&mut connections)? {
-                    Accepted::Connection(fd) => watched.push(watch(fd, Interest::Readable)),
-                    Accepted::NoMore => break,
-                    Accepted::Stopped => return Ok(()),
-                }
-            }
+            let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+            watched.extend(accepted.iter().map(|&fd| watch(fd, Interest::Readable)));
         }
         // From the end, so that what takes the place of a closed connection has been looked at already.
         while ready > 0 && at > 1 {

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use polling::{Event, Events, Poller};
 
-use crate::server::{Accepted, Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
 
 /// Events taken with one wait.
 const EVENTS_A_WAIT: NonZeroUsize = NonZeroUsize::new(1024).expect("more than none");
@@ -42,22 +42,16 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         for event in events.iter() {
             let fd = event.key as RawFd;
             if fd == acceptor {
-                loop {
-                    match listener.accept(&mut connections)? {
-                        Accepted::Connection(fd) => {
-                            calls.add(1);
-                            #[allow(unsafe_code)]
-                            // SAFETY: a connection is deleted from the poller before it is closed, below, or
-                            // outlives the poller, which is dropped before the connections.
-                            let added = unsafe {
-                                poller.add(&connections.descriptor(fd), watch(fd, Interest::Readable))
-                            };
-                            if added.is_err() {
-                                connections.give_up(fd);
-                            }
-                        }
-                        Accepted::NoMore => break,
-                        Accepted::Stopped => return Ok(()),
+                let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+                for &fd in accepted {
+                    calls.add(1);
+                    #[allow(unsafe_code)]
+                    // SAFETY: a connection is deleted from the poller before it is closed, below, or outlives the poller,
+                    // which is dropped before the connections.
+                    let added =
+                        unsafe { poller.add(&connections.descriptor(fd), watch(fd, Interest::Readable)) };
+                    if added.is_err() {
+                        connections.give_up(fd);
                     }
                 }
                 calls.add(1);

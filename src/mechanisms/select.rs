@@ -6,7 +6,7 @@ use std::ptr;
 use rustix::io::Errno;
 
 use crate::server::{
-    Accepted, Connections, DescriptorSets, Interest, Listener, ServeError, Server, Turn, WORD_BITS, Word,
+    Connections, DescriptorSets, Interest, Listener, ServeError, Server, Turn, WORD_BITS, Word,
 };
 
 /// Serves `listener` with select(2) until it is shut down.
@@ -43,13 +43,8 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                 let fd = (word * WORD_BITS + bits.trailing_zeros() as usize) as RawFd;
                 bits &= bits - 1;
                 if fd == listener.as_raw_fd() {
-                    loop {
-                        match listener.accept(&mut connections)? {
-                            Accepted::Connection(fd) => sets.watch(fd, Interest::Readable),
-                            Accepted::NoMore => break,
-                            Accepted::Stopped => return Ok(()),
-                        }
-                    }
+                    let Some(accepted) = listener.accept(&mut connections)? else { return Ok(()) };
+                    accepted.iter().for_each(|&fd| sets.watch(fd, Interest::Readable));
                     continue;
                 }
                 match connections.turn(fd) {

@@ -49,8 +49,8 @@ impl Server {
     /// Tells the peer that the server is full, and closes the connection.
     #[cold]
     pub fn refuse(&self, socket: impl AsFd, peer: Option<SocketAddr>) {
-        const DRAINED_AT_MOST: usize = 16;
-        const DRAINED_AT_ONCE_BYTES: usize = 1 << 16;
+        const DRAINED_AT_MOST: usize = 256;
+        const DRAINED_AT_ONCE_BYTES: usize = 4096;
         let counters = self.counters();
         counters.send.add(1);
         // A peer that is gone already cannot be told; closing is all that is left.
@@ -59,12 +59,11 @@ impl Server {
         counters.refused.add(1);
         counters.other_calls.add(2);
         let _ = rustix::net::shutdown(&socket, Shutdown::Write);
-        // Closing with unread bytes sends a reset, which can overtake the text. MSG_TRUNC drops them
-        // uncopied (tcp(7)), so that the pages of this buffer are never touched.
-        let mut nowhere = vec![0; DRAINED_AT_ONCE_BYTES];
+        // Closing with unread bytes sends a reset, which can overtake the text. MSG_TRUNC drops them uncopied (tcp(7)).
+        let mut nowhere = [0; DRAINED_AT_ONCE_BYTES];
         for _ in 0..DRAINED_AT_MOST {
             counters.recv.add(1);
-            match rustix::net::recv(&socket, &mut *nowhere, RecvFlags::TRUNC | RecvFlags::DONTWAIT) {
+            match rustix::net::recv(&socket, &mut nowhere[..], RecvFlags::TRUNC | RecvFlags::DONTWAIT) {
                 Ok((0, _)) => break,
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => {

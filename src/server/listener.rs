@@ -10,24 +10,11 @@ use rustix::net::SocketFlags;
 
 use super::{ServeError, Server, Table};
 
-/// Connections accepted in one turn of the loop, so that a flood of them cannot starve those served.
+/// Connections accepted in one iteration of the loop, so that a flood of them cannot starve those served.
 pub const ACCEPTS_A_TURN: usize = 64;
 
 /// Pause when the machine, not this loop, is out of files or memory: see [`Listener::accept`].
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
-
-/// What became of a loop's attempt to accept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// A connection, in the loop's [`Table`] and not yet watched.
-    Connection(RawFd),
-    /// No connection waits, or this turn's share is used up. The kernel's own loops watch their listener
-    /// level-triggered, the edge-triggered loop too, so those left are reported again; for others there is
-    /// [`Listener::more_may_wait`].
-    NoMore,
-    /// The listener was shut down: the loop ends.
-    Stopped,
-}
 
 /// What became of one connection that was to be accepted.
 #[derive(Debug)]
@@ -52,7 +39,8 @@ pub struct Listener {
     exclusive: bool,
     /// A descriptor to give up when there is no other to accept and refuse a connection with.
     reserve: Option<OwnedFd>,
-    accepts_left: usize,
+    /// The numbers of the connections that the latest [`accept`](Self::accept) brought.
+    batch: Vec<RawFd>,
     more_may_wait: bool,
 }
 
@@ -69,7 +57,7 @@ impl Listener {
             flags: SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
             exclusive: false,
             reserve: Some(reserve),
-            accepts_left: ACCEPTS_A_TURN,
+            batch: Vec::new(),
             more_may_wait: false,
         })
     }
@@ -102,35 +90,36 @@ impl Listener {
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
     }
 
-    /// Accepts one connection and enters it into `connections`; one that finds the server full is told so
-    /// and closed.
+    /// Accepts the connections that wait, at most [`ACCEPTS_A_TURN`], and enters them into `connections`; those that find the
+    /// server full are told so and closed. Returns their numbers, for the loop to watch; nothing, when the listener was shut
+    /// down and the loop is to end.
+    ///
+    /// The kernel's own loops watch their listener level-triggered, the edge-triggered loop too, so connections left in the
+    /// queue are reported again; for others there is [`more_may_wait`](Self::more_may_wait).
     ///
     /// # Errors
     ///
     /// When accept4(2) reports what only a mistake of ours can cause.
-    pub fn accept(&mut self, connections: &mut impl Table) -> Result<Accepted, ServeError> {
+    pub fn accept(&mut self, connections: &mut impl Table) -> Result<Option<&[RawFd]>, ServeError> {
+        self.batch.clear();
         self.more_may_wait = true;
-        while self.accepts_left > 0 {
-            self.accepts_left -= 1;
+        for _ in 0..ACCEPTS_A_TURN {
             match self.next(connections.server())? {
-                Admitted::Connection(socket, peer) => {
-                    return Ok(Accepted::Connection(connections.open(socket, peer)));
-                }
+                Admitted::Connection(socket, peer) => self.batch.push(connections.open(socket, peer)),
                 Admitted::Dismissed => connections.progress(),
                 Admitted::NoMore => {
                     // Without the reserve it is the machine that has no more to give, not the queue.
                     self.more_may_wait = self.reserve.is_none();
                     break;
                 }
-                Admitted::Stopped => return Ok(Accepted::Stopped),
+                Admitted::Stopped => return Ok(None),
             }
         }
-        self.accepts_left = ACCEPTS_A_TURN;
-        Ok(Accepted::NoMore)
+        Ok(Some(&self.batch))
     }
 
-    /// Whether the turn that [`Accepted::NoMore`] ended may have left connections in the queue, of which a
-    /// watch that is edge-triggered says nothing more.
+    /// Whether the latest [`accept`](Self::accept) may have left connections in the queue, of which a watch that is
+    /// edge-triggered says nothing more.
     pub fn more_may_wait(&self) -> bool {
         self.more_may_wait
     }

@@ -32,7 +32,7 @@ pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};
 pub use connections::{Connections, Table, Wakeup};
 pub use counters::{Counter, Counters};
 pub use descriptor_sets::{DescriptorSets, WORD_BITS, Word};
-pub use listener::{ACCEPTS_A_TURN, Accepted, Admitted, Listener};
+pub use listener::{ACCEPTS_A_TURN, Admitted, Listener};
 pub use mechanism::{Mechanism, Probe, Serve, ServeLoop, ServePool};
 pub use pool::on_a_thread_each;
 pub use reply::{ACK_BYTES_AT_MOST, Reply};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{ServeError, Server};
 
-/// Runs `serve` for each of `servers` on a thread of its own, named as a loop's is, and waits for all of
-/// them. The threads share the caller's descriptor table.
+/// Runs `serve` for each of `servers`: one on the calling thread, several on a thread of their own each, which share the
+/// caller's descriptor table. The threads are named as those of loops are; all are waited for.
 ///
 /// Whenever one ends, by an error or a panic too, `stop` is called, so that the others end as well.
 ///
@@ -18,6 +18,12 @@ pub fn on_a_thread_each(
     serve: impl Fn(&Server) -> Result<(), ServeError> + Sync,
 ) -> Result<(), ServeError> {
     let (serve, stop) = (&serve, &stop);
+    if let [server] = servers {
+        // With a thread of its own beside this one, each call would count a reference to its file (`__fget_light`, fs/file.c).
+        let _ = rustix::thread::set_name(c"loop-0");
+        let _last_act = OnDrop(stop);
+        return serve(server);
+    }
     std::thread::scope(|scope| {
         let mut outcome = Ok(());
         let mut threads = Vec::with_capacity(servers.len());

@@ -22,7 +22,8 @@ type Slot = Mutex<Option<Connection>>;
 ///
 /// A connection has a lock of its own, which nobody waits for as long as its mechanism gives each event to
 /// one thread alone: it costs two atomic instructions, and 8 bytes beside the connection's 16. A chunk,
-/// once made, stays where it is, so that threads that look up a connection need no lock to find it.
+/// once made, stays where it is, so that threads that look up a connection need no lock to find it. One table for the whole
+/// limit of descriptors would be written to at the start, and memory per connection could not be measured as growth.
 #[derive(Debug)]
 pub struct SharedConnections {
     chunks: [OnceLock<Box<[Slot]>>; CHUNKS],
