@@ -19,7 +19,6 @@ mod hostile_input;
 mod machine;
 pub mod merge;
 pub mod page;
-#[cfg(feature = "plots")]
 pub mod plots;
 pub mod reproductions;
 pub mod rounds;

@@ -1,12 +1,10 @@
 //! `muxbench report`
 
-#[cfg(feature = "plots")]
 mod file;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-#[cfg(feature = "plots")]
 use anyhow::Context;
 use model::campaign::{Campaign, Histograms};
 use model::{note, read};
@@ -20,7 +18,7 @@ use super::claims::{Found, json_files};
 ///
 /// DIR is the folder of a campaign, of one with further campaigns in folders below it, or of several. Writes report.html into DIR: one page,
 /// which needs nothing else, of every result there (campaigns, micro-benchmarks, runs of load-gen, published tables, semantics) with what they
-/// say of the claims. Writes report.md beside each campaign, and its figures as SVG and PNG: into plots/NAME for a campaign in
+/// say of the claims. Writes report.md beside each campaign, and its figures as SVG (and PNG, in a build with the feature png): into plots/NAME for a campaign in
 /// results/NAME, into DIR/plots otherwise. Micro-benchmarks are those in DIR, or else in bench beside DIR. The same results give the
 /// same SVG, Markdown and HTML, byte for byte.
 ///
@@ -34,7 +32,7 @@ pub struct Report {
     /// Folder for the figures
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Draw the figures as SVG alone: most of the time goes into PNG
+    /// Draw the figures as SVG alone, in a build that writes PNG too: most of the time goes into that
     #[arg(long)]
     no_png: bool,
     /// Print the campaign's whole table as Markdown, and write nothing
@@ -50,7 +48,6 @@ impl Report {
 
     /// Reads the results and reports them.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
-        #[cfg(feature = "plots")]
         if self.folder.is_file() {
             return file::draw(&self.folder, self.plots);
         }
@@ -147,7 +144,6 @@ impl Report {
         format!("All of it: {}, {}{figures}.", page.display(), text.display())
     }
 
-    #[cfg(feature = "plots")]
     fn draw(
         &self,
         analysis: &Analysis<'_>,
@@ -158,20 +154,6 @@ impl Report {
         let paths = report::plots::write_all(&drawings, plots, !self.no_png)
             .with_context(|| format!("cannot draw figures into {}", plots.display()))?;
         Ok((drawings, paths))
-    }
-
-    #[cfg(not(feature = "plots"))]
-    fn draw(
-        &self,
-        _analysis: &Analysis<'_>,
-        _benches: &[model::schema::BenchGroup],
-        plots: &Path,
-    ) -> anyhow::Result<(Vec<Drawing>, Vec<PathBuf>)> {
-        note!(
-            "muxbench: this build draws no figures into {}; build it with --features plots",
-            plots.display()
-        );
-        Ok((Vec::new(), Vec::new()))
     }
 
     /// Where `folder` is below the one that is reported; empty for that one.

@@ -20,7 +20,7 @@ use muxbench::experiment::environment::{self, Pinning};
 use muxbench::experiment::journal::Journal;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
 use muxbench::experiment::server::Base;
-use muxbench::experiment::{plan, rounds};
+use muxbench::experiment::{plan, rounds, shell};
 use muxbench::reproductions::NAME as REPRODUCTIONS;
 use sys::capacity::Capacity;
 use sys::limits;
@@ -311,28 +311,22 @@ impl Run {
 
     /// The command that repeats the run of one scenario exactly.
     fn command(&self, scenario: &str) -> String {
-        let mut words = vec!["muxbench run".to_owned(), scenario.to_owned()];
-        if self.quick {
-            words.push("--quick".to_owned());
+        let joined = |values: &Option<Vec<String>>| values.as_ref().map(|values| values.join(","));
+        let options = [
+            ("--reference", self.reference.clone()),
+            ("--against", self.against.clone()),
+            ("--mechanisms", joined(&self.mechanisms)),
+            ("--conns", joined(&self.conns)),
+            ("--active", joined(&self.active)),
+            ("--seed", Some(self.seed.to_string())),
+        ];
+        let mut words = vec!["muxbench", "run", scenario];
+        words.extend(self.quick.then_some("--quick"));
+        words.extend(self.thorough.then_some("--thorough"));
+        for (option, value) in &options {
+            words.extend(value.as_deref().into_iter().flat_map(|value| [*option, value]));
         }
-        if self.thorough {
-            words.push("--thorough".to_owned());
-        }
-        if let Some(reference) = &self.reference {
-            words.push(format!("--reference {reference}"));
-        }
-        if let Some(against) = &self.against {
-            words.push(format!("--against '{against}'"));
-        }
-        for (option, values) in
-            [("--mechanisms", &self.mechanisms), ("--conns", &self.conns), ("--active", &self.active)]
-        {
-            if let Some(values) = values {
-                words.extend([option.to_owned(), values.join(",")]);
-            }
-        }
-        words.push(format!("--seed {}", self.seed));
-        words.join(" ")
+        shell::command(words)
     }
 }
 

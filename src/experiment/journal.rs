@@ -12,6 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::shell;
+
 /// The file's name in a campaign's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
 
@@ -38,7 +40,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The folder has a campaign already.
-    #[error("{0} holds a campaign already: complete it with --resume {0}, or choose another folder with --out", folder.display())]
+    #[error("{0} holds a campaign already: complete it with --resume {1}, or choose another folder with --out", folder.display(), shell::path(folder))]
     Taken {
         /// The folder.
         folder: PathBuf,

@@ -7,6 +7,7 @@ pub mod plan;
 pub mod rounds;
 pub mod scenario;
 pub mod server;
+pub mod shell;
 
 use journal::JournalError;
 

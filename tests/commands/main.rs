@@ -12,7 +12,6 @@ mod merge;
 mod million;
 mod peers;
 mod ports;
-#[cfg(feature = "plots")]
 mod report_file;
 mod reproductions;
 mod semantics_cli;

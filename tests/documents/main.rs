@@ -6,9 +6,7 @@ mod links;
 mod mechanism_costs;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod mechanisms_page;
-#[cfg(feature = "plots")]
 mod page;
-#[cfg(feature = "plots")]
 mod reference;
 mod registry;
 mod structure;

@@ -7,7 +7,7 @@ use muxbench::mechanisms;
 use trials::test;
 
 /// Features that are not mechanisms.
-const OTHER_FEATURES: [&str; 2] = ["default", "plots"];
+const OTHER_FEATURES: [&str; 2] = ["default", "png"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect(path)

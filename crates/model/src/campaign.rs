@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use crate::histogram::{Counts, DecodeError, decode_counts};
 use crate::schema::{Connections, Diagnosis, Environment, Point, Scenario, ServerCounters, Slab};
 
 /// Everything that one `muxbench run` measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Campaign {
     /// See [`SCHEMA_VERSION`](crate::schema::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -38,7 +40,8 @@ pub struct Campaign {
 }
 
 /// The certainty that the figures of a run are to have, and so the time that it may take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
     /// A first look.
@@ -51,7 +54,8 @@ pub enum Length {
 }
 
 /// The plan of a campaign: the scenario, and what the command line made of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Plan {
     /// The scenario with every override applied.
     pub scenario: Scenario,
@@ -64,12 +68,13 @@ pub struct Plan {
     pub points: Vec<PlannedPoint>,
     /// The seed of every order and every schedule.
     #[serde(with = "crate::schema::seed")]
-    #[schemars(with = "crate::schema::seed::Seed")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::seed::Seed"))]
     pub seed: u64,
 }
 
 /// A point, and who is measured there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct PlannedPoint {
     /// The point.
     pub point: Point,
@@ -79,7 +84,8 @@ pub struct PlannedPoint {
 }
 
 /// One start of a group of candidates: servers and connections are new, and live until its last round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Start {
     /// Index into the plan's points.
     pub point: u32,
@@ -99,7 +105,8 @@ pub struct Start {
 }
 
 /// One candidate of a start.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Started {
     /// The candidate's name; that of the reference's twin is `NAME again`.
     pub candidate: String,
@@ -129,7 +136,8 @@ pub struct Started {
 }
 
 /// The cost of a server between two instants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ServerCost {
     /// Time between the two, in seconds.
     pub wall_s: f64,
@@ -149,7 +157,8 @@ pub struct ServerCost {
 }
 
 /// The kind of load of a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Closed loop: every active connection has one request outstanding.
@@ -161,7 +170,8 @@ pub enum Phase {
 }
 
 /// One slice for each candidate, one after the other in random order, all under the same load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Round {
     /// Index into the plan's points.
     pub point: u32,
@@ -186,7 +196,8 @@ pub struct Round {
 }
 
 /// One candidate's part of one round. Counts and costs are those between two readings at the edges of the window.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Slice {
     /// The candidate's name.
     pub candidate: String,

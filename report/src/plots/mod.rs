@@ -1,4 +1,4 @@
-//! Figures, as SVG and PNG, from a campaign alone.
+//! Figures, as SVG and where wanted as PNG, from a campaign alone.
 
 mod axis;
 mod chart;
@@ -8,6 +8,7 @@ mod heat;
 mod labels;
 mod layout;
 mod lines;
+#[cfg(feature = "png")]
 mod png;
 mod ratios;
 mod rows;
@@ -68,8 +69,8 @@ fn drawn(figure: &Figure) -> Drawing {
     Drawing { svg: figure.svg(), drawn: figure.styles.names(), name, title }
 }
 
-/// Writes figures into `folder`, which is made if need be, each as `NAME.svg` and, where it is wanted, as `NAME.png`, and returns
-/// the paths in their order.
+/// Writes figures into `folder`, which is made if need be, each as `NAME.svg` and, where it is wanted and this is a build with the
+/// feature `png`, as `NAME.png`, and returns the paths in their order.
 ///
 /// # Errors
 ///
@@ -84,14 +85,24 @@ pub fn write_all(drawings: &[Drawing], folder: &Path, with_png: bool) -> Result<
 fn write(drawing: &Drawing, folder: &Path, with_png: bool) -> Result<Vec<PathBuf>, DrawError> {
     let path = |extension: &str| folder.join(format!("{}.{extension}", drawing.name));
     let mut paths = vec![path("svg")];
-    if with_png {
-        let picture = png::rendered(&drawing.svg)
-            .map_err(|reason| DrawError::Render { figure: drawing.name.clone(), reason })?;
+    if with_png && let Some(picture) = picture(drawing)? {
         paths.push(path("png"));
         files::write_atomically(&paths[1], &picture)?;
     }
     files::write_atomically(&paths[0], drawing.svg.as_bytes())?;
     Ok(paths)
+}
+
+/// The figure as the bytes of a PNG file, in a build that draws them.
+#[cfg(feature = "png")]
+fn picture(drawing: &Drawing) -> Result<Option<Vec<u8>>, DrawError> {
+    let failed = |reason| DrawError::Render { figure: drawing.name.clone(), reason };
+    png::rendered(&drawing.svg).map(Some).map_err(failed)
+}
+
+#[cfg(not(feature = "png"))]
+fn picture(_: &Drawing) -> Result<Option<Vec<u8>>, DrawError> {
+    Ok(None)
 }
 
 #[cfg(test)]

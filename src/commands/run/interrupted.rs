@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use model::note;
+use muxbench::experiment::shell;
 
 use super::{Run, Work};
 
@@ -10,7 +11,7 @@ impl Run {
     /// The command that goes on with the campaign in `folder`, to the same end: what was measured is told, and held to what was asked.
     fn to_complete(&self, folder: &Path) -> String {
         let json = if self.json { " --json" } else { "" };
-        format!("muxbench run --resume {}{json}{}", folder.display(), self.baselines.options_given())
+        format!("muxbench run --resume {}{json}{}", shell::path(folder), self.baselines.options_given())
     }
 
     /// Says how what was interrupted while it was measured, and what had not begun, can be completed.
@@ -19,7 +20,7 @@ impl Run {
             "muxbench: interrupted; {} are kept; to complete: {}; what they say so far: muxbench report {}",
             report::format::plural(work.campaign.rounds.len(), "round"),
             self.to_complete(&work.folder),
-            work.folder.display()
+            shell::path(&work.folder)
         );
         self.baselines.tell_not_kept("it was interrupted");
         self.tell_not_begun(left);

@@ -1,12 +1,14 @@
 //! Micro-benchmarks: what `cargo bench` leaves in `results/bench/`.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Environment, Latency};
 
 /// One group of micro-benchmarks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct BenchGroup {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -23,7 +25,8 @@ pub struct BenchGroup {
 }
 
 /// One mechanism at one size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct BenchPoint {
     /// The mechanism, by name.
     pub mechanism: String,

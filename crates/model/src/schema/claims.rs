@@ -1,10 +1,12 @@
 //! A claim put to the test: its verdict, and the evidence that the verdict was computed from.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The verdict of the evidence on a claim. It is computed from results, never typed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ClaimVerdict {
     /// Everything that was claimed was found.
@@ -33,7 +35,8 @@ impl ClaimVerdict {
 }
 
 /// The effect of one piece of evidence on its claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// Observed as claimed.
@@ -51,7 +54,8 @@ pub enum Finding {
 }
 
 /// One observation that bears on a claim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Evidence {
     /// The action: `epoll_ctl(ADD) of a regular file`.
     pub what: String,
@@ -66,7 +70,8 @@ pub struct Evidence {
 }
 
 /// The figure that a claim comes down to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ClaimFigure {
     /// Its name in words.
     pub what: String,
@@ -83,7 +88,8 @@ pub struct ClaimFigure {
 }
 
 /// A claim with its verdict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ClaimResult {
     /// Its name in docs/CLAIMS.md.
     pub id: String,
@@ -109,7 +115,8 @@ pub struct ClaimResult {
 }
 
 /// The share of comparisons in which campaigns found the twin of their reference to differ from it, where there is no difference to find.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct FalseDifferences {
     /// Campaigns that measured a twin.
     pub campaigns: u32,
@@ -124,7 +131,8 @@ pub struct FalseDifferences {
 }
 
 /// Every claim with its verdict: `muxbench claims --json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Claims {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,

@@ -1,12 +1,14 @@
 //! Two campaigns, compared.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Point;
 
 /// The result of `muxbench compare`: whether one campaign is better or worse than another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Comparison {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -31,7 +33,8 @@ pub struct Comparison {
 }
 
 /// Something that BASE measured and NEW did not, or beside another reference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Missing {
     /// The mechanism or the external server.
     pub candidate: String,
@@ -46,7 +49,8 @@ pub struct Missing {
 }
 
 /// One of the two campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ComparedCampaign {
     /// Its file, as it was named.
     pub source: String,
@@ -69,7 +73,8 @@ pub struct ComparedCampaign {
 }
 
 /// The share of cases in which something happened, with the exact 95 % interval of its probability.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Share {
     /// Cases in which it happened.
     pub hits: u64,
@@ -82,7 +87,8 @@ pub struct Share {
 }
 
 /// One figure of one candidate at one point, in both campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Compared {
     /// The mechanism or the external server.
     pub candidate: String,
@@ -111,7 +117,8 @@ pub struct Compared {
 }
 
 /// A figure of one campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ComparedFigure {
     /// The value.
     pub value: f64,
@@ -124,7 +131,8 @@ pub struct ComparedFigure {
 }
 
 /// A ratio with its interval, which holds together with those of the other candidates at the point.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ComparedRatio {
     /// The ratio itself.
     pub value: f64,
@@ -135,7 +143,8 @@ pub struct ComparedRatio {
 }
 
 /// The verdict on a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ComparedVerdict {
     /// The whole interval lies on the better side of 1, or a saturation is gone.

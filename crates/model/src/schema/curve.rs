@@ -1,12 +1,14 @@
 //! The results of several runs of the load generator at rising rates: `load-gen --rate 10k..200k:10` and `--slo`.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LoadReport;
 
 /// The same connections under several offered rates, one after the other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct LoadCurve {
     /// True where the figures may be used: without an objective, every step is valid; with one, the run at the rate that
     /// was found is.
@@ -21,7 +23,8 @@ pub struct LoadCurve {
 }
 
 /// The outcome of the search for the highest rate that meets an objective.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct RateSearch {
     /// The objective.
     pub objective: Objective,
@@ -34,7 +37,8 @@ pub struct RateSearch {
 }
 
 /// A bound on a percentile of the response times. It also asks that every request is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Objective {
     /// The percentile, as a quantile: 0.99.
     pub quantile: f64,
@@ -43,7 +47,8 @@ pub struct Objective {
 }
 
 /// The reason for which a search for a rate ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchEnd {
     /// The highest rate that meets the objective and the lowest that does not are within 5 % of each other.

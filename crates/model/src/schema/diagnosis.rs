@@ -1,10 +1,12 @@
 //! The findings of `muxbench doctor`.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The doctor's answer: whether a machine will hold so many connections, and how small a difference it lets be seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Diagnosis {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -26,7 +28,8 @@ impl Diagnosis {
 }
 
 /// One question and what the machine answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Symptom {
     /// Its subject: `descriptors`, `governor`.
     pub name: String,
@@ -50,7 +53,8 @@ impl Symptom {
 }
 
 /// The verdict on an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Nothing to do.
@@ -62,7 +66,8 @@ pub enum Health {
 }
 
 /// The noise of the machine over some seconds: what work took that is always the same, and how late timers came.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Noise {
     /// The time for which it was listened to, in seconds.
     pub length_s: f64,
@@ -85,7 +90,8 @@ pub struct Noise {
 }
 
 /// A process that used a processor while the machine was listened to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct BusyProcess {
     /// Its number.
     pub pid: u32,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,8 @@ use super::workload::{Churn, Size, Workload};
 ///
 /// The books balance: `scheduled` = `completed` + the sum of `errors` + `outstanding`, over the
 /// requests whose clock started inside the window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct LoadReport {
     /// True where the figures may be used: no rule of measurement was broken.
     pub valid: bool,
@@ -103,7 +105,8 @@ pub struct LoadReport {
 }
 
 /// A bound on the processor time of a control group (cgroups(7)), and what it withheld during a window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct CpuQuota {
     /// Processors' worth of time that it grants: 0.5 is half the time of one.
     pub processors: f64,
@@ -114,7 +117,8 @@ pub struct CpuQuota {
 }
 
 /// One interval, and what came within it of the requests whose clock started inside the window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Interval {
     /// Its begin, in seconds since the window's.
     pub start_s: f64,
@@ -132,7 +136,8 @@ pub struct Interval {
 }
 
 /// One of several processes that carry a run together, each its exact share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Shard {
     /// Its number, counted from 1.
     pub index: u32,
@@ -147,7 +152,8 @@ impl fmt::Display for Shard {
 }
 
 /// One shard, as a merged result keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct MergedShard {
     /// Its number, and that of all.
     #[serde(flatten)]
@@ -180,7 +186,8 @@ pub struct MergedShard {
 }
 
 /// The clock that says when a reply came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Timestamps {
     /// The generator's own, when it has read the reply.
@@ -198,7 +205,8 @@ impl Timestamps {
 }
 
 /// The load that a generator was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct LoadSettings {
     /// The server's address.
     pub target: String,
@@ -230,7 +238,7 @@ pub struct LoadSettings {
     pub warmup_s: f64,
     /// The seed of every random choice.
     #[serde(with = "super::seed")]
-    #[schemars(with = "super::seed::Seed")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::seed::Seed"))]
     pub seed: u64,
     /// The name of the random generator.
     pub generator: String,
@@ -246,7 +254,8 @@ pub struct LoadSettings {
 }
 
 /// The way in which requests come about.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "loop", rename_all = "lowercase")]
 pub enum LoadMode {
     /// Each active connection keeps `pipeline` requests under way: a reply triggers the next request.
@@ -264,7 +273,8 @@ pub enum LoadMode {
 }
 
 /// The way in which the generator moves bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineKind {
     /// epoll(7), then a recv and a send for each connection that is ready.
@@ -275,7 +285,8 @@ pub enum EngineKind {
 }
 
 /// The distribution of the gaps between intended sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// Exponential gaps, each request on a random active connection.
@@ -285,7 +296,8 @@ pub enum Arrivals {
 }
 
 /// The kind of reply that a server makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// The same bytes.
@@ -299,7 +311,8 @@ pub enum Protocol {
 }
 
 /// The way in which a worker waits for the next thing to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WaitPolicy {
     /// Never gives up the processor: epoll_wait(2) with a timeout of zero, over and over.
@@ -309,7 +322,8 @@ pub enum WaitPolicy {
 }
 
 /// The connections of a run, and what became of them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Connections {
     /// Connections that were established.
     pub opened: u64,
@@ -345,7 +359,8 @@ pub struct Connections {
 }
 
 /// The connections to one place of the target, and what became of them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct TargetReport {
     /// Its address: `127.0.0.1:7777`, `[::1]:7777`, `unix:/path` or `unix:@name`.
     pub address: String,
@@ -362,7 +377,8 @@ pub struct TargetReport {
 /// A distribution of durations.
 ///
 /// A percentile is absent unless at least 100 samples lie beyond it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Latency {
     /// Number of samples.
     pub count: u64,

@@ -42,6 +42,7 @@ pub use semantics::{Answer, Event, Observer, Phase as WaitPhase, PhaseReport, Se
 pub use usage::{CallCounters, ProcessUsage, ServerCounters, Slab, SlabCache, Switches, SystemUsage};
 pub use workload::{Churn, Dialogue, Pause, Size, Workload};
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,8 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Any file that the project writes as a result, told apart by its `kind`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[allow(clippy::large_enum_variant)] // one value per file: its size on the stack does not matter
 pub enum ResultFile {
@@ -74,6 +76,7 @@ pub enum ResultFile {
 }
 
 /// The JSON Schema of [`ResultFile`], as committed in `results/schema.json`.
+#[cfg(feature = "schema")]
 pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(ResultFile)
 }

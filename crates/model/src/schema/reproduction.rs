@@ -1,12 +1,14 @@
 //! Published figures, measured again: `muxbench run reproductions`.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
 
 /// Every table that was measured again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Reproductions {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -21,7 +23,8 @@ pub struct Reproductions {
 }
 
 /// One published table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Reproduction {
     /// Its name: `tlpi`.
     pub name: String,
@@ -40,7 +43,8 @@ pub struct Reproduction {
 }
 
 /// One figure of a published table, and ours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ReproducedFigure {
     /// The mechanism, by name, and where it was run in several ways, how.
     pub mechanism: String,

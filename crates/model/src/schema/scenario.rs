@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Point, Protocol};
 
 /// An experiment as written in `scenarios/NAME.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name, and the name of its file.
@@ -85,7 +87,8 @@ pub fn is_base(candidate: &str) -> bool {
 }
 
 /// A mechanism or a server that is left out, everywhere or where all that is given holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exclude {
     /// The mechanism or the external server, by name.
@@ -118,7 +121,8 @@ impl Exclude {
 }
 
 /// The rounds of a scenario: all candidates are measured at once, in short slices.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rounds {
     /// Starts: servers and connections are new in each.
@@ -137,7 +141,8 @@ pub struct Rounds {
 }
 
 /// The width that the intervals of ratios to the reference are to have: half of it, relative, 0.03 for 3 %.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HalfWidths {
     /// Of the median response time.
@@ -163,7 +168,8 @@ impl HalfWidths {
 }
 
 /// A server of other making: a command that echoes what it reads, in any language.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExternalServer {
     /// Its name in tables and figures, which no mechanism and no other server has: lower-case letters, digits, dashes.
@@ -180,7 +186,8 @@ pub struct ExternalServer {
 }
 
 /// A shorter form of a scenario, for a first look.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Quick {
     /// The rounds, where they differ from the scenario's.
@@ -191,7 +198,8 @@ pub struct Quick {
 }
 
 /// Fewer and shorter rounds; all else is as in the scenario's [`Rounds`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct QuickRounds {
     /// Starts: servers and connections are new in each.
@@ -201,7 +209,8 @@ pub struct QuickRounds {
 }
 
 /// The load, the same for all candidates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Bytes of a request.
@@ -211,7 +220,8 @@ pub struct Load {
 }
 
 /// A set of points: every combination of what its lists hold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Its name: `idle-scaling`.
@@ -244,7 +254,8 @@ pub struct Sweep {
 }
 
 /// Counts or shares of active connections; a single one is written without brackets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(untagged)]
 pub enum ActiveList {
     /// One for all points.

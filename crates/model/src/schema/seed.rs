@@ -1,8 +1,5 @@
 //! A seed in a result: digits in a string, since many readers of JSON (jq, JavaScript) keep no more than 53 bits of a number.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
@@ -15,19 +12,29 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D:
     digits.parse().map_err(|_| Error::custom(format!("'{digits}' is no seed")))
 }
 
-/// The type as the schema has it.
-pub struct Seed;
+#[cfg(feature = "schema")]
+mod in_schema {
+    use std::borrow::Cow;
 
-impl JsonSchema for Seed {
-    fn schema_name() -> Cow<'static, str> {
-        "Seed".into()
-    }
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A number of 64 bits, written as digits in a string: many readers of JSON keep 53 bits of a number.",
-            "type": "string",
-            "pattern": "^[0-9]{1,20}$",
-        })
+    /// The type as the schema has it.
+    pub struct Seed;
+
+    impl JsonSchema for Seed {
+        fn schema_name() -> Cow<'static, str> {
+            "Seed".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "A number of 64 bits, written as digits in a string: many readers of JSON keep 53 bits of a number.",
+                "type": "string",
+                "pattern": "^[0-9]{1,20}$",
+            })
+        }
     }
 }
+
+#[cfg(feature = "schema")]
+pub use in_schema::Seed;

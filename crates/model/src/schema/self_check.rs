@@ -1,12 +1,14 @@
 //! The load generator's check of itself in a run.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The tests that an open-loop run put itself to; docs/LOAD-GEN.md says how each is done.
 ///
 /// A check that had too few samples is not in the list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct SelfCheck {
     /// True where every check passed. One that fails makes the run invalid.
     pub passed: bool,
@@ -18,7 +20,8 @@ pub struct SelfCheck {
 
 /// One test. It fails where `statistic` is above `threshold` and, if there is a `p_value`, that is below
 /// [`SelfCheck::significance`]: a deviation must be both real and large enough to matter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Check {
     /// Its name, for scripts: `gaps_intended`.
     pub name: String,

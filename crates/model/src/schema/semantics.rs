@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ClaimResult;
 
 /// The reports of one kernel through each mechanism, and what follows for the claims about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Semantics {
     /// See [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
@@ -31,7 +33,8 @@ pub struct Semantics {
 }
 
 /// A mechanism as it was used to watch one descriptor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Observer {
     /// Its name, the key of its answers.
     pub name: String,
@@ -42,7 +45,8 @@ pub struct Observer {
 }
 
 /// One situation of one descriptor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct SituationReport {
     /// Its name, which is an argument of `muxbench semantics`.
     pub name: String,
@@ -55,7 +59,8 @@ pub struct SituationReport {
 }
 
 /// A wait without timeout at one point of the situation's course.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct PhaseReport {
     /// The wait.
     pub phase: Phase,
@@ -67,9 +72,10 @@ pub struct PhaseReport {
 }
 
 /// The waits of a situation, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "WaitPhase")]
+#[cfg_attr(feature = "schema", schemars(rename = "WaitPhase"))]
 pub enum Phase {
     /// The first wait, after the descriptor came to be watched.
     FirstWait,
@@ -110,7 +116,8 @@ impl Phase {
 }
 
 /// The report of a wait without timeout on the descriptor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     /// These events, none of them where it reported nothing.
@@ -128,7 +135,8 @@ pub enum Answer {
 }
 
 /// An event. select(2) has three sets; the others share the bits of poll(2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Event {
     /// In select's set of readable descriptors.

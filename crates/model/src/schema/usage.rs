@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The usage of one process, or of all processes of a group together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ProcessUsage {
     /// Processor time, user and system, in seconds (clock_getcpuclockid(3)); of a group, with the time of
     /// children that have ended, which the kernel keeps in ticks of usually 10 ms.
@@ -18,7 +20,8 @@ pub struct ProcessUsage {
 }
 
 /// Switches of the threads of a process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Switches {
     /// Times a thread gave up the processor to wait.
     pub voluntary_switches: u64,
@@ -48,7 +51,8 @@ impl Switches {
 
 /// The usage of the whole machine: the kernel charges loopback's receive work to whoever sends, so a
 /// process's own time is not all that it costs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct SystemUsage {
     /// Processor time of all kinds but idle, in seconds, over all processors (/proc/stat).
     pub busy_s: f64,
@@ -61,7 +65,8 @@ pub struct SystemUsage {
 }
 
 /// The counters that `muxbench serve` answers `stats` with: of one loop, or summed over several.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(default)]
 pub struct ServerCounters {
     /// Counters of its system calls; absent for a runtime that hides them.
@@ -78,7 +83,8 @@ pub struct ServerCounters {
 }
 
 /// Counters of the system calls of a server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct CallCounters {
     /// Calls that waited for events.
     pub waits: u64,
@@ -134,7 +140,8 @@ impl ServerCounters {
 ///
 /// Both ends of each connection are in it where both are on this machine, and whatever else the machine did
 /// meanwhile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Slab {
     /// All caches before the first connection, in bytes (proc_meminfo(5), Slab).
     pub before_bytes: u64,
@@ -148,7 +155,8 @@ pub struct Slab {
 }
 
 /// One cache of the kernel's slab allocator (slabinfo(5)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct SlabCache {
     /// Size of an object, in bytes.
     pub object_bytes: u64,

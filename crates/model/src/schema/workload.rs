@@ -1,10 +1,12 @@
 //! The load beyond a constant stream of equal requests.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The distribution of the bytes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "distribution", rename_all = "lowercase")]
 pub enum Size {
     /// Always the same.
@@ -29,7 +31,8 @@ pub enum Size {
 }
 
 /// A pause.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "distribution", rename_all = "lowercase")]
 pub enum Pause {
     /// Always the same.
@@ -47,7 +50,8 @@ pub enum Pause {
 /// A request and the reply that has to come back, for servers that do not echo.
 ///
 /// `{payload}` stands for the bytes of the request's size, `{size}` for their number in decimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Dialogue {
     /// The bytes that are sent for each request.
     pub send: String,
@@ -56,7 +60,8 @@ pub struct Dialogue {
 }
 
 /// The load beyond a constant stream of equal requests; each part is absent where it was not asked for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Workload {
     /// Closed loop: the pause between a reply and the next request on its connection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -84,7 +89,8 @@ pub struct Workload {
 /// Connections that were to be replaced during the window, and what became of them.
 ///
 /// `scheduled` = `replaced` + `failed` + `unfinished`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Churn {
     /// Replacements that fell due.
     pub scheduled: u64,

@@ -13,7 +13,7 @@ fn drawing(campaign: &str, name: &str) -> Drawing {
 
 /// What the group of one candidate says on hovering over its points.
 fn hovers(svg: &str, candidate: &str) -> Vec<String> {
-    let document = resvg::usvg::roxmltree::Document::parse(svg).expect("well-formed");
+    let document = roxmltree::Document::parse(svg).expect("well-formed");
     let groups = document.descendants().filter(|node| {
         node.attribute("class") == Some("series") && node.attribute("data-mechanism") == Some(candidate)
     });
@@ -23,7 +23,7 @@ fn hovers(svg: &str, candidate: &str) -> Vec<String> {
 
 /// All that is written in a figure; lines of a text that was broken are joined by a space.
 fn prose(svg: &str) -> String {
-    let document = resvg::usvg::roxmltree::Document::parse(svg).expect("well-formed");
+    let document = roxmltree::Document::parse(svg).expect("well-formed");
     let texts =
         document.descendants().filter(|node| node.has_tag_name("text")).filter_map(|node| node.text());
     texts.collect::<Vec<_>>().join(" ")
@@ -134,7 +134,7 @@ fn several_facets_have_a_heading_each() {
 #[test]
 fn the_map_has_the_colour_of_a_sole_winner_and_none_where_several_are_as_good() {
     let drawing = drawing("grid", "map");
-    let document = resvg::usvg::roxmltree::Document::parse(&drawing.svg).expect("well-formed");
+    let document = roxmltree::Document::parse(&drawing.svg).expect("well-formed");
     let fields: Vec<_> =
         document.descendants().filter(|node| node.attribute("class") == Some("field")).collect();
     let winners: Vec<Option<&str>> = fields.iter().map(|field| field.attribute("data-mechanism")).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use resvg::usvg::roxmltree::{Document, Node};
+use roxmltree::{Document, Node};
 
 use super::campaigns;
 use crate::plots::axis::{Axis, Unit};
