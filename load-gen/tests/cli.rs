@@ -1,22 +1,16 @@
 //! The `load-gen` command against servers that behave, and servers that do not.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use rustix::process::Signal;
-use support::servers::{echo, echoing_in_one_thread, half_close, hold, mute, replying, server};
-use support::{
+use crate::support::servers::{echo, echoing_in_one_thread, half_close, hold, mute, replying, server};
+use crate::support::{
     count, json, judged, load_gen, on_each_engine, output_of, reasons, run, signal, start, stderr,
 };
+use rustix::process::Signal;
 use sys::clock;
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 on_each_engine! {
     closed_loop_has_no_response_and_open_loop_has_all_three,

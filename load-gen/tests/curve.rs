@@ -1,10 +1,8 @@
 //! Rates that rise, and the search for one: `--rate A..B:STEPS` and `--slo`.
 
-mod support;
-
+use crate::support::servers::{echo, echo_some, hold, server};
+use crate::support::{assert_books_balance, count, load_gen, run, stderr};
 use serde_json::Value;
-use support::servers::{echo, echo_some, hold, server};
-use support::{assert_books_balance, count, load_gen, run, stderr};
 
 /// The curve that a run printed: its verdict and its reasons say the same, and the books of every step balance.
 fn curve(output: &std::process::Output) -> Value {

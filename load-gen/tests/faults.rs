@@ -4,19 +4,17 @@
 //! Who fails from the start, or fails by what it answers, is in `cli.rs`. That the books balance is asserted for every
 //! result that a test looks at.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
-use support::servers::{
+use crate::support::servers::{
     echo_some, half_close, hold, mute, read_all, replying, reset, server, stop_listening,
 };
-use support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, total};
+use crate::support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, total};
+use serde_json::Value;
 
 const OPEN_LOOP: [&str; 4] = ["--conns", "4", "--rate", "2k"];
 const CLOSED_LOOP: [&str; 2] = ["--conns", "4"];

@@ -1,15 +1,9 @@
 //! `load-gen --generate`: completions that a shell loads and that complete, a manual page that renders.
 
-mod readers;
-
 use std::process::{Command, Output};
 
-use readers::fed;
+use crate::readers::fed;
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 fn generate(what: &str) -> String {
     let output = trials::command(env!("CARGO_BIN_EXE_load-gen"))

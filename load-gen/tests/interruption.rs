@@ -2,8 +2,6 @@
 //!
 //! One table, one process a phase, all at the same time.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -14,14 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::servers::serve_on;
+use crate::support::{load_gen, on_each_engine, signal, wait_until};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
-use support::servers::serve_on;
-use support::{load_gen, on_each_engine, signal, wait_until};
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 on_each_engine! {
     an_interruption_is_heard_in_every_phase,

@@ -1,20 +1,14 @@
 //! Targets by name: each test has a hosts file of its own, in namespaces of its own.
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
+use crate::support::servers::{echo_some, serve_on};
+use crate::support::{count, load_gen, output_of, spawn, stderr};
 use serde_json::{Value, json};
-use support::servers::{echo_some, serve_on};
-use support::{count, load_gen, output_of, spawn, stderr};
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 /// Set, to the path of the hosts file, where a test runs again inside namespaces that were made for it.
 const INSIDE: &str = "LOAD_GEN_TEST_HOSTS";
@@ -47,7 +41,11 @@ fn with_hosts(name: &str, hosts: &str, inside: impl FnOnce(&str)) {
     };
     let mut command = Command::new(way[0]);
     command.args(&way[1..]).args(["env", &format!("{INSIDE}={hosts}"), "sh", "-c", &script, "sh"]);
-    command.arg(std::env::current_exe().expect("this program")).args(["--exact", name, "--nocapture"]);
+    command.arg(std::env::current_exe().expect("this program")).args([
+        "--exact",
+        &format!("names::{name}"),
+        "--nocapture",
+    ]);
     let output = output_of(spawn(command));
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the test '{name}' was found");
@@ -68,7 +66,7 @@ fn command(target: &str, arguments: &[&str]) -> Command {
 fn targets(target: &str) -> Value {
     let output = output_of(spawn(command(target, &["--conns", "12"])));
     // On a busy machine the generator may have been late; the connections are what this is about.
-    let report = support::json(&output);
+    let report = crate::support::json(&output);
     assert_eq!(report["settings"]["target"], target.trim_start_matches("tcp://"), "{report}");
     let opened = report["connections"]["targets"].as_array().expect("places");
     let opened: u64 = opened.iter().map(|target| count(&target["opened"])).sum();

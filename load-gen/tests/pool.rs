@@ -1,19 +1,17 @@
 //! The library's front: a pool of connections, its windows, and what lies between them.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::servers::{echo, replying};
+use crate::support::wait_until;
 use clap::Parser;
 use load_gen::command::cli::Cli;
 use load_gen::plan::options::Load;
 use load_gen::pool::Pool;
 use load_gen::record::observer::{Edge, Observer, Progress};
-use support::servers::{echo, replying};
-use support::wait_until;
 
 /// What `arguments` of the command say.
 fn parse(target: SocketAddr, arguments: &str) -> (Pool, Load) {

@@ -1,16 +1,10 @@
 //! The CPU quota of a control group: the generator lives within it, and says so where it cannot.
 
-mod support;
-
+use crate::support::quota::ControlGroup;
+use crate::support::servers::echo;
+use crate::support::{json, load_gen, output_of, reasons, stderr};
 use serde_json::Value;
-use support::quota::ControlGroup;
-use support::servers::echo;
-use support::{json, load_gen, output_of, reasons, stderr};
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 /// The result of a run inside `group`, against a server outside, and what was said meanwhile.
 fn run_in(group: &ControlGroup, arguments: &[&str]) -> (Value, String) {

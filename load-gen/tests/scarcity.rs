@@ -1,22 +1,16 @@
 //! What the machine refuses: routes, local ports, descriptors. Each has a name in the result, and the run goes on with
 //! what it has.
 
-mod support;
-
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::support::network::in_a_network_of_its_own;
+use crate::support::servers::{echo, echo_some, serve_on, server};
+use crate::support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use support::network::in_a_network_of_its_own;
-use support::servers::{echo, echo_some, serve_on, server};
-use support::{count, judged, load_gen, output_of, reasons, run, spawn, start, stderr, wait_until};
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -33,7 +27,7 @@ fn opens_nothing(target: &str, name: &str) {
 #[test]
 fn a_target_without_a_route_is_unreachable() {
     in_a_network_of_its_own(
-        "a_target_without_a_route_is_unreachable",
+        "scarcity::a_target_without_a_route_is_unreachable",
         "ip route add unreachable 198.51.100.0/24",
         || {
             opens_nothing("192.0.2.1:7777", "unreachable");
@@ -49,7 +43,7 @@ fn a_target_that_swallows_everything_costs_the_timeout_and_no_more() {
                   ip address add 192.0.2.1/24 dev near; \
                   ip neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near nud permanent";
     in_a_network_of_its_own(
-        "a_target_that_swallows_everything_costs_the_timeout_and_no_more",
+        "scarcity::a_target_that_swallows_everything_costs_the_timeout_and_no_more",
         set_up,
         || {
             opens_nothing("192.0.2.9:7777", "timed_out");
@@ -63,7 +57,7 @@ fn too_few_local_ports_are_named_and_those_that_there_were_are_used() {
     let set_up = "echo 40000 40009 > /proc/sys/net/ipv4/ip_local_port_range; \
                   ip address add 192.0.2.1/32 dev lo";
     in_a_network_of_its_own(
-        "too_few_local_ports_are_named_and_those_that_there_were_are_used",
+        "scarcity::too_few_local_ports_are_named_and_those_that_there_were_are_used",
         set_up,
         || {
             // A port outside of the range, all of which is the generator's.
@@ -115,7 +109,7 @@ fn a_descriptor_limit_that_leaves_no_room_is_an_error_that_says_what_to_do() {
 #[test]
 fn a_machine_without_ipv6_has_no_address_and_is_not_out_of_ports() {
     in_a_network_of_its_own(
-        "a_machine_without_ipv6_has_no_address_and_is_not_out_of_ports",
+        "scarcity::a_machine_without_ipv6_has_no_address_and_is_not_out_of_ports",
         "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
         || opens_nothing("[::1]:7777", "no_address (EADDRNOTAVAIL)"),
     );

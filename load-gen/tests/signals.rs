@@ -1,17 +1,15 @@
 //! `load-gen` when it is interrupted, and when it is stopped: it prints what it measured, and does not pass off its own
 //! absence as the server's.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::support::servers::server;
+use crate::support::{count, judged, output_of, reasons, signal, start, stderr, wait_until};
 use rustix::process::Signal;
-use support::servers::server;
-use support::{count, judged, output_of, reasons, signal, start, stderr, wait_until};
 use sys::clock;
 
 /// A server that shows what it has seen, so that a test knows how far the generator has come.

@@ -1,16 +1,14 @@
 //! `load-gen` with standard streams that are full or have lost their reader: no panic, and a result that cannot be printed is an
 //! error.
 
-mod support;
-
 use std::fs::File;
 use std::io::PipeWriter;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
 
+use crate::support::servers::echo;
+use crate::support::{load_gen, stderr};
 use rustix::process::Signal;
-use support::servers::echo;
-use support::{load_gen, stderr};
 
 /// A device that is always full.
 fn full() -> Stdio {

@@ -50,7 +50,7 @@ pub fn load_gen() -> PathBuf {
             "--workspace",
             "--all-features",
             "--test",
-            "big",
+            "slices",
             "--no-run",
         ]);
         cargo

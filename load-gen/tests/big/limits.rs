@@ -138,7 +138,7 @@ fn local_ports_that_run_out_are_named_and_loopback_addresses_make_up_for_them() 
     }
     let script = "ip link set lo up && echo '40000 40099' > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
     let here = std::env::current_exe().expect("this test");
-    let name = "limits::local_ports_that_run_out_are_named_and_loopback_addresses_make_up_for_them";
+    let name = "big::limits::local_ports_that_run_out_are_named_and_loopback_addresses_make_up_for_them";
     let output = Command::new("unshare")
         .args(["-Urn", "sh", "-c", script])
         .arg(here)

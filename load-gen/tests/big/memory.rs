@@ -11,7 +11,7 @@ use sys::limits;
 
 use trials::test;
 
-use super::support::{self, PATIENCE, output_of, spawn, stderr};
+use crate::support::{self, PATIENCE, output_of, spawn, stderr};
 
 /// Connections of the smaller run, which has everything that does not depend on their number.
 const FEW: usize = 100;

@@ -8,8 +8,8 @@ use std::thread;
 
 use trials::test;
 
-use super::support::wait_until;
 use super::{echo, report, run, stderr};
+use crate::support::wait_until;
 
 /// What became of the connections to one listener.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use report::export::{self, Format};
 use trials::test;
 
-use super::readers::read;
 use super::report;
+use crate::readers::read;
 
 /// Histograms of many shapes, from none to more samples than 32 bits count.
 fn shapes() -> Vec<Histogram> {

@@ -7,8 +7,8 @@ use report::export::{self, Format, Measure};
 use serde_json::Value;
 use trials::test;
 
-use super::readers::{self, read};
 use super::{exported, reports, run, stderr};
+use crate::readers::{self, read};
 
 /// What was counted of requests and of connections: the name in the exports, and how many; none where it is not counted.
 fn counts(report: &LoadReport) -> Vec<(&'static str, &'static str, Option<u64>)> {

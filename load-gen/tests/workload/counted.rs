@@ -5,7 +5,7 @@ use std::thread;
 
 use trials::test;
 
-use crate::servers::{echo, run};
+use super::servers::{echo, run};
 use crate::support::count;
 
 /// Echoes on its first `connections`; after that nobody gets beyond the queue, which has room for one.

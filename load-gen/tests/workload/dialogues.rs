@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 use trials::test;
 
-use crate::servers::{Seen, load_gen, replying, run, server};
+use super::servers::{Seen, load_gen, replying, run, server};
 use crate::support::{count, on_each_engine};
 
 on_each_engine! {

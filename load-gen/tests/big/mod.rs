@@ -2,18 +2,12 @@
 
 mod limits;
 mod memory;
-#[path = "../support/mod.rs"]
-mod support;
 mod targets;
 
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 /// Runs `load-gen` for a short time.
 fn run(arguments: &[&str]) -> Output {

@@ -4,8 +4,6 @@
 mod distributions;
 mod files;
 mod read_back;
-#[path = "../readers/mod.rs"]
-mod readers;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Output, Stdio};
@@ -13,10 +11,6 @@ use std::thread;
 
 use model::schema::{Interval, LoadReport, ResultFile};
 use report::export::{self, Format};
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 /// An echo server that lives as long as the test.
 fn echo() -> SocketAddr {

@@ -3,8 +3,6 @@
 mod counted;
 mod dialogues;
 mod servers;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -16,14 +14,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use crate::support::{count, on_each_engine};
 use serde_json::{Value, json};
 use servers::{echo, load_gen, run, server};
-use support::{count, on_each_engine};
 use trials::test;
-
-fn main() -> std::process::ExitCode {
-    trials::main()
-}
 
 on_each_engine! {
     sizes_of_a_range_arrive_as_they_were_drawn_and_the_same_seed_draws_the_same,
@@ -190,7 +184,11 @@ fn connections_are_exchanged_on_epoll_whatever_the_kernel_has() {
         let accepted = seen.accepted.load(SeqCst);
         let asked = load_gen(target, &[&all[..], &["--timestamps", "user", "--engine", "io-uring"]].concat());
         assert_eq!(asked.status.code(), Some(2));
-        assert!(support::stderr(&asked).contains("choose epoll"), "{}", support::stderr(&asked));
+        assert!(
+            crate::support::stderr(&asked).contains("choose epoll"),
+            "{}",
+            crate::support::stderr(&asked)
+        );
         assert_eq!(seen.accepted.load(SeqCst), accepted, "nothing was opened for it");
     }
 }
@@ -211,7 +209,9 @@ fn the_connections_of_a_unix_socket_are_replaced_as_well() {
     let target = format!("unix:@{name}");
     let arguments =
         ["--target", &target, "--conns", "6", "--active", "3", "--churn", "100/s", "-d", "300ms", "--json"];
-    let report = support::json(&support::output_of(support::spawn(support::load_gen(&arguments))));
+    let report = crate::support::json(&crate::support::output_of(crate::support::spawn(
+        crate::support::load_gen(&arguments),
+    )));
     assert_eq!((&report["errors"], count(&report["connections"]["lost"])), (&json!({}), 0), "{report}");
     assert!(count(&report["connections"]["churn"]["replaced"]) > 5, "{report}");
 }
@@ -235,7 +235,7 @@ fn shards_send_all_the_requests_between_them_and_replace_their_part_of_the_conne
     }
     let output = load_gen(target, &["--shard", "1/3", "--conns", "9", "--active", "2", "--requests", "10"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(support::stderr(&output).contains("--duration"), "{}", support::stderr(&output));
+    assert!(crate::support::stderr(&output).contains("--duration"), "{}", crate::support::stderr(&output));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn nothing_to_rotate_is_said_before_any_load() {
     let (target, seen) = echo();
     let output = load_gen(target, &["--conns", "5", "--rotate", "1s"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(support::stderr(&output).contains("--active"));
+    assert!(crate::support::stderr(&output).contains("--active"));
     // Workers whose tables have no room for idle connections.
     let script = format!(
         "ulimit -n 64 && exec {} --target {target} --conns 200 --active 20 --rotate 1s -d 100ms",
@@ -264,7 +264,7 @@ fn nothing_to_rotate_is_said_before_any_load() {
     );
     let output = trials::command("sh").args(["-c", &script]).output().expect("a shell");
     assert_eq!(output.status.code(), Some(1));
-    let message = support::stderr(&output);
+    let message = crate::support::stderr(&output);
     assert!(message.contains("--threads"), "{message}");
     assert_eq!(seen.accepted.load(SeqCst), 0);
 }
@@ -339,7 +339,7 @@ fn bad_workloads_are_usage_errors_that_say_what_to_write() {
     ] {
         let output = load_gen(target, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let message = support::stderr(&output);
+        let message = crate::support::stderr(&output);
         assert!(message.contains(advice), "{arguments:?}: {message}");
     }
 }
