@@ -24,6 +24,8 @@ pub mod ring_size;
 pub mod server_sockets;
 pub mod signals;
 pub mod slab;
+pub mod socket_options;
+pub mod timestamps;
 #[cfg(feature = "io-uring")]
 pub mod uring;
 pub mod usage;

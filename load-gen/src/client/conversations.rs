@@ -55,6 +55,9 @@ struct UnderWay {
     next: u32,
 }
 
+/// Requests under way for which address space is taken beforehand, 32 bytes each.
+const RESERVED: u64 = 1 << 20;
+
 /// An instant that was long ago, when nothing was sent.
 const LET_GO: u64 = 1;
 /// An instant that is in no window.
@@ -75,9 +78,8 @@ impl UnderWay {
 
 /// The conversations of one worker and their requests under way.
 ///
-/// The requests of all conversations live in one vector with a free list, so that nothing is allocated while load
-/// is constant; only a stall longer than any before makes it grow, and it grows to a bound: what falls due beyond that
-/// stays in the schedule.
+/// The requests of all conversations live in one vector with a free list. Its address space is taken beforehand, and its
+/// pages as more requests are under way than ever before; it has a bound, and what falls due beyond that stays in the schedule.
 pub struct Conversations {
     all: Vec<Conversation>,
     under_way: Vec<UnderWay>,
@@ -99,7 +101,7 @@ impl Conversations {
     pub fn new(payload: Payload, most: u32, most_pending: u64) -> Self {
         Self {
             all: Vec::new(),
-            under_way: Vec::with_capacity(4096),
+            under_way: Vec::with_capacity(most_pending.min(RESERVED) as usize),
             free: NONE,
             payload,
             most,

@@ -1,6 +1,6 @@
 //! The active connections of one worker: their conversations, and the engine that moves the bytes.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::sockopt;
@@ -15,8 +15,10 @@ use crate::record::recorder::Recorder;
 
 /// Requests and replies on the active connections of one worker.
 pub struct Exchange<E> {
-    engine: E,
-    conversations: Conversations,
+    /// Moves the bytes.
+    pub engine: E,
+    /// What is due, under way and answered.
+    pub conversations: Conversations,
     sizes: Sizes,
 }
 
@@ -49,11 +51,6 @@ impl<E: Engine> Exchange<E> {
         Ok(())
     }
 
-    /// What is due, under way and answered.
-    pub fn conversations(&self) -> &Conversations {
-        &self.conversations
-    }
-
     /// Sends the acknowledgements that the kernel holds back, and lets it hold back later ones as before (tcp(7), TCP_QUICKACK).
     ///
     /// The last reply of each connection is acknowledged by a timer, 40 ms later (TCP_ATO_MIN, net/ipv4/tcp_input.c). After a slice on a thousand
@@ -64,16 +61,6 @@ impl<E: Engine> Exchange<E> {
             let _ = sockopt::set_tcp_quickack(socket, true)
                 .and_then(|()| sockopt::set_tcp_quickack(socket, false));
         }
-    }
-
-    /// The open sockets, to close them.
-    pub fn into_sockets(self) -> impl Iterator<Item = OwnedFd> {
-        self.engine.into_sockets()
-    }
-
-    /// The open sockets.
-    pub fn sockets(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.engine.sockets()
     }
 
     /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
@@ -103,54 +90,30 @@ impl<E: Engine> Exchange<E> {
         }
     }
 
-    /// See [`Conversations::abandon_held`].
-    pub fn abandon_held(&mut self, recorder: &mut Recorder) {
-        self.conversations.abandon_held(recorder);
-    }
-
-    /// See [`Conversations::hold`].
-    pub fn hold(&mut self, index: u32) {
-        self.conversations.hold(index);
-    }
-
-    /// See [`Conversations::go_on`]. Nothing is sent.
-    pub fn release(&mut self, index: u32) {
-        self.conversations.go_on(index);
-    }
-
     /// Lets requests go out on connection `index` again, those first that were held back.
     pub fn go_on(&mut self, index: u32, now_ns: u64, recorder: &mut Recorder) {
-        self.release(index);
+        self.conversations.go_on(index);
         self.send_let_go(index, now_ns, recorder);
     }
 
-    /// See [`Engine::take`].
+    /// See [`MoveSockets::take`](crate::client::engine::MoveSockets::take); none where the engine cannot move sockets.
     pub fn take(&mut self, index: u32) -> Option<OwnedFd> {
-        self.engine.take(index)
+        self.engine.moving()?.take(index)
     }
 
-    /// See [`Engine::put`].
+    /// See [`MoveSockets::put`](crate::client::engine::MoveSockets::put).
     ///
     /// # Errors
     ///
-    /// When the kernel cannot watch one more.
+    /// When the kernel cannot watch one more; EOPNOTSUPP where the engine cannot move sockets.
     pub fn put(&mut self, index: u32, socket: OwnedFd) -> Result<(), Errno> {
-        self.engine.put(index, socket)
+        self.engine.moving().ok_or(Errno::OPNOTSUPP)?.put(index, socket)
     }
 
     /// Gives up connection `index` and whatever is under way on it.
     pub fn fail(&mut self, index: u32, fault: Fault, recorder: &mut Recorder) {
-        drop(self.engine.take(index));
+        drop(self.take(index));
         self.conversations.fail(index, fault, recorder);
-    }
-
-    /// See [`Engine::wake_on`].
-    ///
-    /// # Errors
-    ///
-    /// When the kernel cannot watch one more.
-    pub fn wake_on(&mut self, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
-        self.engine.wake_on(descriptor)
     }
 
     /// See [`Engine::wait`].

@@ -1,7 +1,7 @@
 //! Starting and completing connections to one target.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use model::histogram::Histogram;
@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use sys::clock::now_ns;
+use sys::socket_options::bind_address_no_port;
 
 use crate::fault::{Fault, Faults};
 use crate::plan::source::Sources;
@@ -229,28 +230,6 @@ fn has_source(endpoint: &Endpoint, family: AddressFamily) -> bool {
     let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
     let none = [Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::AFNOSUPPORT];
     socket.is_ok_and(|socket| connect(&socket, endpoint).err().is_none_or(|errno| !none.contains(&errno)))
-}
-
-/// Lets connect(2) choose the port, when it knows the whole four-tuple, rather than bind(2), which would
-/// need one that is free towards every target (ip(7), IP_BIND_ADDRESS_NO_PORT).
-fn bind_address_no_port(socket: &OwnedFd) -> Result<(), Errno> {
-    let yes: libc::c_int = 1;
-    #[allow(unsafe_code)]
-    // SAFETY: the option value is a live c_int and the length is its size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_BIND_ADDRESS_NO_PORT,
-            (&raw const yes).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
-    }
 }
 
 /// Closes a connection with a reset, so that it leaves nothing behind: tens of thousands of sockets in

@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use sys::clock;
+use sys::{clock, timestamps};
 
 use crate::client::engine::Engine;
 use crate::client::exchange::Exchange;
@@ -15,7 +15,6 @@ use crate::plan::window::Window;
 use crate::pool::churn::{Churning, Connected, Place};
 use crate::pool::rotation::Rotation;
 use crate::record::recorder::Recorder;
-use crate::record::timestamps;
 
 /// Why the connection of a conversation is about to be exchanged for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +101,7 @@ impl<'a> Turnover<'a> {
     ) -> u64 {
         match self.leaving.get(index as usize) {
             None | Some(Leaving::No | Leaving::Gone) => return now_ns,
-            Some(_) if !exchange.conversations().is_quiet(index) => return now_ns,
+            Some(_) if !exchange.conversations.is_quiet(index) => return now_ns,
             Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange, recorder),
             Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange, recorder),
         }
@@ -125,7 +124,7 @@ impl<'a> Turnover<'a> {
             match self.leaving[index as usize] {
                 Leaving::No => {}
                 // The next window begins with its old connection. What was held back is not sent: this one is over.
-                Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.release(index),
+                Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.conversations.go_on(index),
                 Leaving::Gone => exchange.fail(index, Fault::TimedOut, recorder),
             }
         }
@@ -143,12 +142,12 @@ impl<'a> Turnover<'a> {
         recorder: &mut Recorder,
     ) {
         let leaving = &mut self.leaving[index as usize];
-        if *leaving != Leaving::No || !exchange.conversations().is_alive(index) {
+        if *leaving != Leaving::No || !exchange.conversations.is_alive(index) {
             return;
         }
         *leaving = Leaving::ForIdleness;
         if self.holds {
-            exchange.hold(index);
+            exchange.conversations.hold(index);
         }
         self.answered(index, now_ns, exchange, recorder);
     }
@@ -183,11 +182,11 @@ impl<'a> Turnover<'a> {
         recorder: &mut Recorder,
     ) {
         let is_bound = matches!(self.leaving[index as usize], Leaving::ForGood { .. } | Leaving::Gone);
-        if is_bound || !exchange.conversations().is_alive(index) {
+        if is_bound || !exchange.conversations.is_alive(index) {
             return;
         }
         self.leaving[index as usize] = Leaving::ForGood { is_counted };
-        exchange.hold(index);
+        exchange.conversations.hold(index);
         self.answered(index, now_ns, exchange, recorder);
     }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use model::schema::{EngineKind, Timestamps};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
-use sys::processors;
+use sys::{processors, timestamps};
 
 use crate::client::engine::{Engine, Epoll};
 use crate::client::exchange::Exchange;
@@ -25,7 +25,6 @@ use crate::pool::opening::{self, Opened};
 use crate::pool::turns::Turns;
 use crate::record::live::Live;
 use crate::record::recorder::Recorder;
-use crate::record::timestamps;
 
 /// Requests of a run that may be under way at once, over all workers: at 32 bytes each 128 MiB, and 4 s of a server that does
 /// not answer a million requests per second. Without a bound an hour of them, or a rate beyond all means, takes all memory.
@@ -161,7 +160,7 @@ fn live_on<E: Engine>(
     if shared.stop.load(Relaxed) {
         return worker.leave();
     }
-    worker.idle.into_iter().chain(worker.exchange.into_sockets()).for_each(close_with_reset);
+    worker.idle.into_iter().chain(worker.exchange.engine.into_sockets()).for_each(close_with_reset);
 }
 
 struct Worker<'a, E> {
@@ -220,7 +219,7 @@ impl<'a, E: Engine> Worker<'a, E> {
     /// Leaves all connections to the kernel, which resets them when this thread's table goes, or the process: who waits for its end
     /// does not wait for each close(2), nor for what a ring has under way.
     fn leave(self) {
-        self.idle.iter().chain(self.exchange.sockets()).for_each(reset_when_closed);
+        self.idle.iter().chain(self.exchange.engine.sockets()).for_each(reset_when_closed);
         std::mem::forget(self);
     }
 
@@ -256,7 +255,7 @@ impl<'a, E: Engine> Worker<'a, E> {
         }
         self.idle = sound;
         self.idle_lost.merge(&lost);
-        let conversations = self.exchange.conversations();
+        let conversations = &self.exchange.conversations;
         let mut all = Checked { lost: self.idle_lost, pending: conversations.pending };
         all.lost.merge(&conversations.failed);
         all

@@ -8,13 +8,13 @@ use rustix::net::{RecvFlags, SendFlags};
 use sys::clock::now_ns;
 use sys::epoll_pwait2;
 use sys::ring_size::RingSize;
+use sys::timestamps;
 
-use super::{Answered, Engine};
+use super::{Answered, Engine, MoveSockets};
 use crate::client::conversations::Conversations;
 use crate::client::payload::LONGEST_SLICE;
 use crate::fault::Fault;
 use crate::record::recorder::Recorder;
-use crate::record::timestamps;
 
 /// Events taken from the kernel at once.
 const EVENTS_A_WAIT: usize = 256;
@@ -31,6 +31,25 @@ pub struct Epoll {
     events: Vec<epoll::Event>,
     /// How many of the events have been handled.
     handled: usize,
+}
+
+impl MoveSockets for Epoll {
+    fn take(&mut self, index: u32) -> Option<OwnedFd> {
+        let socket = self.sockets[index as usize].take()?;
+        // It cannot fail: the socket was added.
+        let _ = epoll::delete(&self.epoll, &socket);
+        Some(socket)
+    }
+
+    fn put(&mut self, index: u32, socket: OwnedFd) -> Result<(), Errno> {
+        epoll::add(&self.epoll, &socket, EventData::new_u64(u64::from(index)), EventFlags::IN)?;
+        self.sockets[index as usize] = Some(socket);
+        Ok(())
+    }
+
+    fn wake_on(&mut self, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+        epoll::add(&self.epoll, descriptor, EventData::new_u64(WAKE), EventFlags::IN)
+    }
 }
 
 impl Engine for Epoll {
@@ -51,23 +70,8 @@ impl Engine for Epoll {
         Ok(())
     }
 
-    const MOVES_SOCKETS: bool = true;
-
-    fn take(&mut self, index: u32) -> Option<OwnedFd> {
-        let socket = self.sockets[index as usize].take()?;
-        // It cannot fail: the socket was added.
-        let _ = epoll::delete(&self.epoll, &socket);
-        Some(socket)
-    }
-
-    fn put(&mut self, index: u32, socket: OwnedFd) -> Result<(), Errno> {
-        epoll::add(&self.epoll, &socket, EventData::new_u64(u64::from(index)), EventFlags::IN)?;
-        self.sockets[index as usize] = Some(socket);
-        Ok(())
-    }
-
-    fn wake_on(&mut self, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
-        epoll::add(&self.epoll, descriptor, EventData::new_u64(WAKE), EventFlags::IN)
+    fn moving(&mut self) -> Option<&mut dyn MoveSockets> {
+        Some(self)
     }
 
     #[inline]
@@ -98,7 +102,7 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn flush(&mut self, _conversations: &mut Conversations, _books: &mut Recorder) -> Result<(), Errno> {
+    fn flush(&mut self, _conversations: &mut Conversations, _recorder: &mut Recorder) -> Result<(), Errno> {
         Ok(())
     }
 
@@ -107,7 +111,7 @@ impl Engine for Epoll {
         &mut self,
         timeout_ns: u64,
         _conversations: &mut Conversations,
-        _books: &mut Recorder,
+        _recorder: &mut Recorder,
     ) -> Result<bool, Errno> {
         self.handled = 0;
         match epoll_pwait2::wait(&self.epoll, &mut self.events, timeout_ns) {

@@ -61,6 +61,28 @@ pub struct Answered {
     pub at_ns: u64,
 }
 
+/// Exchanges the sockets of conversations while load runs.
+pub trait MoveSockets {
+    /// Gives back the socket of conversation `index`, on which nothing is under way, and watches it no longer; none
+    /// where it has none.
+    fn take(&mut self, index: u32) -> Option<OwnedFd>;
+
+    /// Takes over another socket for conversation `index`, which has none.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    fn put(&mut self, index: u32, socket: OwnedFd) -> Result<(), Errno>;
+
+    /// Lets [`Engine::wait`] return as soon as `descriptor` is readable, and as long as it is. That is no event of a
+    /// conversation's: nothing comes of it.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel cannot watch one more.
+    fn wake_on(&mut self, descriptor: BorrowedFd<'_>) -> Result<(), Errno>;
+}
+
 /// Moves the bytes of conversations. What is due, sent and right is known to [`Conversations`] alone.
 pub trait Engine: Sized {
     /// An engine without sockets, with so much room where it has a ring.
@@ -77,33 +99,9 @@ pub trait Engine: Sized {
     /// When the kernel cannot watch one more.
     fn add(&mut self, socket: OwnedFd) -> Result<(), Errno>;
 
-    /// Whether the sockets of its conversations can be exchanged while load runs, as the next three do. An engine that
-    /// cannot is never asked to.
-    const MOVES_SOCKETS: bool = false;
-
-    /// Gives back the socket of conversation `index`, on which nothing is under way, and watches it no longer; none
-    /// where it has none.
-    fn take(&mut self, _index: u32) -> Option<OwnedFd> {
+    /// This engine, where it can exchange the sockets of its conversations while load runs.
+    fn moving(&mut self) -> Option<&mut dyn MoveSockets> {
         None
-    }
-
-    /// Takes over another socket for conversation `index`, which has none.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel cannot watch one more; EOPNOTSUPP where sockets cannot be exchanged.
-    fn put(&mut self, _index: u32, _socket: OwnedFd) -> Result<(), Errno> {
-        Err(Errno::OPNOTSUPP)
-    }
-
-    /// Lets [`wait`](Self::wait) return as soon as `descriptor` is readable, and as long as it is. That is no event of
-    /// a conversation's: nothing comes of it.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel cannot watch one more; EOPNOTSUPP where sockets cannot be exchanged.
-    fn wake_on(&mut self, _descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
-        Err(Errno::OPNOTSUPP)
     }
 
     /// Sends what is due on conversation `index`, as much as its socket takes, at the latest with the next

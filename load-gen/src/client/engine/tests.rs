@@ -118,13 +118,13 @@ impl<E: Engine> World<E> {
     /// Lets all peers answer everything, until nothing is under way.
     fn answer_all(&mut self) {
         let mut idle_turns = 0;
-        while self.exchange.conversations().pending > 0 {
+        while self.exchange.conversations.pending > 0 {
             self.peers.iter_mut().for_each(|peer| peer.echo(1 << 20));
             idle_turns = if self.turn(1_000_000) { 0 } else { idle_turns + 1 };
             assert!(
                 idle_turns < PATIENCE,
                 "{} requests stay unanswered",
-                self.exchange.conversations().pending
+                self.exchange.conversations.pending
             );
         }
     }
@@ -148,11 +148,11 @@ fn every_request_is_accounted_for<E: Engine>(ring: &RingSize, size: u32, steps: 
     assert_eq!((recorder.response.len(), recorder.service.len()), (recorder.completed, recorder.completed));
     if closed == 0 {
         assert_eq!((recorder.completed, recorder.lateness.len()), (requested, requested));
-        assert_eq!(exchange.conversations().alive, CONNECTIONS);
+        assert_eq!(exchange.conversations.alive, CONNECTIONS);
     }
-    assert!(exchange.conversations().alive >= CONNECTIONS - closed);
-    let alive = exchange.conversations().alive;
-    assert_eq!(exchange.into_sockets().count(), alive, "what has failed is closed");
+    assert!(exchange.conversations.alive >= CONNECTIONS - closed);
+    let alive = exchange.conversations.alive;
+    assert_eq!(exchange.engine.into_sockets().count(), alive, "what has failed is closed");
 }
 
 /// A peer that has stopped reading holds requests back, and they are counted; when it reads, they come.
@@ -160,17 +160,17 @@ fn a_full_socket_delays_and_loses_nothing<E: Engine>(ring: &RingSize) {
     let mut world = World::<E>::new(1 << 20, ring);
     world.take(&Step::Request(0, 3));
     world.turn(0);
-    assert!(world.exchange.conversations().is_blocked(0));
+    assert!(world.exchange.conversations.is_blocked(0));
     world.take(&Step::Request(0, 1));
     world.answer_all();
-    assert!(!world.exchange.conversations().is_blocked(0));
+    assert!(!world.exchange.conversations.is_blocked(0));
     // The one cut in the middle, the one that fell due after, and no others of the same moment.
-    assert_eq!((books_of(&world), world.recorder.delayed), ((4, 4), 2));
+    assert_eq!((requests_of(&world), world.recorder.delayed), ((4, 4), 2));
     // All but the first have waited for the peer, which is no lateness of this side's.
     assert_eq!((world.recorder.lateness.len(), world.recorder.lateness_held.len()), (4, 3));
 }
 
-fn books_of<E>(world: &World<E>) -> (u64, u64) {
+fn requests_of<E>(world: &World<E>) -> (u64, u64) {
     (world.recorder.scheduled, world.recorder.completed)
 }
 

@@ -93,7 +93,13 @@ impl Engine for Uring {
     }
 
     #[inline]
-    fn send(&mut self, index: u32, _now_ns: u64, _conversations: &mut Conversations, _books: &mut Recorder) {
+    fn send(
+        &mut self,
+        index: u32,
+        _now_ns: u64,
+        _conversations: &mut Conversations,
+        _recorder: &mut Recorder,
+    ) {
         let line = &mut self.lines[index as usize];
         if !line.is_queued && !line.is_over {
             line.is_queued = true;

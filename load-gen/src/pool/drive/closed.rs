@@ -34,7 +34,7 @@ impl<E: Engine> Run<'_, E> {
                 now = self.send_begun(&mut pace, pipeline, now);
                 now = self.turn_over(now);
                 // Of a counted window nothing else bounds the wait for a server that has fallen silent.
-                let is_waiting = self.exchange.conversations().pending > 0;
+                let is_waiting = self.exchange.conversations.pending > 0;
                 if self.order.requests.is_some()
                     && is_waiting
                     && now >= heard_ns.saturating_add(self.order.drain_ns)
@@ -72,7 +72,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     fn pace(&self, pipeline: u64) -> Pace {
-        let all = self.exchange.conversations().len() as u32;
+        let all = self.exchange.conversations.len() as u32;
         let Order { seed, shard, stream, .. } = *self.order;
         let random = schedule::random_for(Purpose::Thinking, seed, shard, stream);
         let most = all as usize * pipeline as usize;

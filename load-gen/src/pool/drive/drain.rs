@@ -26,16 +26,16 @@ pub fn drain<E: Engine>(
     ends: [&AtomicBool; 2],
 ) -> Result<(), Errno> {
     let mut now = now_ns();
-    if exchange.conversations().pending == 0 || now >= until_ns {
+    if exchange.conversations.pending == 0 || now >= until_ns {
         return Ok(());
     }
     let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
     let mut recorder = Recorder::new(never, false, Arc::clone(live));
     // What was held back for a connection that was to leave has been let go, and not been sent.
-    for index in 0..exchange.conversations().len() as u32 {
+    for index in 0..exchange.conversations.len() as u32 {
         exchange.send_let_go(index, now, &mut recorder);
     }
-    while exchange.conversations().pending > 0 && now < until_ns && !is_set(ends) {
+    while exchange.conversations.pending > 0 && now < until_ns && !is_set(ends) {
         exchange.wait((until_ns - now).min(LONGEST_SLEEP_NS), &mut recorder)?;
         while let Some(answered) = exchange.handle_next(&mut recorder) {
             live::add(&live.answered, answered.count);

@@ -96,7 +96,7 @@ pub fn run<E: Engine>(
     let mut recorder = task.recorder(live);
     recorder.slice = slice;
     let order = &task.order;
-    let turnover = match exchange.conversations().len() {
+    let turnover = match exchange.conversations.len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
         _ => turnover(order, exchange, idle, connector)?,
     };
@@ -108,10 +108,10 @@ pub fn run<E: Engine>(
     // What is varied costs the plain loops nothing: they are compiled apart.
     match (order.mode, order.is_varied()) {
         // None of this worker's active connections could be opened.
-        _ if run.exchange.conversations().alive == 0 => drop(run.is_over(now_ns())),
+        _ if run.exchange.conversations.alive == 0 => drop(run.is_over(now_ns())),
         (LoadMode::Open { rate_per_s, arrivals }, is_varied) => {
             let random = schedule::random(order.seed, order.shard, order.stream);
-            let connections = run.exchange.conversations().len() as u32;
+            let connections = run.exchange.conversations.len() as u32;
             let schedule = Schedule::new(arrivals, rate_per_s, connections, random);
             match is_varied {
                 false => run.open_loop::<false>(schedule)?,
@@ -165,11 +165,11 @@ fn turnover<'a, E: Engine>(
     idle: &'a mut Vec<OwnedFd>,
     connector: Connector<'a>,
 ) -> Result<Turnover<'a>, Errno> {
-    if order.moves_connections() && !E::MOVES_SOCKETS {
+    if order.moves_connections() && exchange.engine.moving().is_none() {
         return Err(Errno::OPNOTSUPP);
     }
     let Order { start_ns, window, drain_ns, seed, shard, stream, .. } = *order;
-    let active = exchange.conversations().len();
+    let active = exchange.conversations.len();
     let rotation = order.rotate_ns.map(|every_ns| {
         let mut random = schedule::random_for(Purpose::Rotation, seed, shard, stream);
         Rotation::new(every_ns, start_ns, window.end_ns, idle, &mut random)
@@ -181,7 +181,7 @@ fn turnover<'a, E: Engine>(
         let schedule = Schedule::new(Arrivals::Poisson, rate * f64::from(all), all, random);
         let times = (start_ns, window.end_ns);
         let new = Churning::new(schedule, times, active as u32, connector, drain_ns)?;
-        exchange.wake_on(new.as_fd())?;
+        exchange.engine.moving().ok_or(Errno::OPNOTSUPP)?.wake_on(new.as_fd())?;
         churning = Some(new);
     }
     let holds = matches!(order.mode, LoadMode::Closed { .. });
@@ -255,7 +255,7 @@ impl<E: Engine> Run<'_, E> {
         if let Some(slice) = &mut self.recorder.slice {
             slice.edges.pass(now, self.live);
         }
-        if self.exchange.conversations().alive == 0 || is_set(self.ends) {
+        if self.exchange.conversations.alive == 0 || is_set(self.ends) {
             self.end_window(now);
             return true;
         }
@@ -264,9 +264,9 @@ impl<E: Engine> Run<'_, E> {
             return false;
         }
         if self.recorder.slice.is_some() {
-            self.exchange.abandon_held(&mut self.recorder);
+            self.exchange.conversations.abandon_held(&mut self.recorder);
         }
-        let is_answered = self.exchange.conversations().pending == 0;
+        let is_answered = self.exchange.conversations.pending == 0;
         let is_late = now >= end + self.order.drain_ns;
         if (is_answered || is_late) && end < self.recorder.window.end_ns {
             // So many requests take until the last is answered; what never comes takes no time.
@@ -281,7 +281,7 @@ impl<E: Engine> Run<'_, E> {
     fn finish(self) -> Recorder {
         let Self { exchange, mut recorder, turnover, live, .. } = self;
         turnover.finish(exchange, &mut recorder);
-        exchange.conversations().record_rest(&mut recorder);
+        exchange.conversations.record_rest(&mut recorder);
         if let Some(slice) = &mut recorder.slice {
             slice.edges.finish(live);
             exchange.acknowledge();

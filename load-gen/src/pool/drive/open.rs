@@ -36,7 +36,7 @@ impl<E: Engine> Run<'_, E> {
             if VARIED {
                 now = self.turn_over(now);
                 // Of a counted window nothing else bounds the wait for a server that answers nothing more.
-                let is_stuck = self.order.requests.is_some() && self.exchange.conversations().is_full();
+                let is_stuck = self.order.requests.is_some() && self.exchange.conversations.is_full();
                 if is_stuck && now >= heard_ns.saturating_add(self.order.drain_ns) {
                     self.end_window(now);
                     self.count_unsent::<VARIED>(&mut agenda);
@@ -49,7 +49,7 @@ impl<E: Engine> Run<'_, E> {
             }
             let before = now;
             // With all the room taken nothing is sent before a reply has come.
-            let due_ns = if self.exchange.conversations().is_full() { u64::MAX } else { agenda.due.at_ns };
+            let due_ns = if self.exchange.conversations.is_full() { u64::MAX } else { agenda.due.at_ns };
             let next_ns = if VARIED { due_ns.min(self.turnover.next_ns()) } else { due_ns };
             let has_events = self.wait(next_ns.saturating_sub(now))?;
             while let Some(answered) = self.exchange.handle_next(&mut self.recorder) {
@@ -84,7 +84,7 @@ impl<E: Engine> Run<'_, E> {
     /// unanswered: they are in the count. A few are drawn like those before them, so that the seed alone decides how many
     /// there are; of a rate beyond all means they would be more than can be drawn in the time of the run.
     fn count_unsent<const VARIED: bool>(&mut self, agenda: &mut Agenda) {
-        let by = if self.exchange.conversations().is_full() { Delay::Server } else { Delay::Generator };
+        let by = if self.exchange.conversations.is_full() { Delay::Server } else { Delay::Generator };
         let Window { begin_ns, end_ns } = self.recorder.window;
         let mut drawn = 0;
         while agenda.due.at_ns < end_ns && drawn < DRAWN_AT_MOST {
@@ -133,7 +133,7 @@ impl<E: Engine> Run<'_, E> {
     fn send_due<const VARIED: bool>(&mut self, agenda: &mut Agenda, mut now: u64) -> u64 {
         for _ in 0..BURST {
             let Due { at_ns, connection } = agenda.due;
-            if at_ns > now || self.exchange.conversations().is_full() {
+            if at_ns > now || self.exchange.conversations.is_full() {
                 break;
             }
             self.recorder.tried(at_ns, now);

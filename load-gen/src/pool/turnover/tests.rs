@@ -86,7 +86,7 @@ fn what_was_held_back_for_an_exchange_is_sent_at_the_instant_after_it() {
     let World { exchange, idle, recorder, .. } = &mut world;
     let mut turnover = Turnover::new(idle, 1, Some(rotation), None, true, WINDOW);
     let due_ns = now_ns() - 1_000_000_000;
-    exchange.hold(0);
+    exchange.conversations.hold(0);
     exchange.request(0, 1, due_ns, due_ns, recorder);
     // The instant of the event for which the exchange is made lies a second before the exchange itself.
     turnover.advance(due_ns, exchange, recorder);
@@ -122,7 +122,7 @@ fn what_is_held_back_when_the_run_ends_is_not_sent_after_it() {
     turnover.advance(1, exchange, recorder);
     exchange.request(0, 1, 2, 2, recorder);
     turnover.finish(exchange, recorder);
-    exchange.conversations().record_rest(recorder);
+    exchange.conversations.record_rest(recorder);
     assert_eq!((recorder.unsent, recorder.outstanding()), (1, 2));
     assert_eq!(received(&world.active_peer), SIZE, "only the first of the two");
     // The next run is bound by nothing: what is due there goes, and what was left goes before it.
@@ -145,5 +145,5 @@ fn after_the_load_no_further_connection_begins_to_move() {
     assert_eq!(turnover.next_ns(), u64::MAX);
     turnover.advance(u64::MAX - 1, exchange, recorder);
     assert_eq!((recorder.turnover.churn.scheduled, recorder.turnover.rotated), (0, 0));
-    assert_eq!((idle.len(), exchange.conversations().alive), (1, 1));
+    assert_eq!((idle.len(), exchange.conversations.alive), (1, 1));
 }

@@ -1,9 +1,10 @@
 //! The time series of a run: what came in each interval, recorded without making a worker late.
 //!
 //! A worker records into one [`Set`] of histograms. At the edge of an interval it swaps that for an empty one, which is
-//! an exchange of two pointers over channels whose memory was taken beforehand; it never waits and allocates nothing.
-//! A thread of the series takes the full ones, encodes them, which makes a kilobyte of half a megabyte, and gives them
-//! back empty. So an hour at a second an interval is a few megabytes.
+//! an exchange of two pointers over channels whose memory was taken beforehand. A thread of the series takes the full
+//! ones, encodes them, which makes a kilobyte of half a megabyte, and gives them back empty. So an hour with an interval
+//! of a second is a few megabytes. Only when that thread has had no processor for several intervals does the worker make
+//! another set itself, and only behind [`QUEUE`] full ones does it wait; both show as lateness of the generator.
 
 mod cut;
 
