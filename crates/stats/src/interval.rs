@@ -1,8 +1,9 @@
-//! Intervals, what they say of a ratio, and how many more starts or rounds a narrower one takes.
+//! Intervals of ratios, what they say, and how independent estimates are combined.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// The share of cases in which an interval, or all intervals of a family at once, shall hold the true value.
+/// The share of cases in which an interval, or all intervals of a family together, hold the true value. A family is what is compared
+/// with one reference: the candidates of a point.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The ends of an interval, in the unit of the figure or without one for a ratio.
@@ -16,8 +17,8 @@ pub struct Interval {
 
 impl Interval {
     /// The interval around a logarithm, as an interval of the number itself.
-    pub(crate) fn around_log(log: f64, reach: f64) -> Self {
-        Self { low: (log - reach).exp(), high: (log + reach).exp() }
+    pub(crate) fn around_log(log: f64, half_width: f64) -> Self {
+        Self { low: (log - half_width).exp(), high: (log + half_width).exp() }
     }
 
     /// Returns whether `value` lies in the interval, its ends included.
@@ -77,14 +78,14 @@ impl Estimate {
     /// The sum of `estimates`, which are independent, each times `weight`; the degrees of freedom are those of Welch and Satterthwaite
     /// (Biometrics Bulletin 2, 1946).
     pub(crate) fn sum(estimates: impl IntoIterator<Item = Self>, weight: f64) -> Self {
-        let (mut log, mut variance, mut part) = (0.0, 0.0, 0.0);
+        let (mut log, mut variance, mut welch) = (0.0, 0.0, 0.0);
         for estimate in estimates {
             let square = (weight * estimate.standard_error).powi(2);
             log += weight * estimate.log;
             variance += square;
-            part += square * square / estimate.degrees_of_freedom;
+            welch += square * square / estimate.degrees_of_freedom;
         }
-        let degrees_of_freedom = if part > 0.0 { variance * variance / part } else { f64::INFINITY };
+        let degrees_of_freedom = if welch > 0.0 { variance * variance / welch } else { f64::INFINITY };
         Self { log, standard_error: variance.sqrt(), degrees_of_freedom }
     }
 
@@ -93,10 +94,11 @@ impl Estimate {
         Self { log: -self.log, ..self }
     }
 
-    /// The ratio with intervals of which the wider reaches `critical` standard errors.
+    /// The ratio with its intervals. The simultaneous one is `critical` standard errors wide on each side, but never narrower than
+    /// the pointwise one: with 0 they are the same.
     pub(crate) fn ratio(self, critical: f64) -> Ratio {
         let pointwise = student(f64::midpoint(1.0, CONFIDENCE), self.degrees_of_freedom);
-        let interval = |errors: f64| Interval::around_log(self.log, errors * self.standard_error);
+        let interval = |multiplier: f64| Interval::around_log(self.log, multiplier * self.standard_error);
         Ratio {
             ratio: self.log.exp(),
             pointwise: interval(pointwise),
@@ -106,21 +108,21 @@ impl Estimate {
     }
 }
 
-/// A ratio with its 95 % intervals.
+/// A ratio with its intervals, which hold with [`CONFIDENCE`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
     /// The ratio itself.
     pub ratio: f64,
-    /// The interval that holds this ratio, looked at alone.
+    /// The interval for this ratio alone.
     pub pointwise: Interval,
-    /// The interval that holds together with those of all other candidates of its family.
+    /// The interval that holds together with those of the other candidates of its family; of a mean, the pointwise one.
     pub simultaneous: Interval,
     /// The logarithm, for what is computed further.
     pub estimate: Estimate,
 }
 
 impl Ratio {
-    /// The geometric mean of ratios at several points, which are independent of one another, their starts being others; `None` of none.
+    /// The geometric mean of ratios at several points, which are independent because each point has its own starts; `None` of none.
     pub fn geometric_mean(ratios: &[Self]) -> Option<Self> {
         let mean = Estimate::sum(ratios.iter().map(|ratio| ratio.estimate), 1.0 / ratios.len() as f64);
         (!ratios.is_empty()).then(|| mean.ratio(0.0))
@@ -134,7 +136,7 @@ impl Ratio {
 ///
 /// With degrees of freedom that are not positive.
 pub fn student(probability: f64, degrees_of_freedom: f64) -> f64 {
-    // From there on the difference is in the sixth digit.
+    // Above this the two differ in the sixth digit.
     if degrees_of_freedom > 1e6 {
         return Normal::standard().inverse_cdf(probability);
     }
@@ -179,12 +181,12 @@ mod tests {
         let equal = Estimate::sum([estimate(0.01, 5.0), estimate(0.01, 5.0).reciprocal()], 1.0);
         assert!(equal.log.abs() < 1e-12 && (equal.degrees_of_freedom - 10.0).abs() < 1e-9);
         assert!((equal.standard_error - 0.01 * 2f64.sqrt()).abs() < 1e-12);
-        let one_sided = Estimate::sum([estimate(0.01, 5.0), Estimate::ONE], 1.0);
-        assert!((one_sided.degrees_of_freedom - 5.0).abs() < 1e-9);
+        let with_a_known = Estimate::sum([estimate(0.01, 5.0), Estimate::ONE], 1.0);
+        assert!((with_a_known.degrees_of_freedom - 5.0).abs() < 1e-9);
     }
 
     #[test]
-    fn the_geometric_mean_of_two_points_has_half_the_error_of_their_sum() {
+    fn the_logarithm_of_a_geometric_mean_of_two_has_half_the_error_of_the_sum_of_logarithms() {
         let at = |ratio: f64| {
             Estimate { log: ratio.ln(), standard_error: 0.02, degrees_of_freedom: 10.0 }.ratio(2.5)
         };

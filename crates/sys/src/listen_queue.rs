@@ -16,15 +16,15 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// A place to ask for the queues of TCP listeners.
+/// A netlink socket (sock_diag(7)) that tells about the queues of TCP listeners.
 #[derive(Debug)]
 pub struct ListenQueues {
     socket: OwnedFd,
-    answer: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl ListenQueues {
-    /// A place to ask.
+    /// Opens the socket.
     ///
     /// # Errors
     ///
@@ -36,15 +36,15 @@ impl ListenQueues {
             SocketFlags::CLOEXEC,
             Some(netlink::SOCK_DIAG),
         )?;
-        Ok(Self { socket, answer: vec![0; ANSWER_BYTES] })
+        Ok(Self { socket, buffer: vec![0; ANSWER_BYTES] })
     }
 
-    /// How many more connections fit into the fullest queue of the listeners at `addresses`; of several at one address
-    /// the kernel chooses by a hash. None if nothing listens there.
+    /// Returns how many more connections fit into the fullest queue of the listeners at `addresses`; none if nothing listens there. The
+    /// fullest counts because of several listeners at one address (SO_REUSEPORT) the kernel picks one by a hash.
     ///
     /// # Errors
     ///
-    /// When the kernel does not answer such a question.
+    /// When the kernel rejects the request.
     pub fn room(&mut self, addresses: &[SocketAddr]) -> Result<Option<u32>, Errno> {
         const EVERY_PORT: u16 = 0;
         let port = match addresses {
@@ -63,12 +63,12 @@ impl ListenQueues {
 
     /// Reads one datagram of an answer; true if it was the last.
     fn take_answer(&mut self, addresses: &[SocketAddr], room: &mut Option<u32>) -> Result<bool, Errno> {
-        // The answer to a send is there, or made by this call.
-        let (length, _) = match rustix::net::recv(&self.socket, &mut *self.answer, RecvFlags::DONTWAIT) {
+        // The kernel makes the answer within send or recv (net/netlink/af_netlink.c, `netlink_dump`), so it need not be awaited.
+        let (length, _) = match rustix::net::recv(&self.socket, &mut *self.buffer, RecvFlags::DONTWAIT) {
             Err(Errno::INTR) => return Ok(false),
             received => received?,
         };
-        read_answer(&self.answer[..length], addresses, room)
+        read_answer(&self.buffer[..length], addresses, room)
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn read_answer(
             NLMSG_ERROR => {
                 let code = if message.len() >= HEADER_BYTES + 4 { u32_at(message, HEADER_BYTES) } else { 0 };
                 let error = std::io::Error::from_raw_os_error((code as i32).wrapping_neg());
-                // A number that is none of Linux's.
+                // Zero, or no errno.
                 return Err(Errno::from_io_error(&error).unwrap_or(Errno::PROTO));
             }
             _ => {
@@ -110,7 +110,8 @@ const REQUEST_BYTES: usize = 56;
 /// A struct inet_diag_msg.
 const MESSAGE_BYTES: usize = 72;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const NLM_F_REQUEST_DUMP: u16 = 0x301;
+/// NLM_F_REQUEST, and NLM_F_DUMP for all that match.
+const NLM_F_REQUEST_DUMP: u16 = 0x1 | 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const IPPROTO_TCP: u8 = 6;
@@ -123,10 +124,11 @@ fn request(family: AddressFamily, port: u16) -> [u8; HEADER_BYTES + REQUEST_BYTE
     request[0..4].copy_from_slice(&((HEADER_BYTES + REQUEST_BYTES) as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     request[6..8].copy_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
-    request[16] = family.as_raw() as u8;
-    request[17] = IPPROTO_TCP;
-    request[20..24].copy_from_slice(&LISTENING.to_ne_bytes());
-    request[24..26].copy_from_slice(&port.to_be_bytes());
+    let question = &mut request[HEADER_BYTES..];
+    question[0] = family.as_raw() as u8; // sdiag_family
+    question[1] = IPPROTO_TCP; // sdiag_protocol
+    question[4..8].copy_from_slice(&LISTENING.to_ne_bytes()); // idiag_states
+    question[8..10].copy_from_slice(&port.to_be_bytes()); // id.idiag_sport
     request
 }
 
@@ -135,20 +137,19 @@ fn room_of(message: &[u8], addresses: &[SocketAddr]) -> Option<u32> {
     if message.len() < MESSAGE_BYTES {
         return None;
     }
-    // Behind family, state, timer and retransmissions: two ports, then the address listened at.
-    let port = u16::from_be_bytes([message[4], message[5]]);
-    let local = &message[8..24];
+    let is_ipv4 = message[0] == AddressFamily::INET.as_raw() as u8; // idiag_family
+    let port = u16::from_be_bytes([message[4], message[5]]); // id.idiag_sport
+    let local = &message[8..24]; // id.idiag_src
     let serves = |address: &SocketAddr| match address.ip() {
         _ if address.port() != port => false,
-        IpAddr::V4(ip) if message[0] == AddressFamily::INET.as_raw() as u8 => {
-            local[..4] == [0; 4] || local[..4] == ip.octets()
-        }
+        IpAddr::V4(ip) if is_ipv4 => local[..4] == [0; 4] || local[..4] == ip.octets(),
+        // One with IPV6_V6ONLY does not, but is taken to: that errs to the safe side.
         IpAddr::V4(ip) => local == [0; 16] || local == ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => local == [0; 16] || local == ip.octets(),
+        IpAddr::V6(ip) => !is_ipv4 && (local == [0; 16] || local == ip.octets()),
     };
     // Of a listener, the receive queue is the connections that wait for accept(2), the send queue the backlog; the kernel
     // takes one more than that (include/net/sock.h, `sk_acceptq_is_full`).
-    let (waiting, backlog) = (u32_at(message, 56), u32_at(message, 60));
+    let (waiting, backlog) = (u32_at(message, 56), u32_at(message, 60)); // idiag_rqueue, idiag_wqueue
     addresses.iter().any(serves).then(|| backlog.saturating_add(1).saturating_sub(waiting))
 }
 

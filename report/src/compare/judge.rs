@@ -8,7 +8,7 @@ use crate::rounds::analysis::{MARGIN, is_main};
 use crate::rounds::metrics::{Better, Metric};
 use crate::rounds::table::saturation;
 
-/// Returns whether two campaigns surely differ by a figure.
+/// Returns whether two campaigns differ in a figure, by the whole interval of its ratio.
 pub(super) fn is_difference(compared: &Compared) -> bool {
     matches!(compared.verdict, ComparedVerdict::Better | ComparedVerdict::Worse)
 }
@@ -22,13 +22,13 @@ pub(super) struct Change<'a> {
     pub shown: [Shown<'a>; 2],
     /// Whether BASE and NEW are saturated under the load of the metric.
     pub is_saturated: [bool; 2],
-    /// The ratio NEW/BASE, without the host's drift, and its interval.
+    /// The ratio NEW/BASE, each divided by its reference, so that what moved both campaigns cancels; and its interval.
     pub ratio: Option<(f64, Interval)>,
-    /// Whether the ratio may truly be higher, and whether it may be lower, the generator having been full.
+    /// Whether the true ratio may be higher than this one, and whether it may be lower, because the generator was full.
     pub may_be: [bool; 2],
-    /// Whether BASE has all that a comparison takes.
+    /// Whether BASE has all that a comparison takes, so that NEW is expected to have it too.
     pub is_expected: bool,
-    /// Why the two were not measured alike.
+    /// Why the two cannot be compared: they were measured under different conditions.
     pub obstacle: Option<String>,
 }
 
@@ -38,12 +38,12 @@ struct Judgement {
     reason: Option<String>,
     /// Whether it is worse by more than was allowed.
     fails: bool,
-    /// Whether NEW lacks what BASE has.
+    /// Whether a gate cannot be decided: NEW lacks what BASE has, or may be worse than allowed.
     is_missing: bool,
 }
 
 impl Change<'_> {
-    /// What is to be said of the change, and what NEW lacks by it; nothing where neither side has the figure.
+    /// Returns the comparison as results have it, none where neither side has the figure; and what makes a gate undecided, if so.
     pub fn judge(
         &self,
         candidate: &str,
@@ -93,17 +93,17 @@ impl Change<'_> {
             return not_comparable(obstacle, self.is_expected);
         }
         let gates = is_main(self.metric);
-        let saturation_of =
+        let by_saturation =
             |verdict, reason, fails| Judgement { verdict, reason: Some(reason), fails, is_missing: false };
         match self.shown {
             [Shown::Figure(_), Shown::Saturated(new)] => {
-                return saturation_of(ComparedVerdict::Worse, saturation(new), gates && fail_above.is_some());
+                return by_saturation(ComparedVerdict::Worse, saturation(new), gates && fail_above.is_some());
             }
             [Shown::Saturated(_), Shown::Figure(_)] => {
-                return saturation_of(ComparedVerdict::Better, "no longer saturated".to_owned(), false);
+                return by_saturation(ComparedVerdict::Better, "no longer saturated".to_owned(), false);
             }
             [Shown::Saturated(_), Shown::Saturated(_)] => return not_comparable("saturated in both", false),
-            // A cost per request is another where the rate is missed.
+            // Costs per request are not comparable where only one side sustained the rate.
             _ if self.is_saturated[0] != self.is_saturated[1] => {
                 return not_comparable("saturated in one of the two", false);
             }
@@ -113,15 +113,15 @@ impl Change<'_> {
             return not_comparable(self.absence(), self.is_expected);
         };
         let verdict = self.verdict(interval);
-        let is_beyond = fail_above.is_some_and(|most| self.metric.is_worse_by(interval, most));
+        let is_beyond = fail_above.is_some_and(|bound| self.metric.is_worse_by(interval, bound));
         let [may_be_higher, may_be_lower] = self.may_be;
-        let is_open = match Relation::of(interval, MARGIN) {
+        let may_be_reversed = match Relation::of(interval, MARGIN) {
             Relation::Below => may_be_higher,
             Relation::Above => may_be_lower,
             Relation::Equal | Relation::NotDistinguishable => may_be_higher || may_be_lower,
         };
-        match is_open {
-            true => not_comparable("the generator was full too", is_beyond),
+        match may_be_reversed {
+            true => not_comparable("the generator was full too", gates && is_beyond),
             false => Judgement { verdict, reason: None, fails: gates && is_beyond, is_missing: false },
         }
     }
@@ -145,7 +145,7 @@ impl Change<'_> {
     }
 }
 
-/// A figure as it is written down.
+/// The figure as results have it.
 pub(super) fn figure(shown: Shown<'_>) -> Option<ComparedFigure> {
     let Shown::Figure(figure) = shown else { return None };
     Some(ComparedFigure {
