@@ -18,9 +18,9 @@ use super::{GATE, INVALID, UsageError, baseline, print};
 /// point, and a word: better or worse where the interval excludes 1, equal where it lies within 2 %, otherwise not distinguishable. A
 /// saturation that is new is worse. What became of the reference itself is shown, and decides nothing.
 ///
-/// Refused (2): another processor, number of processors, hypervisor, kernel, mitigation, clock source, governor or pinning, unless
-/// --across-machines; a debug build beside a release build; without --fail-above, nothing in common. A warning: another host, memory, kernel setting, version,
-/// compiler, scenario, length (--quick), rounds, or command of an external server.
+/// Refused (2): another processor, number of processors, CPU quota, hypervisor, kernel, mitigation, clock source, governor, pinning or
+/// sharing of descriptor tables, unless --across-machines; a debug build beside a release build; without --fail-above, nothing in common. A
+/// warning: another host, memory, kernel setting, version, compiler, scenario, length (--quick), rounds, or command of an external server.
 ///
 /// Ends with 3 if response p50, throughput or CPU time per request of a candidate is surely worse by more than --fail-above allows, and with 4 where
 /// that cannot be said: NEW measured less than BASE (a candidate, a point or a metric is missing, for whatever reason), or of a

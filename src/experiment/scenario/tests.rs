@@ -35,7 +35,7 @@ fn every_embedded_scenario_is_named_as_its_file_and_both_its_forms_can_be_run() 
         assert_eq!(scenario.name, name);
         assert!(scenario.quick.is_some(), "{name}");
         assert!(scenario.analysis.contains('?'), "{name}: what does it ask?");
-        for (quick, most_s) in [(false, 360.0), (true, 45.0)] {
+        for (quick, most_s) in [(false, 360.0), (true, 60.0)] {
             let overrides = Overrides { quick, ..Overrides::default() };
             let prepared = prepare(&overrides, draft(name).expect("a scenario"));
             if cfg!(feature = "epoll-lt") {
