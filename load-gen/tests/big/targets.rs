@@ -43,6 +43,7 @@ fn connections_are_spread_over_the_ports_of_a_list_and_of_repeated_options() {
     assert_eq!(report["connections"]["opened"], 60, "{report}");
     assert!(report["completed"].as_u64() > Some(60), "{report}");
     for (address, counts) in &servers {
+        wait_until("accepted connections", || counts.accepted.load(SeqCst) >= 20);
         assert_eq!(counts.accepted.load(SeqCst), 20);
         let target = report["settings"]["target"].as_str().expect("a text");
         assert!(target.contains(&address.port().to_string()), "{target}");
@@ -54,6 +55,7 @@ fn an_ipv6_server_is_driven_like_any_other() {
     let (address, counts) = server("[::1]:0");
     let output = run(&["--target", &address.to_string(), "--conns", "20", "--rate", "2k"]);
     let report = report(&output);
+    wait_until("accepted connections", || counts.accepted.load(SeqCst) >= 20);
     assert_eq!((report["connections"]["opened"].as_u64(), counts.accepted.load(SeqCst)), (Some(20), 20));
     assert_eq!(report["errors"], serde_json::json!({}));
     assert_eq!(report["settings"]["target"], address.to_string());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::{self, count, json, output_of, spawn};
+use crate::support::{self, count, json, output_of, spawn, wait_until};
 
 /// What a server saw.
 #[derive(Default)]
@@ -20,6 +20,13 @@ pub struct Seen {
     pub broken: AtomicU64,
     /// How many bytes each read brought, with the number of its connection.
     pub reads: Mutex<Vec<(usize, usize)>>,
+}
+
+impl Seen {
+    /// Waits until so many connections were accepted: on a busy machine the client may end before the server's threads have run.
+    pub fn await_accepted(&self, count: u64) {
+        wait_until("accepted connections", || self.accepted.load(SeqCst) >= count);
+    }
 }
 
 /// Serves every connection with `serve`, which is told its number, each on a thread of its own.
