@@ -101,7 +101,7 @@ impl Conversations {
     pub fn new(payload: Payload, most: u32, most_pending: u64) -> Self {
         Self {
             all: Vec::new(),
-            under_way: Vec::with_capacity(most_pending.min(RESERVED) as usize),
+            under_way: Vec::new(),
             free: NONE,
             payload,
             most,
@@ -114,6 +114,10 @@ impl Conversations {
 
     /// Adds one, with the stream of connection `id`.
     pub fn add(&mut self, id: u32) {
+        // A worker that only holds idle connections needs none.
+        if self.all.is_empty() {
+            self.under_way.reserve_exact(self.most_pending.min(RESERVED) as usize);
+        }
         self.alive += 1;
         self.all.push(Conversation {
             id,
