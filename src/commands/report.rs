@@ -18,9 +18,9 @@ use super::claims::{Found, json_files};
 ///
 /// DIR is the folder of a campaign, of one with further campaigns in folders below it, or of several. Writes report.html into DIR: one page,
 /// which needs nothing else, of every result there (campaigns, micro-benchmarks, runs of load-gen, published tables, semantics) with what they
-/// say of the claims. Writes report.md beside each campaign, and its figures as SVG (and PNG, in a build with the feature png): into plots/NAME for a campaign in
-/// results/NAME, into DIR/plots otherwise. Micro-benchmarks are those in DIR, or else in bench beside DIR. The same results give the
-/// same SVG, Markdown and HTML, byte for byte.
+/// say of the claims. Writes report.md beside each campaign, and its figures as SVG (and PNG, in a build with the feature png): into
+/// plots/NAME for a campaign in results/NAME, into DIR/plots otherwise. Micro-benchmarks are those in DIR, or else in bench beside
+/// DIR. The same results give the same SVG, Markdown and HTML, byte for byte.
 ///
 /// In the place of DIR, the file of a run (load-gen --json) or of published tables (muxbench run reproductions) has its figures
 /// drawn beside it.

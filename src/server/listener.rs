@@ -118,8 +118,8 @@ impl Listener {
         Ok(Some(&self.batch))
     }
 
-    /// Whether the latest [`accept`](Self::accept) may have left connections in the queue, of which a watch that is
-    /// edge-triggered says nothing more.
+    /// Returns true if the latest [`accept`](Self::accept) may have left connections in the queue. An edge-triggered watch does not
+    /// report them again.
     pub fn more_may_wait(&self) -> bool {
         self.more_may_wait
     }

@@ -17,7 +17,7 @@ use crate::record::recorder::Recorder;
 pub struct Exchange<E> {
     /// Moves the bytes.
     pub engine: E,
-    /// What is due, under way and answered.
+    /// The requests that are due, under way and answered.
     pub conversations: Conversations,
     sizes: Sizes,
 }

@@ -24,9 +24,9 @@ pub(super) struct Change<'a> {
     pub is_saturated: [bool; 2],
     /// The ratio NEW/BASE, each divided by its reference, so that what moved both campaigns cancels; and its interval.
     pub ratio: Option<(f64, Interval)>,
-    /// Whether the true ratio may be higher than this one, and whether it may be lower, because the generator was full.
+    /// Two flags: the true ratio may be higher than this one; it may be lower. Set where the generator was full.
     pub may_be: [bool; 2],
-    /// Whether BASE has all that a comparison takes, so that NEW is expected to have it too.
+    /// True if BASE has all that a comparison takes: NEW is then expected to have it too.
     pub is_expected: bool,
     /// Why the two cannot be compared: they were measured under different conditions.
     pub obstacle: Option<String>,
@@ -38,7 +38,7 @@ struct Judgement {
     reason: Option<String>,
     /// Whether it is worse by more than was allowed.
     fails: bool,
-    /// Whether a gate cannot be decided: NEW lacks what BASE has, or may be worse than allowed.
+    /// True if a gate cannot be decided: NEW lacks what BASE has, or may be worse than allowed.
     is_missing: bool,
 }
 
