@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_of_ipv4_serves_no_ipv6_address_at_its_port() {
+        let mut queues = ListenQueues::new().expect("this kernel has sock_diag");
+        let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let mut room = |address: &str| queues.room(&[SocketAddr::new(address.parse().expect(address), port)]);
+        assert!(room("127.0.0.1").expect("an answer").is_some());
+        assert_eq!(room("::1").expect("an answer"), None);
+    }
+
+    #[test]
     fn loopback_is_of_this_machine_and_an_address_for_documentation_is_not() {
         assert!(is_of_this_machine([127, 0, 0, 9].into()));
         assert!(!is_of_this_machine([192, 0, 2, 1].into()));

@@ -156,24 +156,36 @@ fn where_the_generator_was_full_a_ratio_proves_something_in_one_direction_alone(
     assert_eq!(of_poll(&full(1, "epoll-lt", 1.0), &full(2, "", 0.7)), (NotComparable, Gate::Undecided));
 }
 
+/// What is said of a figure that both sides have, with a gate at 10 %: the verdict, whether the gate fails, whether something is missing.
+fn judged(metric: &Metric, may_be: [bool; 2], low: f64, high: f64) -> (ComparedVerdict, bool, bool) {
+    let figure = Figure { value: 100_000.0, interval: None, is_lower_bound: false, comparison: None };
+    let change = judge::Change {
+        metric,
+        shown: [Shown::Figure(&figure); 2],
+        is_saturated: [false; 2],
+        ratio: Some(((low * high).sqrt(), stats::Interval { low, high })),
+        may_be,
+        is_expected: true,
+        obstacle: None,
+    };
+    let (compared, missing) = change.judge("poll", &Point::new("idle-scaling", 100, 10), Some(0.1));
+    let compared = compared.expect("both sides have it");
+    (compared.verdict, compared.fails, missing.is_some())
+}
+
+#[test]
+fn a_metric_that_no_gate_looks_at_leaves_none_undecided() {
+    let metric = |key| crate::rounds::metrics::METRICS.iter().find(|metric| metric.key == key).expect(key);
+    for (key, is_undecided) in [("cpu", true), ("saturation_cpu", false)] {
+        let expected = (ComparedVerdict::NotComparable, false, is_undecided);
+        assert_eq!(judged(metric(key), [false, true], 1.3, 1.5), expected, "{key}");
+    }
+}
+
 #[test]
 fn a_full_generator_hides_nothing_that_is_surely_worse_and_decides_nothing_else() {
     use ComparedVerdict::{Better, Equal, NotComparable, Worse};
-    let figure = Figure { value: 100_000.0, interval: None, is_lower_bound: false, comparison: None };
-    let judged = |may_be, low: f64, high: f64| {
-        let change = judge::Change {
-            metric: &crate::rounds::metrics::THROUGHPUT,
-            shown: [Shown::Figure(&figure); 2],
-            is_saturated: [false; 2],
-            ratio: Some(((low * high).sqrt(), stats::Interval { low, high })),
-            may_be,
-            is_expected: true,
-            obstacle: None,
-        };
-        let (compared, missing) = change.judge("poll", &Point::new("idle-scaling", 100, 10), Some(0.1));
-        let compared = compared.expect("both sides have it");
-        (compared.verdict, compared.fails, missing.is_some())
-    };
+    let judged = |may_be, low, high| judged(&crate::rounds::metrics::THROUGHPUT, may_be, low, high);
     // [may be higher, may be lower], the interval, and what is to be said: the verdict, whether the gate fails, whether something is missing.
     for (may_be, (low, high), expected) in [
         ([false, false], (0.6, 0.8), (Worse, true, false)),
