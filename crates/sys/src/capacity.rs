@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::control_groups::{self, Group, Version};
 use crate::descriptor_table::Table;
-use crate::{limits, processors};
-
 use crate::quota::Quota;
+use crate::{limits, processors};
 
 /// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -108,7 +108,8 @@ fn threads_left() -> Vec<ThreadLimit> {
     // The fourth field is "running/all" (proc_loadavg(5)).
     let all = read("/proc/loadavg")
         .and_then(|text| text.split_ascii_whitespace().nth(3)?.split_once('/')?.1.parse().ok());
-    let group = group_files("pids", ["pids.max", "pids.current"]).into_iter().next();
+    let pids = ["pids.max", "pids.current"];
+    let group = group_limits("pids", pids, pids).into_iter().next();
     [
         limit("kernel.threads-max", sysctl("kernel/threads-max"), all),
         limit("kernel.pid_max", sysctl("kernel/pid_max"), all),
@@ -121,36 +122,19 @@ fn threads_left() -> Vec<ThreadLimit> {
 
 /// What the memory limits of this process's control groups, the innermost and those around it, leave.
 fn group_memory_left() -> Option<u64> {
-    let second = group_files("", ["memory.max", "memory.current"]);
-    let first = group_files("memory", ["memory.limit_in_bytes", "memory.usage_in_bytes"]);
-    second.into_iter().chain(first).map(|(_, most, now)| most.saturating_sub(now)).min()
+    let second = ["memory.max", "memory.current"];
+    let first = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
+    group_limits("memory", second, first).into_iter().map(|(_, most, now)| most.saturating_sub(now)).min()
 }
 
-/// Two numbers of each control group that this process is in and that has both, with the path of the first: in the
-/// hierarchy of `controller`, or in the unified one (cgroups(7)).
-fn group_files(controller: &str, names: [&str; 2]) -> Vec<(PathBuf, u64, u64)> {
-    let groups = read("/proc/self/cgroup").unwrap_or_default();
-    let mut found = Vec::new();
-    for line in groups.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
-        let root = match controllers {
-            "" => PathBuf::from("/sys/fs/cgroup"),
-            named if named.split(',').any(|name| name == controller) => {
-                Path::new("/sys/fs/cgroup").join(named)
-            }
-            _ => continue,
-        };
-        let own = root.join(path.trim_start_matches('/'));
-        for group in own.ancestors().take_while(|group| group.starts_with(&root)) {
-            let number = |name: &str| numbers(group.join(name)).first().copied();
-            // "max" is no number, and no limit.
-            if let (Some(most), Some(now)) = (number(names[0]), number(names[1])) {
-                found.push((group.join(names[0]), most, now));
-            }
-        }
-    }
-    found
+/// The limit of each control group that has one, the innermost first: the file that sets it, what it allows, and what is
+/// in use. The two files are called `second` or `first` by the version of the group.
+fn group_limits(controller: &str, second: [&str; 2], first: [&str; 2]) -> Vec<(PathBuf, u64, u64)> {
+    let limit = |group: Group| {
+        let [most, now] = if group.version == Version::Second { second } else { first };
+        Some((group.folder.join(most), group.number(most)?, group.number(now)?))
+    };
+    control_groups::of_this_process(controller).into_iter().filter_map(limit).collect()
 }
 
 /// Whether this process may open more files than fs.file-max (fs/file_table.c, `alloc_empty_file`).

@@ -11,6 +11,7 @@ compile_error!("muxbench uses epoll(7), /proc and a descriptor table per thread,
 
 pub mod capacity;
 pub mod clock;
+mod control_groups;
 pub mod descriptor_table;
 pub mod epoll_pwait2;
 #[cfg(test)]
