@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use model::schema::{Point, ProcessUsage, Scenario, ServerCounters, is_base, program_of};
+use model::schema::{Point, Scenario, ServerCounters, is_base, program_of};
 use sys::usage::is_ready_to_run;
 
 pub use self::account::{ServerAccount, ServerReading};
@@ -140,18 +140,6 @@ impl Server {
         match self {
             Self::Own(own) => own.address(),
             Self::External(external) => external.address(),
-        }
-    }
-
-    /// What it has used since it started; an external server with all processes of its group.
-    ///
-    /// # Errors
-    ///
-    /// When it has ended.
-    pub fn usage(&self) -> io::Result<ProcessUsage> {
-        match self {
-            Self::Own(own) => own.usage(),
-            Self::External(external) => external.usage(),
         }
     }
 

@@ -23,8 +23,6 @@ fn what_proc_says_is_read_whatever_it_is() {
     check_text(&[slabs], Bound { bytes: 4096, per_byte: 256 }, &|text| slab::parse(text).contains_key("TCP"));
     let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 5 6 7 8 20 0 1 0 100 2000 30 18446744073709551615";
     check_text(&[stat], Bound::SMALL, &|text| process_group::parse_stat(text).is_some());
-    let status = "Name:\tx\nThreads:\t1\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
-    check_text(&[status], Bound::SMALL, &|text| usage::field(text, "voluntary_ctxt_switches:") > 0);
     let system = "cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\nintr 5 6\n";
     check_text(&[system], Bound::SMALL, &|text| usage::parse_system(text).is_some());
 }

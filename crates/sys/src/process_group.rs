@@ -5,12 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use model::schema::ProcessUsage;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::usage::{self, ProcessClock, resident_bytes};
+use crate::usage::{ProcessClock, resident_bytes};
 
 /// A process group, by its leader (setpgid(2)).
 ///
@@ -25,7 +24,7 @@ impl ProcessGroup {
         Pid::from_raw(pid.try_into().ok()?).map(Self)
     }
 
-    /// What its processes have used since they started, with those of their children that have ended and been
+    /// The processor time that its processes have used since they started, with that of those of their children that have ended and been
     /// waited for.
     ///
     /// A process that ends between the two accounts of a window without anybody waiting for it takes its time
@@ -34,25 +33,9 @@ impl ProcessGroup {
     /// # Errors
     ///
     /// When no process of the group is left, or /proc is not mounted.
-    pub fn usage(self) -> io::Result<ProcessUsage> {
-        // A process may end between the listing and the reading.
-        let own = self.members()?.into_iter().filter_map(|pid| Some((pid, usage::process(raw(pid)).ok()?)));
-        let sum = own
-            .map(|(pid, own)| ProcessUsage { cpu_s: own.cpu_s + children_cpu_s(pid), ..own })
-            .reduce(|sum, own| ProcessUsage {
-                cpu_s: sum.cpu_s + own.cpu_s,
-                switches: sum.switches.zip(own.switches).map(|(sum, own)| sum.plus(own)),
-            });
-        sum.ok_or_else(|| Errno::SRCH.into())
-    }
-
-    /// The processor time in [`usage`](Self::usage) alone, which takes fewer files.
-    ///
-    /// # Errors
-    ///
-    /// As there.
     pub fn cpu_time(self) -> io::Result<Duration> {
         let own = |pid| ProcessClock::of(raw(pid))?.read();
+        // A process may end between the listing and the reading.
         let times = self.members()?.into_iter().filter_map(|pid| Some((pid, own(pid).ok()?)));
         let times = times.map(|(pid, own)| own + Duration::from_secs_f64(children_cpu_s(pid)));
         times.reduce(|sum, own| sum + own).ok_or_else(|| Errno::SRCH.into())
@@ -223,17 +206,15 @@ mod tests {
         assert_eq!(shell.group.running().len(), 3);
         let alone = resident_bytes(shell.child.id()).expect("alive");
         assert!(shell.group.resident_bytes().expect("alive") > alone);
-        assert!(shell.group.usage().expect("alive").cpu_s > 0.0);
+        assert!(shell.group.cpu_time().expect("alive") > Duration::ZERO);
     }
 
     #[test]
     fn the_time_of_children_that_have_ended_stays_in_the_sum() {
         let shell = Shell::start("(i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done); echo counted; read _");
-        let own_s = usage::process(shell.child.id()).expect("alive").cpu_s;
-        let group_s = shell.group.usage().expect("alive").cpu_s;
-        assert!(group_s > 2.0 * own_s, "{group_s} s of which the shell's own {own_s} s");
-        let time_s = Account::Group(shell.group).read().expect("alive").as_secs_f64();
-        assert!(time_s > group_s - 1e-6, "the account has {time_s} s, the group had {group_s} s");
+        let own = ProcessClock::of(shell.child.id()).and_then(ProcessClock::read).expect("alive");
+        let of_group = Account::Group(shell.group).read().expect("alive");
+        assert!(of_group > 2 * own, "{of_group:?} of which the shell's own {own:?}");
     }
 
     #[test]
@@ -242,14 +223,13 @@ mod tests {
         assert!(!shell.group.await_end(Instant::now()), "it runs");
         shell.group.signal(Signal::TERM);
         assert!(shell.group.await_end(Instant::now() + PATIENCE));
-        assert!(shell.group.usage().is_ok(), "its leader was not waited for and keeps its account");
+        assert!(shell.group.cpu_time().is_ok(), "its leader was not waited for and keeps its account");
         assert_eq!(shell.child.wait().expect("a child of ours").signal(), Some(15));
     }
 
     #[test]
     fn a_group_that_nobody_is_in_has_no_account_and_has_ended() {
         let nobody = ProcessGroup::led_by(i32::MAX.unsigned_abs()).expect("not 0");
-        assert!(nobody.usage().is_err());
         assert!(nobody.cpu_time().is_err());
         assert!(nobody.await_end(Instant::now()));
         assert_eq!(ProcessGroup::led_by(0), None);

@@ -8,54 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::schema::{ProcessUsage, Switches, SystemUsage};
 use rustix::fs::{Mode, OFlags};
 
 use crate::process_group::ProcessGroup;
-
-/// Threads beyond which a process's switches are not counted: each account is a file, some ten microseconds.
-const THREADS_AT_MOST: u64 = 256;
-
-/// What process `pid` has used since it started, all its living threads together.
-///
-/// # Errors
-///
-/// When there is no such process.
-pub fn process(pid: u32) -> io::Result<ProcessUsage> {
-    let cpu_s = ProcessClock::of(pid)?.read()?.as_secs_f64();
-    let first = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let switches = match field(&first, "Threads:") {
-        // Its counts are the process's: nothing to list, which matters in a group of hundreds.
-        1 => Some(switches(&first)),
-        threads if threads > THREADS_AT_MOST => None,
-        _ => {
-            let mut sum = Switches::default();
-            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-                // A thread may end between the listing and the reading.
-                let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
-                sum = sum.plus(switches(&status));
-            }
-            Some(sum)
-        }
-    };
-    Ok(ProcessUsage { cpu_s, switches })
-}
-
-/// How often the thread was switched that `status` is of.
-fn switches(status: &str) -> Switches {
-    Switches {
-        voluntary_switches: field(status, "voluntary_ctxt_switches:"),
-        involuntary_switches: field(status, "nonvoluntary_ctxt_switches:"),
-    }
-}
-
-pub(crate) fn field(status: &str, name: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
-}
 
 /// The processor time of one process, all its threads together, to the nanosecond; /proc/PID/stat would give hundredths of a
 /// second. A reading is one system call of the reader's, and the process has no part in it.
@@ -216,7 +171,16 @@ pub fn this_thread() -> ThreadUsage {
     thread_of("/proc/thread-self/schedstat")
 }
 
-/// What the machine has used since it started (/proc/stat, in ticks of usually 10 ms).
+/// What the hypervisor took from the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SystemUsage {
+    /// Time that it gave to others, in seconds.
+    pub steal_s: f64,
+    /// Processors online.
+    pub processors: u32,
+}
+
+/// What was taken from the machine since it started (/proc/stat, in ticks of usually 10 ms).
 ///
 /// # Errors
 ///
@@ -230,42 +194,21 @@ pub fn system() -> io::Result<SystemUsage> {
 pub(crate) fn parse_system(text: &str) -> Option<SystemUsage> {
     let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
     let total = text.lines().next()?.strip_prefix("cpu ")?;
-    let seconds: Vec<f64> = total
-        .split_ascii_whitespace()
-        .map_while(|ticks| ticks.parse::<f64>().ok())
-        .map(|ticks| ticks * tick_s)
-        .collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = seconds[..] else { return None };
+    // After user, nice, system, idle, iowait, irq and softirq.
+    let steal = total.split_ascii_whitespace().nth(7)?;
     Some(SystemUsage {
-        busy_s: user + nice + system + irq + softirq,
-        interrupts_s: irq + softirq,
-        steal_s: steal,
+        steal_s: steal.parse::<f64>().ok()? * tick_s,
         processors: text.lines().skip(1).take_while(|line| line.starts_with("cpu")).count() as u32,
     })
 }
 
-/// What was used between two readings of one process.
-#[must_use]
-pub fn process_since(later: ProcessUsage, earlier: ProcessUsage) -> ProcessUsage {
-    ProcessUsage {
-        // Of a group, the sum falls when a process ends that nobody waits for.
-        cpu_s: (later.cpu_s - earlier.cpu_s).max(0.0),
-        switches: later.switches.zip(earlier.switches).map(|(later, earlier)| later.since(earlier)),
-    }
-}
-
-/// What was used between two readings of the machine.
+/// What was taken between two readings of the machine.
 #[must_use]
 pub fn system_since(later: SystemUsage, earlier: SystemUsage) -> SystemUsage {
-    SystemUsage {
-        busy_s: later.busy_s - earlier.busy_s,
-        interrupts_s: later.interrupts_s - earlier.interrupts_s,
-        steal_s: later.steal_s - earlier.steal_s,
-        processors: later.processors,
-    }
+    SystemUsage { steal_s: later.steal_s - earlier.steal_s, ..later }
 }
 
-/// The share of the processors' time that the hypervisor gave to others, of what was used in `window_s` seconds. It counts in ticks, so
+/// The share of the processors' time that the hypervisor gave to others, of what it took in `window_s` seconds. It counts in ticks, so
 /// that one of them says nothing about a short window.
 #[must_use]
 pub fn stolen(used: SystemUsage, window_s: f64) -> f64 {
@@ -302,9 +245,7 @@ mod tests {
         let text = "cpu  100 20 300 4000 50 6 70 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 1 2 3 4 5 6 7 8 0 0\nintr 5\n";
         let usage = parse_system(text).expect("well-formed");
         let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-        assert!((usage.busy_s - 496.0 * tick_s).abs() < 1e-9);
         assert!((usage.steal_s - 8.0 * tick_s).abs() < 1e-9);
-        assert!((usage.interrupts_s - 76.0 * tick_s).abs() < 1e-9);
         assert_eq!(usage.processors, 2);
         assert_eq!(parse_system("cpu 1 2"), None);
     }
@@ -354,15 +295,6 @@ mod tests {
     }
 
     #[test]
-    fn this_process_uses_processor_time() {
-        let earlier = process(std::process::id()).expect("alive");
-        work();
-        let later = process(std::process::id()).expect("alive");
-        assert!(process_since(later, earlier).cpu_s > 0.0);
-        assert!(process(u32::MAX / 2).is_err());
-    }
-
-    #[test]
     fn an_account_is_read_from_any_thread_and_never_goes_back() {
         let clock = ProcessClock::of(std::process::id()).expect("alive");
         let account = Account::Process(clock);
@@ -373,8 +305,6 @@ mod tests {
         });
         let later = later.join().expect("no panic");
         assert!(earlier < later, "{earlier:?} {later:?}");
-        let whole = process(std::process::id()).expect("alive");
-        assert!(whole.cpu_s >= later.as_secs_f64(), "the same clock: {whole:?} after {later:?}");
     }
 
     #[test]
@@ -394,8 +324,7 @@ mod tests {
     #[test]
     fn a_tick_of_stolen_time_says_nothing_and_more_is_a_share_of_all_processors() {
         let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
-        let of =
-            |ticks: f64| SystemUsage { steal_s: ticks * tick_s, processors: 2, ..SystemUsage::default() };
+        let of = |ticks: f64| SystemUsage { steal_s: ticks * tick_s, processors: 2 };
         assert_eq!(stolen(of(1.0), tick_s), 0.0);
         assert_eq!(stolen(of(5.0), 4.0 * tick_s), 0.5);
     }

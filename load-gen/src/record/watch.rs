@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use model::schema::{CpuQuota, SystemUsage, WaitPolicy};
+use model::schema::{CpuQuota, WaitPolicy};
 use sys::clock::now_ns;
 use sys::processors;
 use sys::quota::{self, Groups};
@@ -25,7 +25,7 @@ const WAKE_EVERY_NS: u64 = 100_000_000;
 struct Reading {
     at_ns: u64,
     workers: Vec<WorkerReading>,
-    system: SystemUsage,
+    system: usage::SystemUsage,
     held_back_s: Vec<f64>,
 }
 

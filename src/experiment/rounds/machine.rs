@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use model::campaign::Slice;
-use model::schema::SystemUsage;
 use sys::quota::{self, Groups};
 use sys::usage;
 
@@ -18,7 +17,7 @@ pub const STARVED_AT_MOST: f64 = 0.25;
 pub struct Machine<'a> {
     groups: &'a Groups,
     at: Instant,
-    system: SystemUsage,
+    system: usage::SystemUsage,
     held_back_s: Vec<f64>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use model::schema::{ExternalServer, ProcessUsage};
+use model::schema::ExternalServer;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use sys::process_group::ProcessGroup;
 use sys::processors;
@@ -64,11 +64,6 @@ impl External {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address.into()
-    }
-
-    /// What all processes of its group have used.
-    pub fn usage(&self) -> io::Result<ProcessUsage> {
-        self.group.usage()
     }
 
     /// The account of all processes of its group.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use model::schema::{Point, ProcessUsage, Protocol, ServerCounters};
+use model::schema::{Point, Protocol, ServerCounters};
 use serde::Deserialize;
 use sys::usage::{self, Account, ProcessClock, Scheduling};
 
@@ -103,11 +103,6 @@ impl Own {
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// What it has used since it started.
-    pub fn usage(&self) -> std::io::Result<ProcessUsage> {
-        usage::process(self.child.id())
     }
 
     /// Its account, without its taking part; that has its counters where they are shared.

@@ -39,7 +39,7 @@ pub use scenario::{
 };
 pub use self_check::{Check, SelfCheck};
 pub use semantics::{Answer, Event, Observer, Phase as WaitPhase, PhaseReport, Semantics, SituationReport};
-pub use usage::{CallCounters, ProcessUsage, ServerCounters, Slab, SlabCache, Switches, SystemUsage};
+pub use usage::{CallCounters, ServerCounters, Slab, SlabCache};
 pub use workload::{Churn, Dialogue, Pause, Size, Workload};
 
 #[cfg(feature = "schema")]

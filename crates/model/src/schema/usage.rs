@@ -1,68 +1,10 @@
-//! The cost of a measured window: processor time, context switches, system calls.
+//! The counters of a server, and the kernel's memory around its connections.
 
 use std::collections::BTreeMap;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The usage of one process, or of all processes of a group together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct ProcessUsage {
-    /// Processor time, user and system, in seconds (clock_getcpuclockid(3)); of a group, with the time of
-    /// children that have ended, which the kernel keeps in ticks of usually 10 ms.
-    pub cpu_s: f64,
-    /// Switches of its threads; absent of a process with many of them, whose accounts would take longer to
-    /// read than what is measured.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub switches: Option<Switches>,
-}
-
-/// Switches of the threads of a process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Switches {
-    /// Times a thread gave up the processor to wait.
-    pub voluntary_switches: u64,
-    /// Times the processor was taken from one.
-    pub involuntary_switches: u64,
-}
-
-impl Switches {
-    /// The sum of two accounts.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
-            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
-        }
-    }
-
-    /// The difference since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
-            involuntary_switches: self.involuntary_switches.saturating_sub(earlier.involuntary_switches),
-        }
-    }
-}
-
-/// The usage of the whole machine: the kernel charges loopback's receive work to whoever sends, so a
-/// process's own time is not all that it costs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct SystemUsage {
-    /// Processor time of all kinds but idle, in seconds, over all processors (/proc/stat).
-    pub busy_s: f64,
-    /// Processor time in interrupts, hard and soft, in seconds.
-    pub interrupts_s: f64,
-    /// Time the hypervisor gave to others, in seconds.
-    pub steal_s: f64,
-    /// Processors online.
-    pub processors: u32,
-}
 
 /// The counters that `muxbench serve` answers `stats` with: of one loop, or summed over several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
