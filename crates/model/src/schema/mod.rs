@@ -4,6 +4,7 @@
 //! are seconds as `f64` with the suffix `_s`, or nanoseconds as integers with the suffix `_ns`.
 
 mod bench;
+pub(crate) mod campaign;
 mod claims;
 mod comparison;
 mod curve;
@@ -13,7 +14,7 @@ mod load;
 mod point;
 mod reproduction;
 mod scenario;
-pub(crate) mod seed;
+mod seed;
 mod self_check;
 mod semantics;
 mod usage;
@@ -56,7 +57,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[allow(clippy::large_enum_variant)] // one value per file: its size on the stack does not matter
 pub enum ResultFile {
     /// A whole campaign: `results/<time>-<host>/campaign.json`.
-    Campaign(crate::campaign::Campaign),
+    Campaign(campaign::Campaign),
     /// One group of micro-benchmarks: `results/bench/<group>.json`.
     Bench(BenchGroup),
     /// One run of the load generator: `load-gen --json`.

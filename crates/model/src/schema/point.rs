@@ -4,8 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Rounds;
-
 /// A point at which candidates are measured. What is absent is as the scenario says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
@@ -60,11 +58,6 @@ impl Point {
             slice_ms: None,
             alive: None,
         }
-    }
-
-    /// The shortest window of a slice here, in seconds.
-    pub fn slice_s(&self, rounds: &Rounds) -> f64 {
-        self.slice_ms.map_or(rounds.slice_s, |slice_ms| f64::from(slice_ms) / 1e3)
     }
 }
 

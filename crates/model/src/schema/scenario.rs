@@ -140,6 +140,13 @@ pub struct Rounds {
     pub half_widths: HalfWidths,
 }
 
+impl Point {
+    /// The shortest window of a slice here, in seconds.
+    pub fn slice_s(&self, rounds: &Rounds) -> f64 {
+        self.slice_ms.map_or(rounds.slice_s, |slice_ms| f64::from(slice_ms) / 1e3)
+    }
+}
+
 /// The width that the intervals of ratios to the reference are to have: half of it, relative, 0.03 for 3 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
