@@ -159,14 +159,8 @@ struct RingPoll(io_uring::IoUring);
 impl RingPoll {
     fn new(bell: RawFd) -> Self {
         let mut ring = io_uring::IoUring::builder().setup_single_issuer().build(8).expect("a ring");
-        let poll = io_uring::opcode::PollAdd::new(io_uring::types::Fd(bell), libc::POLLIN as u32)
-            .multi(true)
-            .build();
-        #[allow(unsafe_code)]
-        // SAFETY: a poll refers to no memory.
-        unsafe {
-            ring.submission().push(&poll).expect("room for one");
-        }
+        let poll = io_uring::opcode::PollAdd::new(io_uring::types::Fd(bell), libc::POLLIN as u32).multi(true);
+        sys::uring::queue_poll(&mut ring, poll).expect("room for one");
         ring.submit().expect("submitted");
         Self(ring)
     }

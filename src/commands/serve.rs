@@ -1,9 +1,8 @@
 //! `muxbench serve`
 
-use std::fs::File;
 use std::io::{self, BufRead};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -19,12 +18,11 @@ use muxbench::server::Mechanism;
 use muxbench::server::{
     self, AcceptMode, Control, Options, Reply, Running, ServeError, SharedCounters, SharedPlaces, StartError,
 };
-use rustix::io::fcntl_getfd;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use sys::ring_size::{self, RingSize};
-use sys::{limits, processors};
+use sys::{descriptor_table, limits, processors, signals};
 
 use super::{UsageError, print};
 
@@ -191,18 +189,9 @@ impl Serve {
 /// The memory for the counters that whoever started this has handed over, if any; without it they are told on request alone.
 fn shared_counters() -> Option<&'static SharedPlaces> {
     let fd = std::env::var(SharedCounters::VARIABLE).ok()?;
-    let adopted = inherited(&fd).and_then(|file| SharedPlaces::adopt(&file));
+    let fd = fd.parse().map_err(|_| io::ErrorKind::InvalidInput.into());
+    let adopted = fd.and_then(descriptor_table::inherited).and_then(|file| SharedPlaces::adopt(&file));
     adopted.inspect_err(|error| note!("muxbench: the counters are not shared, only told: {error}")).ok()
-}
-
-/// The file that was left to this process as descriptor `fd`, which comes after the standard streams.
-fn inherited(fd: &str) -> io::Result<File> {
-    let fd: RawFd = fd.parse().ok().filter(|fd| *fd > 2).ok_or(io::ErrorKind::InvalidInput)?;
-    #[allow(unsafe_code)]
-    // SAFETY: whoever names a descriptor leaves it to this process, which has opened none yet. One that is not open is
-    // only asked about.
-    let file = unsafe { fcntl_getfd(BorrowedFd::borrow_raw(fd)).map(|_| File::from_raw_fd(fd)) };
-    Ok(file?)
 }
 
 /// The names of `mechanisms`.
@@ -290,7 +279,7 @@ fn read_commands(sender: &mpsc::Sender<Happened>) {
     if is_dev_null(&stdin) {
         return;
     }
-    ignore_terminal_input_signal();
+    signals::ignore_terminal_input();
     for line in stdin.lock().lines() {
         match line {
             Ok(line) => drop(sender.send(Happened::Line(line))),
@@ -308,16 +297,6 @@ fn is_dev_null(file: &impl AsFd) -> bool {
         FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
             && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3)
     })
-}
-
-/// Makes reading from a terminal in the background an error rather than a stopped process: the loops
-/// would stop with it (termios(3), SIGTTIN).
-fn ignore_terminal_input_signal() {
-    #[allow(unsafe_code)]
-    // SAFETY: SIG_IGN runs no code of ours.
-    unsafe {
-        libc::signal(libc::SIGTTIN, libc::SIG_IGN);
-    }
 }
 
 /// How long the loops may take to end when a signal has come. One that writes its log to a reader that has stopped

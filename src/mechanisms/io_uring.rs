@@ -68,7 +68,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     #[allow(unsafe_code)]
     // SAFETY: a flow is closed when nothing of it is under way.
     unsafe {
-        ManuallyDrop::into_inner(flows).free();
+        ManuallyDrop::into_inner(flows).into_buffers().free();
     }
     Ok(())
 }

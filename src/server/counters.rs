@@ -1,79 +1,9 @@
-//! What a loop counts while it serves.
+//! Where a loop counts while it serves.
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::schema::{CallCounters, ServerCounters};
-
-/// A count with one writer, read by other threads.
-#[derive(Debug, Default)]
-#[repr(transparent)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `count`. Only the thread that owns the counter may call this: a load and a store need no
-    /// locked instruction, but two writers would lose counts.
-    #[inline]
-    pub fn add(&self, count: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
-    }
-
-    /// The count so far.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The counters of one thread, in cache lines of their own: processors fetch lines in pairs, hence 128.
-#[derive(Debug, Default)]
-#[repr(C, align(128))]
-pub struct Counters {
-    /// Calls that waited for events.
-    pub waits: Counter,
-    /// Events, or completions, that those calls reported.
-    pub events: Counter,
-    /// Wake-ups after which there was nothing to do.
-    pub empty_wakeups: Counter,
-    /// Calls of recv(2).
-    pub recv: Counter,
-    /// Calls of send(2).
-    pub send: Counter,
-    /// Of recv(2), send(2) and accept4(2), those that would have blocked.
-    pub would_block: Counter,
-    /// Replies made, each to one read.
-    pub echoes: Counter,
-    /// Connections accepted and served.
-    pub accepted: Counter,
-    /// Of those, the ones closed again.
-    pub closed: Counter,
-    /// Connections refused because the server was full.
-    pub refused: Counter,
-    /// System calls that no counter above counts: accept4(2), close(2), epoll_ctl(2) and their like.
-    pub other_calls: Counter,
-}
-
-impl Counters {
-    /// The counts so far. Each is exact; together they may straddle one event of a busy loop.
-    pub fn read(&self) -> ServerCounters {
-        let (waits, recv, send) = (self.waits.get(), self.recv.get(), self.send.get());
-        ServerCounters {
-            calls: Some(CallCounters {
-                waits,
-                events: self.events.get(),
-                empty_wakeups: self.empty_wakeups.get(),
-                recv,
-                send,
-                would_block: self.would_block.get(),
-                syscalls: waits + recv + send + self.other_calls.get(),
-            }),
-            echoes: self.echoes.get(),
-            accepted: self.accepted.get(),
-            closed: self.closed.get(),
-            refused: self.refused.get(),
-        }
-    }
-}
+use sys::shared_counters::Counters;
 
 /// Where one thread counts.
 #[derive(Debug, Clone)]
@@ -93,5 +23,65 @@ impl Deref for Place {
             Self::Own(counters) => counters,
             Self::Shared(counters) => counters,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sys::shared_counters::{PLACES, SharedCounters, SharedPlaces};
+
+    use crate::server::{Options, Server};
+
+    fn adopted() -> (SharedCounters, &'static SharedPlaces) {
+        let (counters, file) = SharedCounters::create().expect("memory");
+        (counters, SharedPlaces::adopt(&file).expect("ours"))
+    }
+
+    #[test]
+    fn what_the_threads_of_a_server_count_is_read_from_the_other_mapping() {
+        let (counters, places) = adopted();
+        assert_eq!(counters.read(), None, "no server has begun");
+        let server = Server::new(&Options { counters: Some(places), ..Options::default() });
+        let part = server.part();
+        server.counters().echoes.add(1);
+        part.counters().send.add(2);
+        let other = counters.clone();
+        let read = std::thread::spawn(move || other.read()).join().expect("no panic");
+        let read = read.expect("a server counts there");
+        assert_eq!((read.echoes, read.calls.expect("counted").send), (1, 2));
+        assert_eq!(read, server.read_counters());
+    }
+
+    #[test]
+    fn a_place_goes_from_a_thread_that_has_ended_to_the_next() {
+        let (counters, places) = adopted();
+        let server = Server::new(&Options { counters: Some(places), ..Options::default() });
+        for _ in 0..2 * PLACES {
+            server.part().counters().echoes.add(1);
+        }
+        assert_eq!(counters.read().expect("there is room").echoes, 2 * PLACES as u64);
+    }
+
+    #[test]
+    fn with_more_threads_than_places_the_server_alone_knows_all() {
+        let (counters, places) = adopted();
+        let server = Server::new(&Options { counters: Some(places), ..Options::default() });
+        let mut parts: Vec<_> = (1..PLACES).map(|_| server.part()).collect();
+        parts.iter().for_each(|part| part.counters().echoes.add(1));
+        assert_eq!(counters.read().expect("there is room").echoes, PLACES as u64 - 1);
+        parts.push(server.part());
+        parts[PLACES - 1].counters().echoes.add(1);
+        assert_eq!(counters.read(), None);
+        assert_eq!(server.read_counters().echoes, PLACES as u64);
+    }
+
+    #[test]
+    fn a_runtime_that_hides_its_calls_has_no_counters_of_them_here_either() {
+        let (counters, places) = adopted();
+        places.hide_calls();
+        let server = Server::new(&Options { counters: Some(places), ..Options::default() });
+        server.counters().echoes.add(1);
+        let read = counters.read().expect("a server counts there");
+        assert_eq!((read.echoes, read.calls), (1, None));
     }
 }

@@ -12,7 +12,6 @@ mod pool;
 mod reply;
 mod running;
 mod shared_connections;
-mod shared_counters;
 mod socket;
 mod trial;
 #[cfg(any(feature = "io-uring", feature = "io-uring-poll", feature = "compio"))]
@@ -30,7 +29,6 @@ use self::counters::Place;
 pub use admission::REFUSAL;
 pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};
 pub use connections::{Connections, Table, Wakeup};
-pub use counters::{Counter, Counters};
 pub use descriptor_sets::{DescriptorSets, WORD_BITS, Word};
 pub use listener::{ACCEPTS_A_TURN, Admitted, Listener};
 pub use mechanism::{Mechanism, Probe, Serve, ServeLoop, ServePool};
@@ -38,8 +36,8 @@ pub use pool::on_a_thread_each;
 pub use reply::{ACK_BYTES_AT_MOST, Reply};
 pub use running::{Control, Running, StartError, start};
 pub use shared_connections::{Share, SharedConnections};
-pub use shared_counters::{SharedCounters, SharedPlaces};
 pub use socket::listen;
+pub use sys::shared_counters::{Counter, Counters, SharedCounters, SharedPlaces};
 pub use trial::try_out;
 
 /// How several loops meet the connections.

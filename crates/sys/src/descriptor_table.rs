@@ -6,12 +6,13 @@
 //! process's one table, and everything works up to the limit of that.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::thread::UnshareFlags;
 
 use crate::limits;
@@ -171,6 +172,29 @@ fn possible_descriptors() -> Vec<RawFd> {
     (0..limit as RawFd).collect()
 }
 
+/// Takes over the file that whoever started this process has left to it as descriptor `fd`, once.
+///
+/// # Errors
+///
+/// When that is a standard stream, is not open, or was opened or taken over by this process.
+pub fn inherited(fd: RawFd) -> io::Result<File> {
+    if fd < AFTER_STANDARD_STREAMS {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    #[allow(unsafe_code)]
+    // SAFETY: it is used for two calls, to which one that is not open is no harm.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    // What is left across execve(2) has no such mark, and whatever Rust opens has it.
+    if fcntl_getfd(borrowed)?.contains(FdFlags::CLOEXEC) {
+        return Err(Errno::BADF.into());
+    }
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    #[allow(unsafe_code)]
+    // SAFETY: it is open, this process has not opened it, and the mark keeps it from being taken over again.
+    let file = unsafe { File::from_raw_fd(fd) };
+    Ok(file)
+}
+
 /// Keeps signal handlers off the calling thread.
 ///
 /// The kernel runs the handler of a process's signal on any thread that does not block it (signal(7)). On
@@ -194,7 +218,7 @@ fn block_signals() {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs::File;
+    use std::os::fd::IntoRawFd;
 
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
@@ -229,6 +253,24 @@ mod tests {
                 test();
             });
         });
+    }
+
+    #[test]
+    fn an_inherited_file_is_taken_over_once_and_nothing_else_is() {
+        let own = File::open("/dev/null").expect("open");
+        let refused = |fd| inherited(fd).expect_err("it is not left to this process");
+        assert_eq!(refused(2).kind(), io::ErrorKind::InvalidInput);
+        for fd in [own.as_raw_fd(), RawFd::MAX] {
+            assert_eq!(refused(fd).raw_os_error(), Some(Errno::BADF.raw_os_error()));
+        }
+        // As a process finds it that has been started with it.
+        let left = own.try_clone().expect("a descriptor").into_raw_fd();
+        #[allow(unsafe_code)]
+        // SAFETY: it is open, and nobody's.
+        fcntl_setfd(unsafe { BorrowedFd::borrow_raw(left) }, FdFlags::empty()).expect("it is open");
+        let taken = inherited(left).expect("it was left");
+        assert_eq!(refused(left).raw_os_error(), Some(Errno::BADF.raw_os_error()));
+        assert!(taken.metadata().is_ok());
     }
 
     fn a_table_of_its_own_holds_one_file() {

@@ -23,6 +23,7 @@ pub mod processors;
 pub mod quota;
 pub mod ring_size;
 pub mod server_sockets;
+pub mod shared_counters;
 pub mod signals;
 pub mod slab;
 pub mod socket_options;

@@ -78,6 +78,16 @@ impl Interruption {
     }
 }
 
+/// Makes reading from a terminal in the background an error rather than a stopped process: its other threads would stop
+/// with it (termios(3), SIGTTIN).
+pub fn ignore_terminal_input() {
+    #[allow(unsafe_code)]
+    // SAFETY: SIG_IGN runs no code of ours.
+    unsafe {
+        libc::signal(libc::SIGTTIN, libc::SIG_IGN);
+    }
+}
+
 /// Ends the process as one whose reader has gone: by SIGPIPE, as other Unix tools do, without a word.
 pub fn end_by_broken_pipe() -> ! {
     // The runtime of Rust ignores the signal, for the sake of sockets.

@@ -157,15 +157,9 @@ impl<'s> Flows<'s> {
         self.connections.descriptors().is_empty()
     }
 
-    /// Frees the buffers, and closes every connection.
-    ///
-    /// # Safety
-    ///
-    /// The kernel must have nothing in hand that receives into the buffers or sends from them.
-    #[allow(unsafe_code)]
-    pub unsafe fn free(self) {
-        // SAFETY: as the caller promises.
-        unsafe { self.buffers.free() }
+    /// Closes every connection, and leaves the buffers to be freed once the kernel does not use them.
+    pub fn into_buffers(self) -> ProvidedBuffers {
+        self.buffers
     }
 }
 
