@@ -12,7 +12,7 @@ use load_gen::plan::options::PoolOptions;
 use load_gen::pool::Pool;
 use model::schema::{Point, Protocol};
 use muxbench::experiment::environment::Pinning;
-use muxbench::experiment::server::Own;
+use muxbench::experiment::server::{Own, Server};
 use muxbench::mechanisms;
 use sys::processors;
 
@@ -26,7 +26,7 @@ const MESSAGE: [u8; 64] = *b"............... sixty-four bytes, there and back ..
 struct Loop {
     client: TcpStream,
     _idle: Option<Pool>,
-    _server: Own,
+    _server: Server,
 }
 
 impl Loop {

@@ -6,20 +6,27 @@ mod external;
 mod last_line;
 mod own;
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{SocketAddr, SocketAddrV4};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use model::schema::{Point, Scenario, ServerCounters, is_base, program_of};
-use sys::usage::is_ready_to_run;
+use sys::server_sockets::ServerSockets;
+use sys::usage::{self, Account, ProcessClock, Scheduling, is_ready_to_run};
 
 pub use self::account::{ServerAccount, ServerReading};
 pub use self::error::ServerError;
+use self::error::{ACCEPT_PATIENCE, LOOK_AGAIN, describe};
 use self::external::External;
+use self::last_line::LastLine;
 pub use self::own::Own;
 use super::environment::Pinning;
+use crate::server::SharedCounters;
 
 /// Another build of what is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +100,24 @@ pub struct Place<'a> {
     pub stop: Arc<AtomicBool>,
 }
 
-/// A running server. Dropping it ends it.
-pub enum Server {
+/// A running server. Dropping it ends it: here, or once the campaign is interrupted in the background.
+pub struct Server {
+    process: Process,
+    maker: Maker,
+}
+
+/// The process of a server.
+struct Process {
+    child: Child,
+    /// Where it listens; of a server of our own, once it has said so.
+    address: SocketAddrV4,
+    errors: LastLine,
+    /// Set when the campaign should end.
+    stop: Arc<AtomicBool>,
+}
+
+/// Who made a server, and what is to be had of it therefore.
+enum Maker {
     /// `muxbench serve`.
     Own(Own),
     /// A command of the scenario.
@@ -111,13 +134,13 @@ impl Server {
         let program = program_of(candidate);
         let servers = &place.scenario.servers;
         let base = place.base.as_ref().filter(|_| is_base(candidate));
-        Ok(match servers.iter().find(|server| server.name == program) {
+        match servers.iter().find(|server| server.name == program) {
             Some(server) => {
                 let mut server = server.clone();
                 if let Some(Base::Command(command)) = base {
                     server.command.clone_from(command);
                 }
-                Self::External(External::start(&server, place.pinning.server, &place.stop)?)
+                External::start(&server, place.pinning.server, &place.stop)
             }
             None => {
                 let protocol = place.scenario.load.protocol;
@@ -130,53 +153,75 @@ impl Server {
                 // another build is copied anew for each start, so that starts average that out.
                 let copy = place.base.as_ref().map(|_| copy_of(file)).transpose()?;
                 let file = copy.as_deref().unwrap_or(file);
-                Self::Own(Own::start(file, program, point, protocol, &cpus, &place.stop)?)
+                Own::start(file, program, point, protocol, &cpus, &place.stop)
             }
-        })
+        }
+    }
+
+    /// Waits until `process` listens.
+    fn listening(process: Process, maker: Maker) -> Result<Self, ServerError> {
+        // From here on it is ended if that fails.
+        let mut server = Self { process, maker };
+        match &server.maker {
+            Maker::Own(own) => server.process.address = own.address(&mut server.process)?,
+            Maker::External(external) => external.await_listening(&server.process)?,
+        }
+        Ok(server)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        match self {
-            Self::Own(own) => own.address(),
-            Self::External(external) => external.address(),
-        }
+        self.process.address.into()
     }
 
-    /// What reads its accounts without its taking part.
+    /// What reads its accounts without its taking part: of an external server, those of all processes of its group.
     ///
     /// # Errors
     ///
     /// When it has ended.
     pub fn account(&self) -> io::Result<ServerAccount> {
-        match self {
-            Self::Own(own) => own.account(),
-            Self::External(external) => Ok(external.account()),
-        }
+        let id = self.process.child.id();
+        Ok(match &self.maker {
+            Maker::Own(own) => ServerAccount {
+                cpu: Account::Process(ProcessClock::of(id)?),
+                counters: own.counters.clone().filter(|counters| counters.read().is_some()),
+                scheduling: Scheduling::of(id),
+            },
+            Maker::External(external) => {
+                ServerAccount { cpu: Account::Group(external.group), counters: None, scheduling: None }
+            }
+        })
     }
 
-    /// Its resident memory, in bytes.
+    /// Its resident memory, in bytes; of an external server, that of all processes of its group.
     ///
     /// # Errors
     ///
     /// When it has ended.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        match self {
-            Self::Own(own) => own.resident_bytes(),
-            Self::External(external) => external.resident_bytes(),
+        match &self.maker {
+            Maker::Own(_) => usage::resident_bytes(self.process.child.id()),
+            Maker::External(external) => external.group.resident_bytes(),
         }
     }
 
-    /// Its counters at this moment, if it has any.
+    /// Its counters at this moment, read where they are shared, and else asked for; none of an external server.
     ///
     /// # Errors
     ///
     /// When it has ended.
     pub fn counters(&mut self) -> Result<Option<ServerCounters>, ServerError> {
-        match self {
-            Self::Own(own) => own.counters().map(Some),
-            Self::External(_) => Ok(None),
+        let Maker::Own(own) = &self.maker else { return Ok(None) };
+        let process = &mut self.process;
+        let shared = own.counters.as_ref().and_then(SharedCounters::read);
+        if shared.is_some() && process.ended().is_none() {
+            return Ok(shared);
         }
+        if let Some(input) = &mut process.child.stdin {
+            // A pipe to a process that has ended fails; what became of it is found out below.
+            let _ = input.write_all(b"stats\n");
+        }
+        own.read(process).map(Some)
     }
 
     /// Waits until it has taken all `opened` connections off its listener's queue: to the generator they are
@@ -186,42 +231,91 @@ impl Server {
     ///
     /// When it does not take them all in time, or has ended.
     pub fn await_accepted(&mut self, opened: u64) -> Result<(), ServerError> {
-        match self {
-            Self::Own(own) => own.await_accepted(opened),
-            Self::External(external) => external.await_accepted(opened),
+        let deadline = Instant::now() + ACCEPT_PATIENCE;
+        loop {
+            let accepted = match self.counters()? {
+                Some(ServerCounters { refused: refused @ 1.., .. }) => {
+                    return Err(ServerError::Refused { refused, opened });
+                }
+                Some(ServerCounters { accepted, .. }) if accepted >= opened => return Ok(()),
+                Some(ServerCounters { accepted, .. }) => accepted,
+                None => {
+                    let sockets = ServerSockets::at(self.process.address)?;
+                    if sockets.queued == 0 && sockets.established >= opened {
+                        return Ok(());
+                    }
+                    if let Some(how) = self.ended() {
+                        return Err(ServerError::Ended(how));
+                    }
+                    sockets.established.saturating_sub(sockets.queued)
+                }
+            };
+            if self.process.stop.load(Relaxed) {
+                return Err(ServerError::Interrupted);
+            }
+            if Instant::now() > deadline {
+                return Err(ServerError::NotAccepted { accepted, opened });
+            }
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
     /// Waits until it has closed all connections that it accepted; false when it does not in time, has ended, or does not
     /// tell.
     pub fn await_closed(&mut self) -> bool {
-        match self {
-            Self::Own(own) => own.await_closed(),
-            Self::External(_) => false,
+        let deadline = Instant::now() + ACCEPT_PATIENCE;
+        while Instant::now() < deadline && !self.process.stop.load(Relaxed) {
+            match self.counters() {
+                Ok(Some(counters)) if counters.closed >= counters.accepted => return true,
+                Ok(Some(_)) => std::thread::sleep(LOOK_AGAIN),
+                Ok(None) | Err(_) => return false,
+            }
         }
+        false
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if the process that was started has.
     pub fn ended(&mut self) -> Option<String> {
-        match self {
-            Self::Own(own) => own.ended(),
-            Self::External(external) => external.ended(),
+        match &self.maker {
+            Maker::Own(_) => self.process.ended(),
+            Maker::External(external) => external.ended(&self.process),
         }
     }
 
     /// Returns whether it runs or is ready to, and waits for nothing but a processor.
     pub fn is_ready_to_run(&self) -> bool {
-        is_ready_to_run(match self {
-            Self::Own(own) => own.id(),
-            Self::External(external) => external.id(),
-        })
+        is_ready_to_run(self.process.child.id())
     }
 
     /// Ends it, politely first.
-    pub fn stop(self) {
-        match self {
-            Self::Own(own) => own.stop(),
-            Self::External(external) => drop(external),
+    pub fn stop(mut self) {
+        if let Maker::Own(own) = &self.maker {
+            drop(self.process.child.stdin.take());
+            own.await_end(&mut self.process);
+        }
+    }
+}
+
+impl Process {
+    /// How it ended, if it has; it is waited for then.
+    fn ended(&mut self) -> Option<String> {
+        self.child.try_wait().ok().flatten().map(|status| describe(status.signal(), status.code()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let has_ended = match &mut self.maker {
+            Maker::Own(_) => {
+                // Neither this nor the wait does anything to a child that has been waited for already.
+                let _ = self.process.child.kill();
+                // Whoever interrupts the campaign does not wait until the kernel has closed all of its connections.
+                !self.process.stop.load(Relaxed)
+            }
+            Maker::External(external) => external.end(&self.process.stop),
+        };
+        if has_ended {
+            let _ = self.process.child.wait();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A server of other making: a command in a process group of its own, known by nothing but the port it was given.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,29 +12,23 @@ use model::schema::ExternalServer;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use sys::process_group::ProcessGroup;
 use sys::processors;
-use sys::server_sockets::ServerSockets;
-use sys::usage::Account;
 
-use super::account::ServerAccount;
-use super::error::{ACCEPT_PATIENCE, LOOK_AGAIN, NOTICE_WITHIN, PATIENCE, ServerError, describe};
+use super::error::{NOTICE_WITHIN, PATIENCE, ServerError, describe};
 use super::last_line::LastLine;
+use super::{Maker, Process, Server};
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 /// How long the server may take to close its end of the first connection, which carries nothing.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A running external server. Dropping it ends all processes of its group: here, or once the campaign is interrupted by its guard, in the
-/// background.
+/// What an external server has beside its process.
 pub struct External {
-    child: Child,
-    group: ProcessGroup,
+    /// All of its processes.
+    pub(super) group: ProcessGroup,
     guard: Option<Guard>,
-    address: SocketAddrV4,
     patience: Duration,
     output: LastLine,
-    errors: LastLine,
-    stop: Arc<AtomicBool>,
 }
 
 impl External {
@@ -47,81 +41,41 @@ impl External {
         server: &ExternalServer,
         cpu: Option<u32>,
         stop: &Arc<AtomicBool>,
-    ) -> Result<Self, ServerError> {
+    ) -> Result<Server, ServerError> {
         let address = free_address()?;
         let mut child = spawn_on(cpu, command(server, address.port()))?;
-        let output = LastLine::of(child.stdout.take().expect("piped"));
         let errors = LastLine::of(child.stderr.take().expect("piped"));
-        let group = ProcessGroup::led_by(child.id()).expect("no child has process id 0");
-        let guard = Guard::over(child.id()).ok();
-        let patience = server.patience_s.map_or(PATIENCE, Duration::from_secs_f64);
-        let stop = Arc::clone(stop);
-        let mut started = Self { child, group, guard, address, patience, output, errors, stop };
-        started.await_listening()?;
-        Ok(started)
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address.into()
-    }
-
-    /// The account of all processes of its group.
-    pub fn account(&self) -> ServerAccount {
-        ServerAccount { cpu: Account::Group(self.group), counters: None, scheduling: None }
-    }
-
-    /// Resident memory of all processes of its group, in bytes.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        self.group.resident_bytes()
-    }
-
-    /// Waits until its listener's queue is empty and `opened` connections are established at its end.
-    pub fn await_accepted(&mut self, opened: u64) -> Result<(), ServerError> {
-        let deadline = Instant::now() + ACCEPT_PATIENCE;
-        loop {
-            let sockets = ServerSockets::at(self.address)?;
-            if sockets.queued == 0 && sockets.established >= opened {
-                return Ok(());
-            }
-            if let Some(how) = self.ended() {
-                return Err(ServerError::Ended(how));
-            }
-            if self.stop.load(Relaxed) {
-                return Err(ServerError::Interrupted);
-            }
-            if Instant::now() > deadline {
-                let accepted = sockets.established.saturating_sub(sockets.queued);
-                return Err(ServerError::NotAccepted { accepted, opened });
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
-    }
-
-    /// The number of the process that was started.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+        let external = Self {
+            group: ProcessGroup::led_by(child.id()).expect("no child has process id 0"),
+            guard: Guard::over(child.id()).ok(),
+            patience: server.patience_s.map_or(PATIENCE, Duration::from_secs_f64),
+            output: LastLine::of(child.stdout.take().expect("piped")),
+        };
+        let process = Process { child, address, errors, stop: Arc::clone(stop) };
+        Server::listening(process, Maker::External(external))
     }
 
     /// How it ended, if the process that was started has: what that left behind is ended too.
-    pub fn ended(&mut self) -> Option<String> {
-        let pid = Pid::from_child(&self.child);
+    pub(super) fn ended(&self, process: &Process) -> Option<String> {
+        let pid = Pid::from_child(&process.child);
         // It is not waited for yet, so that neither its number nor its group's goes to somebody else.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(pid), options).ok()??;
         self.group.signal(Signal::KILL);
         let how = describe(status.terminating_signal(), status.exit_status());
-        let said = [self.errors.at_the_end(), self.output.at_the_end()];
+        let said = [process.errors.at_the_end(), self.output.at_the_end()];
         Some(how + &parenthesised(said))
     }
 
-    fn await_listening(&mut self) -> Result<(), ServerError> {
+    /// Waits until it can be connected to.
+    pub(super) fn await_listening(&self, process: &Process) -> Result<(), ServerError> {
+        let address = process.address.into();
         let deadline = Instant::now() + self.patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let probe = TcpStream::connect_timeout(&self.address(), left.clamp(CONNECT_AGAIN, NOTICE_WITHIN));
+            let probe = TcpStream::connect_timeout(&address, left.clamp(CONNECT_AGAIN, NOTICE_WITHIN));
             // In this order: if it has ended, it was somebody else who answered.
-            if let Some(how) = self.ended() {
+            if let Some(how) = self.ended(process) {
                 return Err(ServerError::Ended(how));
             }
             match probe {
@@ -129,27 +83,41 @@ impl External {
                     finish(probe);
                     return Ok(());
                 }
-                _ if self.stop.load(Relaxed) => return Err(ServerError::Interrupted),
+                _ if process.stop.load(Relaxed) => return Err(ServerError::Interrupted),
                 _ if left.is_zero() => {
-                    let said = parenthesised([self.errors.so_far(), self.output.so_far()]);
-                    return Err(ServerError::NotListening {
-                        address: self.address(),
-                        patience: self.patience,
-                        said,
-                    });
+                    let said = parenthesised([process.errors.so_far(), self.output.so_far()]);
+                    return Err(ServerError::NotListening { address, patience: self.patience, said });
                 }
                 _ => std::thread::sleep(CONNECT_AGAIN),
             }
         }
     }
-}
 
-impl External {
+    /// Ends all of its processes; false where that is left to the guard.
+    pub(super) fn end(&mut self, stop: &AtomicBool) -> bool {
+        self.group.signal(Signal::TERM);
+        if !self.await_end(stop) {
+            match self.guard.take() {
+                // Whoever pressed Ctrl-C does not wait for it: the guard does, once this process has ended.
+                Some(guard) if stop.load(Relaxed) => {
+                    guard.keep_watch();
+                    return false;
+                }
+                guard => self.guard = guard,
+            }
+            self.group.signal(Signal::KILL);
+            self.await_end(stop);
+        }
+        // The number of the group is its own until its leader has been waited for.
+        self.guard = None;
+        true
+    }
+
     /// Waits for the end of all its processes; whether it came. Once the campaign is interrupted it must come soon.
-    fn await_end(&self) -> bool {
+    fn await_end(&self, stop: &AtomicBool) -> bool {
         let began = Instant::now();
         loop {
-            let is_interrupted = self.stop.load(Relaxed);
+            let is_interrupted = stop.load(Relaxed);
             if self.group.await_end(Instant::now() + NOTICE_WITHIN) {
                 return true;
             }
@@ -157,24 +125,6 @@ impl External {
                 return false;
             }
         }
-    }
-}
-
-impl Drop for External {
-    fn drop(&mut self) {
-        self.group.signal(Signal::TERM);
-        if !self.await_end() {
-            match self.guard.take() {
-                // Whoever pressed Ctrl-C does not wait for it: the guard does, once this process has ended.
-                Some(guard) if self.stop.load(Relaxed) => return guard.keep_watch(),
-                guard => self.guard = guard,
-            }
-            self.group.signal(Signal::KILL);
-            self.await_end();
-        }
-        // The number of the group is its own until its leader has been waited for.
-        self.guard = None;
-        let _ = self.child.wait();
     }
 }
 
