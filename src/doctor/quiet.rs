@@ -43,34 +43,30 @@ pub fn symptoms_of_noise(noise: &Noise, facts: &Facts) -> [Symptom; 5] {
 
 fn processors(facts: &Facts) -> Symptom {
     let found = plural(facts.processors, "processor");
-    let answer = pass("processors", found, "server and generator need one each");
-    if let Some(quota) = &facts.quota {
-        let found = format!(
-            "{}, and a CPU quota of {} ({})",
-            answer.found,
-            quota.processors,
-            quota.setting.display()
-        );
-        let state = if quota.processors < 2.0 { Health::Fail } else { Health::Pass };
-        let answer = Symptom { found, ..answer };
-        return if state == Health::Pass { answer } else { answer.but(state, quota.remedy(2)) };
-    }
-    match (facts.processors, facts.shares_a_core) {
-        (0 | 1, _) => answer.but(Health::Fail, "give it two processors, or look at more in taskset -pc $$"),
-        (_, true) => Symptom { found: format!("{}, threads of one core", answer.found), ..answer }
-            .but(Health::Warn, "echo off > /sys/devices/system/cpu/smt/control, where there is another core"),
-        _ => answer,
+    let answer = |found| pass("processors", found, "server and generator need one each");
+    match (&facts.quota, facts.processors, facts.shares_a_core) {
+        (Some(quota), ..) => {
+            let setting = quota.setting.display();
+            let answer = answer(format!("{found}, and a CPU quota of {} ({setting})", quota.processors));
+            if quota.processors < 2.0 { answer.but(Health::Fail, quota.remedy(2)) } else { answer }
+        }
+        (None, 0 | 1, _) => {
+            answer(found).but(Health::Fail, "give it two processors, or look at more in taskset -pc $$")
+        }
+        (None, _, shares_a_core) => {
+            let one_core = if shares_a_core { ", threads of one core" } else { "" };
+            let remedy = "echo off > /sys/devices/system/cpu/smt/control, where there is another core";
+            answer(found + one_core).warn_if(shares_a_core, remedy)
+        }
     }
 }
 
 fn governor(facts: &Facts) -> Symptom {
+    let governor = facts.governor.as_deref();
     let why = "a governor that follows the load makes the same work take different times";
-    let found = facts.governor.clone().unwrap_or_else(|| "not visible".to_owned());
-    let answer = pass("governor", found, why);
-    match facts.governor.as_deref() {
-        None | Some("performance") => answer,
-        Some(_) => answer.but(Health::Warn, "cpupower frequency-set -g performance"),
-    }
+    let follows_load = governor.is_some_and(|governor| governor != "performance");
+    pass("governor", governor.unwrap_or("not visible"), why)
+        .warn_if(follows_load, "cpupower frequency-set -g performance")
 }
 
 fn turbo(facts: &Facts) -> Symptom {
@@ -88,64 +84,53 @@ fn turbo(facts: &Facts) -> Symptom {
 
 fn load(facts: &Facts, noise: Option<&Noise>) -> Symptom {
     let found = format!("{:.2} over the last minute", facts.load_average);
-    let answer = pass("load", found, "whoever else is ready to run takes the processors that are measured");
     // It may be that of a campaign which has just ended.
     let is_over = noise.is_some_and(|noise| noise.busy.iter().all(|process| process.share < BUSY));
-    match !is_over && facts.load_average > LOAD * facts.processors.max(1) as f64 {
-        true => answer.but(Health::Warn, "wait until it has fallen; top -o %CPU tells who it is"),
-        false => answer,
-    }
+    let is_high = facts.load_average > LOAD * facts.processors.max(1) as f64;
+    pass("load", found, "whoever else is ready to run takes the processors that are measured")
+        .warn_if(is_high && !is_over, "wait until it has fallen; top -o %CPU tells who it is")
 }
 
 fn clock_source(facts: &Facts) -> Symptom {
+    // What the vDSO can read (arch/x86/entry/vdso, include/clocksource/arm_arch_timer.h).
+    const READ_BY_VDSO: [&str; 5] =
+        ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "timebase"];
+    let source = facts.clock_source.as_str();
     let why = "a clock without the vDSO costs a system call, on each request twice";
-    let answer = pass("clock source", facts.clock_source.clone(), why);
-    match facts.clock_source.as_str() {
-        // What the vDSO can read (arch/x86/entry/vdso, include/clocksource/arm_arch_timer.h).
-        "tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page" | "arch_sys_counter" | "timebase" => answer,
-        _ => answer
-            .but(Health::Warn, "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource"),
-    }
+    let remedy = "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource";
+    pass("clock source", source, why).warn_if(!READ_BY_VDSO.contains(&source), remedy)
 }
 
 fn timer_slack(facts: &Facts) -> Symptom {
     const DEFAULT_NS: u64 = 50_000;
     let why = "the kernel may delay a sleeper by this much; the generator's workers set theirs to 1 ns";
     let found = facts.timer_slack_ns.map_or("unknown".to_owned(), |ns| duration_ns(ns as f64));
-    let answer = pass("timer slack", found, why);
-    match facts.timer_slack_ns {
-        Some(ns) if ns > DEFAULT_NS => answer.but(Health::Warn, "echo 50000 > /proc/$$/timerslack_ns"),
-        _ => answer,
-    }
+    let is_long = facts.timer_slack_ns.is_some_and(|ns| ns > DEFAULT_NS);
+    pass("timer slack", found, why).warn_if(is_long, "echo 50000 > /proc/$$/timerslack_ns")
 }
 
 fn virtualisation(facts: &Facts) -> Symptom {
-    let found = facts.hypervisor.clone().unwrap_or_else(|| "none".to_owned());
     let why = "under a hypervisor an interrupt and a wake-up cost more, and neighbours are felt: ratios hold, microseconds do not";
-    pass("virtualisation", found, why)
+    pass("virtualisation", facts.hypervisor.as_deref().unwrap_or("none"), why)
 }
 
 fn mitigations(facts: &Facts) -> Symptom {
     let why = "they make a system call dearer, so that mechanisms with fewer calls gain by them";
-    match facts.mitigations_off {
-        true => pass("mitigations", "off", why)
-            .but(Health::Warn, "boot without mitigations=off, unless that is what you run in production"),
-        false => pass("mitigations", format!("in force against {}", facts.mitigated.len()), why),
-    }
+    let in_force = format!("in force against {}", facts.mitigated.len());
+    pass("mitigations", if facts.mitigations_off { "off" } else { &in_force }, why).warn_if(
+        facts.mitigations_off,
+        "boot without mitigations=off, unless that is what you run in production",
+    )
 }
 
 fn io_uring(facts: &Facts) -> Symptom {
     let why = "without it two mechanisms are left out, and the generator runs on epoll";
-    match &facts.io_uring_obstacle {
-        None => pass("io_uring", "available", why),
-        Some(obstacle) => {
-            let remedy = match facts.io_uring_disabled.as_deref() {
-                Some("1" | "2") => "sysctl -w kernel.io_uring_disabled=0",
-                _ => "allow io_uring_setup(2) in the container's seccomp profile, or take Linux 6.0 or newer",
-            };
-            pass("io_uring", obstacle.clone(), why).but(Health::Warn, remedy)
-        }
-    }
+    let obstacle = facts.io_uring_obstacle.as_deref();
+    let remedy = match facts.io_uring_disabled.as_deref() {
+        Some("1" | "2") => "sysctl -w kernel.io_uring_disabled=0",
+        _ => "allow io_uring_setup(2) in the container's seccomp profile, or take Linux 6.0 or newer",
+    };
+    pass("io_uring", obstacle.unwrap_or("available"), why).warn_if(obstacle.is_some(), remedy)
 }
 
 fn steal(noise: &Noise) -> Symptom {
@@ -164,67 +149,43 @@ fn unless_quota(facts: &Facts, usual: &str) -> String {
 }
 
 fn lost(noise: &Noise, facts: &Facts) -> Symptom {
-    let found = format!(
-        "{:.1} % of equal work's time, {} at worst",
-        noise.lost_share * 100.0,
-        duration_ns(noise.longest_gap_ns as f64)
-    );
+    let at_worst = duration_ns(noise.longest_gap_ns as f64);
+    let found = format!("{:.1} % of equal work's time, {at_worst} at worst", noise.lost_share * 100.0);
     let answer = pass("interruptions", found, "each is a request that waits, in the tail of every histogram");
     let remedy = "end what else runs, move interrupts away (/proc/irq/*/smp_affinity), or boot with isolcpus= and nohz_full=";
     worse(answer, noise.lost_share, LOST_MUCH, LOST_TOO_MUCH, &unless_quota(facts, remedy))
 }
 
 fn timers(noise: &Noise, facts: &Facts) -> Symptom {
-    let found = format!(
-        "{} late at the median, {} at the 99th percentile",
-        duration_ns(noise.timer_late_p50_ns as f64),
-        duration_ns(noise.timer_late_p99_ns as f64)
-    );
-    let answer = pass("timers", found, "a generator that sleeps is as late as its timer");
-    match noise.timer_late_p99_ns > TIMER_LATE_NS {
-        true => answer.but(
-            Health::Warn,
-            unless_quota(facts, "let the generator spin: --cpu N with a processor of its own"),
-        ),
-        false => answer,
-    }
+    let [p50, p99] = [noise.timer_late_p50_ns, noise.timer_late_p99_ns].map(|ns| duration_ns(ns as f64));
+    let found = format!("{p50} late at the median, {p99} at the 99th percentile");
+    let remedy = unless_quota(facts, "let the generator spin: --cpu N with a processor of its own");
+    pass("timers", found, "a generator that sleeps is as late as its timer")
+        .warn_if(noise.timer_late_p99_ns > TIMER_LATE_NS, remedy)
 }
 
 fn others(noise: &Noise) -> Symptom {
-    let names: Vec<String> = noise
-        .busy
-        .iter()
-        .filter(|process| process.share >= BUSY)
+    let busy = noise.busy.iter().filter(|process| process.share >= BUSY);
+    let names: Vec<String> = busy
         .map(|process| format!("{} ({}) {:.0} %", process.name, process.pid, process.share * 100.0))
         .collect();
-    let why = "other processes that work take processor time and cache";
-    match names.is_empty() {
-        true => pass("other processes", "none that works", why),
-        false => pass("other processes", names.join(", "), why)
-            .but(Health::Warn, "end them, or wait until they have"),
-    }
+    let found = if names.is_empty() { "none that works".to_owned() } else { names.join(", ") };
+    pass("other processes", found, "other processes that work take processor time and cache")
+        .warn_if(!names.is_empty(), "end them, or wait until they have")
 }
 
 fn visible(noise: &Noise) -> Symptom {
     let found = format!("±{:.1} % is noise of equal work here, today", noise.visible_difference * 100.0);
-    let answer = pass(
-        "resolution",
-        found,
-        "less cannot be told from chance; a campaign tells its own, by the twin of its reference",
-    );
-    match noise.visible_difference > VISIBLE_ENOUGH {
-        true => answer.but(Health::Warn, "a longer campaign (--thorough), or a quieter machine"),
-        false => answer,
-    }
+    let why = "less cannot be told from chance; a campaign tells its own, by the twin of its reference";
+    pass("resolution", found, why).warn_if(
+        noise.visible_difference > VISIBLE_ENOUGH,
+        "a longer campaign (--thorough), or a quieter machine",
+    )
 }
 
 /// `answer`, thought worse of where `value` exceeds a bound.
 fn worse(answer: Symptom, value: f64, much: f64, too_much: f64, remedy: &str) -> Symptom {
-    match value {
-        value if value > too_much => answer.but(Health::Fail, remedy),
-        value if value > much => answer.but(Health::Warn, remedy),
-        _ => answer,
-    }
+    if value > too_much { answer.but(Health::Fail, remedy) } else { answer.warn_if(value > much, remedy) }
 }
 
 #[cfg(test)]

@@ -74,14 +74,9 @@ fn mechanisms(tried: &Tried) -> Symptom {
 fn binding(tried: &Tried) -> Symptom {
     let why =
         "server and generator are bound to a processor each, so that neither is moved while it is measured";
-    match &tried.unpinned {
-        None => pass("binding", "threads can be bound to processors", why),
-        Some(error) => {
-            let remedy = format!("{REMEDY} (sched_setaffinity), or start both with taskset -c");
-            pass("binding", format!("sched_setaffinity(2) is refused: {error}"), why)
-                .but(Health::Warn, remedy)
-        }
-    }
+    let refused = tried.unpinned.as_ref().map(|error| format!("sched_setaffinity(2) is refused: {error}"));
+    pass("binding", refused.as_deref().unwrap_or("threads can be bound to processors"), why)
+        .warn_if(refused.is_some(), format!("{REMEDY} (sched_setaffinity), or start both with taskset -c"))
 }
 
 fn naps(tried: &Tried) -> Symptom {

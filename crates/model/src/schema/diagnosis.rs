@@ -50,6 +50,12 @@ impl Symptom {
     pub fn but(self, state: Health, remedy: impl Into<String>) -> Self {
         Self { state, remedy: Some(remedy.into()), ..self }
     }
+
+    /// The same answer, with a warning and what changes it, if it `is_worse` than it should be.
+    #[must_use]
+    pub fn warn_if(self, is_worse: bool, remedy: impl Into<String>) -> Self {
+        if is_worse { self.but(Health::Warn, remedy) } else { self }
+    }
 }
 
 /// The verdict on an answer.
