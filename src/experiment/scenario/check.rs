@@ -3,25 +3,23 @@
 use load_gen::plan::units::LARGEST_SIZE;
 use model::schema::{Point, Protocol, Rounds, Scenario};
 
-use super::text::Mistake;
+use super::text::Mistakes;
 use crate::mechanisms;
 use crate::server::AcceptMode;
 use clap::ValueEnum;
 
-/// Every mistake; `known` are the names that may be chosen from, and `form` is what stands before `rounds` and
+/// Notes every mistake; `known` are the names that may be chosen from, and `form` is what stands before `rounds` and
 /// `sweep` in a key: nothing, or `quick.`.
-pub fn mistakes(scenario: &Scenario, form: &str, known: &[String]) -> Vec<Mistake> {
-    let mut wrong = mechanisms_mistakes(scenario, known);
-    wrong.extend(load_mistakes(scenario));
-    wrong.extend(exclude_mistakes(scenario, known));
-    wrong.extend(rounds_mistakes(scenario, form));
-    wrong.extend(mode_mistakes(scenario, form));
-    wrong
+pub fn check(scenario: &Scenario, form: &str, known: &[String], wrong: &mut Mistakes) {
+    check_mechanisms(scenario, known, wrong);
+    check_load(scenario, wrong);
+    check_excludes(scenario, known, wrong);
+    check_rounds(scenario, form, wrong);
+    check_modes(scenario, form, wrong);
 }
 
-fn mechanisms_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
-    let mut wrong = Vec::new();
-    let mut note = |what: String| wrong.push(Mistake::new("mechanisms", what));
+fn check_mechanisms(scenario: &Scenario, known: &[String], wrong: &mut Mistakes) {
+    let mut note = |what: String| wrong.note("mechanisms", what);
     for (at, name) in scenario.mechanisms.iter().enumerate() {
         match mechanisms::find(name) {
             None => note(format!("there is no mechanism '{name}'; choose from {}", known.join(", "))),
@@ -34,29 +32,22 @@ fn mechanisms_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
     if scenario.candidates().next().is_none() {
         note("no mechanism is named, and no [[server]]".into());
     }
-    wrong
 }
 
-fn load_mistakes(scenario: &Scenario) -> Vec<Mistake> {
+fn check_load(scenario: &Scenario, wrong: &mut Mistakes) {
     let load = &scenario.load;
-    let mut wrong = Vec::new();
     if !matches!(load.protocol, Protocol::Echo | Protocol::Ack) {
-        let what = "it is \"echo\" or \"ack\": the mechanisms speak nothing else";
-        wrong.push(Mistake::new("load.protocol", what));
+        wrong.note("load.protocol", "it is \"echo\" or \"ack\": the mechanisms speak nothing else");
     }
     if !(1..=LARGEST_SIZE).contains(&load.size_bytes) {
         let what = format!("a request has from 1 byte to {LARGEST_SIZE}, not {}", load.size_bytes);
-        wrong.push(Mistake::new("load.size_bytes", what));
+        wrong.note("load.size_bytes", what);
     }
-    wrong
 }
 
-fn exclude_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
-    let mut wrong = Vec::new();
+fn check_excludes(scenario: &Scenario, known: &[String], wrong: &mut Mistakes) {
     for (number, exclude) in scenario.excludes.iter().enumerate() {
-        let mut note = |key: &str, what: String| {
-            wrong.push(Mistake::new(format!("exclude[{number}].{key}"), what));
-        };
+        let mut note = |key: &str, what: String| wrong.note(format!("exclude[{number}].{key}"), what);
         if !known.contains(&exclude.mechanism) {
             note(
                 "mechanism",
@@ -79,12 +70,11 @@ fn exclude_mistakes(scenario: &Scenario, known: &[String]) -> Vec<Mistake> {
             note("sweep", format!("there is no sweep '{name}'"));
         }
     }
-    wrong
 }
 
-fn rounds_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
+fn check_rounds(scenario: &Scenario, form: &str, wrong: &mut Mistakes) {
     let Rounds { starts, point_s, slice_s, light_per_s, busy_share, half_widths } = scenario.rounds;
-    let bounds = [
+    for (form, key, value, least, most) in [
         (form, "starts", f64::from(starts), 1.0, 1_000.0),
         (form, "point_s", point_s, 0.01, 1e6),
         ("", "slice_s", slice_s, 0.001, 60.0),
@@ -93,40 +83,39 @@ fn rounds_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
         ("", "half_widths.response", half_widths.response, 1e-4, 10.0),
         ("", "half_widths.throughput", half_widths.throughput, 1e-4, 10.0),
         ("", "half_widths.cpu", half_widths.cpu, 1e-4, 10.0),
-    ];
-    let outside = bounds.into_iter().filter(|(_, _, value, least, most)| !(*least..=*most).contains(value));
-    let mistake = |(form, key, value, least, most): (&str, &str, f64, f64, f64)| {
-        Mistake::new(format!("{form}rounds.{key}"), format!("{value} makes no sense: from {least} to {most}"))
-    };
-    outside.map(mistake).collect()
+    ] {
+        if !(least..=most).contains(&value) {
+            let what = format!("{value} makes no sense: from {least} to {most}");
+            wrong.note(format!("{form}rounds.{key}"), what);
+        }
+    }
 }
 
 /// The reference has to be measured at every point.
-pub fn reference_mistake(scenario: &Scenario, points: &[Point]) -> Option<Mistake> {
+pub fn check_reference(scenario: &Scenario, points: &[Point], wrong: &mut Mistakes) {
     let reference = &scenario.reference;
     let candidates: Vec<&str> = scenario.candidates().collect();
     if !candidates.contains(&reference.as_str()) {
         let what = format!("'{reference}' is not among what is measured: {}", candidates.join(", "));
-        return Some(Mistake::new("reference", what));
+        wrong.note("reference", what);
+    } else if let Some(left_out) = points.iter().find_map(|point| scenario.exclusion(reference, point)) {
+        let left_out = report::format::exclusion(reference, left_out);
+        let what = format!("{left_out}; choose a reference that is measured at every point");
+        wrong.note("reference", what);
     }
-    let left_out = points.iter().find_map(|point| scenario.exclusion(reference, point))?;
-    let left_out = report::format::exclusion(reference, left_out);
-    Some(Mistake::new("reference", format!("{left_out}; choose a reference that is measured at every point")))
 }
 
 /// A server of other making cannot be told how many threads to have, nor how to accept.
-fn mode_mistakes(scenario: &Scenario, form: &str) -> Vec<Mistake> {
+fn check_modes(scenario: &Scenario, form: &str, wrong: &mut Mistakes) {
     if scenario.servers.is_empty() {
-        return Vec::new();
+        return;
     }
-    let mut wrong = Vec::new();
     for (number, sweep) in scenario.sweeps.iter().enumerate() {
         for (key, asked) in [("threads", !sweep.threads.is_empty()), ("accept", !sweep.accept.is_empty())] {
             if asked {
                 let what = format!("muxbench's own servers have {key}; leave it out with a [[server]]");
-                wrong.push(Mistake::new(format!("{form}sweep[{number}].{key}"), what));
+                wrong.note(format!("{form}sweep[{number}].{key}"), what);
             }
         }
     }
-    wrong
 }

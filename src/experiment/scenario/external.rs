@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use model::schema::{ExternalServer, Protocol, Scenario};
 use rustix::fs::{Access, access};
 
-use super::text::Mistake;
+use super::text::Mistakes;
 use crate::mechanisms;
 
 /// The longest name of a server: it stands at the end of a line in every figure.
@@ -31,26 +31,24 @@ pub fn resolve_here(scenario: &mut Scenario, file: &Path) -> Result<(), String> 
     Ok(())
 }
 
-/// What is wrong with the external servers of a scenario.
-pub fn check(scenario: &Scenario) -> Vec<Mistake> {
-    let mut wrong = Vec::new();
+/// Notes what is wrong with the external servers of a scenario.
+pub fn check(scenario: &Scenario, wrong: &mut Mistakes) {
     for (at, server) in scenario.servers.iter().enumerate() {
         let before = &scenario.servers[..at];
         let mistakes = name_mistake(server, before).into_iter().chain(command_mistakes(&server.command));
         let who =
             if server.name.is_empty() { format!("number {}", at + 1) } else { format!("'{}'", server.name) };
         let key = format!("server[{at}]");
-        wrong.extend(mistakes.map(|mistake| Mistake::new(&*key, format!("server {who}: {mistake}"))));
+        mistakes.for_each(|mistake| wrong.note(&*key, format!("server {who}: {mistake}")));
         if let Some(patience_s) = server.patience_s.filter(|patience_s| !PATIENCE_S.contains(patience_s)) {
             let what = format!("server {who}: patience_s = {patience_s} makes no sense: from 0.01 to 3600");
-            wrong.push(Mistake::new(format!("{key}.patience_s"), what));
+            wrong.note(format!("{key}.patience_s"), what);
         }
     }
     if !scenario.servers.is_empty() && scenario.load.protocol == Protocol::Ack {
         let what = "\"ack\" is spoken by muxbench's own servers only: with a [[server]] use \"echo\"";
-        wrong.push(Mistake::new("load.protocol", what));
+        wrong.note("load.protocol", what);
     }
-    wrong
 }
 
 fn name_mistake(server: &ExternalServer, before: &[ExternalServer]) -> Option<String> {
@@ -132,7 +130,9 @@ mod tests {
     }
 
     fn whats(scenario: &Scenario) -> Vec<String> {
-        check(scenario).into_iter().map(|mistake| mistake.what).collect()
+        let mut wrong = Mistakes::default();
+        check(scenario, &mut wrong);
+        wrong.0.into_iter().map(|mistake| mistake.what).collect()
     }
 
     fn wrong_with(servers: Vec<ExternalServer>) -> Vec<String> {

@@ -3,7 +3,7 @@
 use model::schema::{Exclude, Point, Scenario, Sweep};
 use sys::capacity::Capacity;
 
-use super::text::{Mistake, ScenarioError};
+use super::text::{Mistake, Mistakes, ScenarioError};
 use super::{Draft, check, external, points, room};
 use crate::mechanisms;
 use crate::server::Mechanism;
@@ -51,7 +51,7 @@ impl Overrides {
     /// Everything that is wrong with it, at once: by file, line and key, or by the option that said so.
     pub fn apply(&self, draft: Draft, machine: &Capacity) -> Result<Prepared, ScenarioError> {
         let Draft { mut scenario, text, wrong: misspelt } = draft;
-        let mut wrong = Vec::new();
+        let mut wrong = Mistakes::default();
         let form = if self.quick { "quick." } else { "" };
         match (self.quick, scenario.quick.take()) {
             (true, Some(quick)) => {
@@ -60,7 +60,7 @@ impl Overrides {
                 scenario.rounds.half_widths = scenario.rounds.half_widths.scaled(QUICK_IS_WIDER);
                 scenario.sweeps = quick.sweeps;
             }
-            (true, None) => wrong.push(Mistake::new("quick", "this scenario has no quick form")),
+            (true, None) => wrong.note("quick", "this scenario has no quick form"),
             (false, _) => {}
         }
         let known = names_to_choose_from(&scenario);
@@ -70,19 +70,17 @@ impl Overrides {
         scenario
             .excludes
             .retain(|exclude| listed.contains(&exclude.mechanism) || !known.contains(&exclude.mechanism));
-        wrong.extend(check::mistakes(&scenario, form, &known));
+        check::check(&scenario, form, &known, &mut wrong);
         let mut points = points::of(&scenario.sweeps, form, &mut wrong);
         leave_out_other_modes(&mut scenario, &points);
         scenario.excludes.extend(room::too_many_together(&scenario, &points, self.against, machine));
-        wrong.extend(drop_empty(&scenario, &mut points, form));
-        let missing = room::missing(&scenario, &points, form, machine);
-        wrong.extend(missing.fatal);
-        wrong.extend(check::reference_mistake(&scenario, &points));
-        wrong.extend(external::check(&scenario));
+        drop_empty(&scenario, &mut points, form, &mut wrong);
+        let doubtful = room::missing(&scenario, &points, form, machine, &mut wrong);
+        check::check_reference(&scenario, &points, &mut wrong);
+        external::check(&scenario, &mut wrong);
         let mut lines: Vec<String> = misspelt;
-        lines.extend(
-            wrong.iter().map(|mistake| self.said_by(mistake).unwrap_or_else(|| text.explain(mistake))),
-        );
+        let explain = |mistake: &Mistake| self.said_by(mistake).unwrap_or_else(|| text.explain(mistake));
+        lines.extend(wrong.0.iter().map(explain));
         let mut said = std::collections::HashSet::new();
         lines.retain(|line| said.insert(line.clone()));
         if !lines.is_empty() {
@@ -90,7 +88,7 @@ impl Overrides {
         }
         let left_out =
             report::format::exclusions(&scenario).into_iter().map(|line| format!("left out: {line}"));
-        let notes = left_out.chain(missing.doubtful).collect();
+        let notes = left_out.chain(doubtful).collect();
         Ok(Prepared { scenario, points, notes })
     }
 
@@ -189,16 +187,15 @@ fn leave_out_other_modes(scenario: &mut Scenario, points: &[Point]) {
 }
 
 /// Takes away the points at which everything is left out; that nothing remains is a mistake.
-fn drop_empty(scenario: &Scenario, points: &mut Vec<Point>, form: &str) -> Option<Mistake> {
+fn drop_empty(scenario: &Scenario, points: &mut Vec<Point>, form: &str, wrong: &mut Mistakes) {
     let is_measured =
         |point: &Point| scenario.candidates().any(|name| scenario.exclusion(name, point).is_none());
     let planned = points.len();
     points.retain(is_measured);
-    let nothing_left = points.is_empty() && planned > 0 && scenario.candidates().next().is_some();
-    nothing_left.then(|| {
+    if points.is_empty() && planned > 0 && scenario.candidates().next().is_some() {
         let lines = report::format::exclusions(scenario).join("; ");
-        Mistake::new(format!("{form}sweep"), format!("everything is left out: {lines}"))
-    })
+        wrong.note(format!("{form}sweep"), format!("everything is left out: {lines}"));
+    }
 }
 
 /// The sweep that has `active` already, or one made for it after the first one.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use load_gen::plan::units::{self, Active};
 use model::schema::{Point, Sweep};
 
-use super::text::Mistake;
+use super::text::Mistakes;
 use crate::server::AcceptMode;
 use clap::ValueEnum;
 
@@ -18,102 +18,67 @@ const SLICE_MS: RangeInclusive<u32> = 1..=60_000;
 /// Candidates that are alive at a time: one is the reference, and there is something to compare it with.
 const ALIVE: RangeInclusive<u32> = 2..=1000;
 
+/// What an entry of a list makes of a point.
+type Setter = Box<dyn Fn(&mut Point)>;
+
 /// The points of `sweeps`, in order, each once; what is wrong with them goes to `wrong`. `form` is what stands before
 /// `sweep` in a key: nothing, or `quick.`.
-pub fn of(sweeps: &[Sweep], form: &str, wrong: &mut Vec<Mistake>) -> Vec<Point> {
+pub fn of(sweeps: &[Sweep], form: &str, wrong: &mut Mistakes) -> Vec<Point> {
     let mut points = Vec::new();
-    let faults = wrong.len();
+    let faults = wrong.0.len();
     for (number, sweep) in sweeps.iter().enumerate() {
-        let lists = Lists::read(sweep, &format!("{form}sweep[{number}]"), wrong);
-        if lists.points() > POINTS_AT_MOST {
-            let what = format!("its lists make more than {POINTS_AT_MOST} points: shorten them");
-            wrong.push(Mistake::new(format!("{form}sweep[{number}]"), what));
-            continue;
-        }
-        for point in lists.product(&sweep.name) {
+        for point in of_sweep(sweep, &format!("{form}sweep[{number}]"), wrong) {
             if !points.contains(&point) {
                 points.push(point);
             }
         }
     }
-    if points.is_empty() && wrong.len() == faults {
-        wrong.push(Mistake::new(format!("{form}sweep"), "no sweep has any connections"));
+    if points.is_empty() && wrong.0.len() == faults {
+        wrong.note(format!("{form}sweep"), "no sweep has any connections");
     }
     points
 }
 
-/// What a sweep lists, read. A list that is left out has one entry, which says nothing.
-struct Lists {
-    connections: Vec<u32>,
-    active: Vec<Active>,
-    threads: Vec<u32>,
-    accept: Vec<Option<String>>,
-    sizes: Vec<Option<u32>>,
-    rates: Vec<Option<u32>>,
-    churn: Vec<Option<u32>>,
-    slices_ms: Vec<Option<u32>>,
-    alive: Vec<Option<u32>>,
+/// Every combination of what the lists of one sweep hold; none where that is too much.
+fn of_sweep(sweep: &Sweep, key: &str, wrong: &mut Mistakes) -> Vec<Point> {
+    let mut read = Reader { key, wrong };
+    let connections = read.all("connections", &sweep.connections, units::positive_count);
+    let active: Vec<Active> = read.all("active", &sweep.active, str::parse);
+    let axes = [
+        read.counts("threads", &sweep.threads, THREADS, |point, threads| point.threads = threads),
+        read.texts("accept", &sweep.accept, accept, |point, mode| point.accept = Some(mode)),
+        read.texts("sizes", &sweep.sizes, units::size_bytes, |point, bytes| point.size_bytes = Some(bytes)),
+        read.texts("rates", &sweep.rates, whole_rate, |point, per_s| point.rate_per_s = Some(per_s)),
+        read.texts("churn", &sweep.churn, whole_rate, |point, per_s| point.churn_per_s = Some(per_s)),
+        read.counts("slices_ms", &sweep.slices_ms, SLICE_MS, |point, ms| point.slice_ms = Some(ms)),
+        read.counts("alive", &sweep.alive, ALIVE, |point, alive| point.alive = Some(alive)),
+    ];
+    // Repeated points are counted too.
+    let lengths = axes.iter().map(Vec::len).chain([connections.len(), active.len()]);
+    if lengths.fold(1, usize::saturating_mul) > POINTS_AT_MOST {
+        wrong.note(key, format!("its lists make more than {POINTS_AT_MOST} points: shorten them"));
+        return Vec::new();
+    }
+    let of_active = |&active: &Active| {
+        connections.iter().map(move |&count| Point::new(sweep.name.as_str(), count, active.among(count)))
+    };
+    let points: Vec<Point> = active.iter().flat_map(of_active).collect();
+    axes.iter().fold(points, |points, axis| each(&points, axis))
 }
 
-impl Lists {
-    fn read(sweep: &Sweep, key: &str, wrong: &mut Vec<Mistake>) -> Self {
-        let mut read = Reader { key, wrong };
-        Self {
-            connections: read.all("connections", &sweep.connections, units::positive_count),
-            active: read.all("active", &sweep.active, str::parse),
-            threads: match &sweep.threads[..] {
-                [] => vec![1],
-                threads => read.counts("threads", threads, THREADS),
-            },
-            accept: read.optional("accept", &sweep.accept, accept),
-            sizes: read.optional("sizes", &sweep.sizes, units::size_bytes),
-            rates: read.optional("rates", &sweep.rates, whole_rate),
-            churn: read.optional("churn", &sweep.churn, whole_rate),
-            slices_ms: or_nothing(read.counts("slices_ms", &sweep.slices_ms, SLICE_MS)),
-            alive: or_nothing(read.counts("alive", &sweep.alive, ALIVE)),
-        }
-    }
-
-    /// How many points there are, repeated ones too.
-    fn points(&self) -> usize {
-        [self.active.len(), self.connections.len(), self.threads.len(), self.accept.len()]
-            .into_iter()
-            .chain([self.sizes.len(), self.rates.len(), self.churn.len()])
-            .chain([self.slices_ms.len(), self.alive.len()])
-            .fold(1, usize::saturating_mul)
-    }
-
-    fn product(&self, sweep: &str) -> Vec<Point> {
-        let mut points = Vec::new();
-        for &active in &self.active {
-            for &connections in &self.connections {
-                points.push(Point::new(sweep, connections, active.among(connections)));
-            }
-        }
-        let points = each(points, &self.threads, |point, &threads| Point { threads, ..point });
-        let points = each(points, &self.accept, |point, accept| Point { accept: accept.clone(), ..point });
-        let points = each(points, &self.sizes, |point, &size_bytes| Point { size_bytes, ..point });
-        let points = each(points, &self.rates, |point, &rate_per_s| Point { rate_per_s, ..point });
-        let points = each(points, &self.churn, |point, &churn_per_s| Point { churn_per_s, ..point });
-        let points = each(points, &self.slices_ms, |point, &slice_ms| Point { slice_ms, ..point });
-        each(points, &self.alive, |point, &alive| Point { alive, ..point })
-    }
-}
-
-/// Every point with every value.
-fn each<T>(points: Vec<Point>, values: &[T], with: impl Fn(Point, &T) -> Point) -> Vec<Point> {
-    points.iter().flat_map(|point| values.iter().map(|value| with(point.clone(), value))).collect()
-}
-
-/// A list of counts, of which one that is left out has one entry, which says nothing.
-fn or_nothing(counts: Vec<u32>) -> Vec<Option<u32>> {
-    if counts.is_empty() { vec![None] } else { counts.into_iter().map(Some).collect() }
+/// Every point with every entry of a list.
+fn each(points: &[Point], axis: &[Setter]) -> Vec<Point> {
+    let with = |mut point: Point, set: &Setter| {
+        set(&mut point);
+        point
+    };
+    points.iter().flat_map(|point| axis.iter().map(move |set| with(point.clone(), set))).collect()
 }
 
 /// Reads the lists of one sweep and notes what cannot be read.
 struct Reader<'a> {
     key: &'a str,
-    wrong: &'a mut Vec<Mistake>,
+    wrong: &'a mut Mistakes,
 }
 
 impl Reader<'_> {
@@ -128,29 +93,43 @@ impl Reader<'_> {
         values
     }
 
-    fn optional<T>(
+    fn texts<T: Clone + 'static>(
         &mut self,
         list: &str,
         texts: &[String],
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<Option<T>> {
-        match texts {
-            [] => vec![None],
-            texts => self.all(list, texts, parse).into_iter().map(Some).collect(),
-        }
+        set: fn(&mut Point, T),
+    ) -> Vec<Setter> {
+        let values = self.all(list, texts, parse);
+        setters(values, texts.is_empty(), set)
     }
 
-    fn counts(&mut self, list: &str, counts: &[u32], bounds: RangeInclusive<u32>) -> Vec<u32> {
+    fn counts(
+        &mut self,
+        list: &str,
+        counts: &[u32],
+        bounds: RangeInclusive<u32>,
+        set: fn(&mut Point, u32),
+    ) -> Vec<Setter> {
         for count in counts.iter().filter(|count| !bounds.contains(*count)) {
             let (least, most) = (bounds.start(), bounds.end());
             self.note(list, format!("{count} makes no sense: from {least} to {most}"));
         }
-        counts.to_vec()
+        setters(counts.to_vec(), counts.is_empty(), set)
     }
 
     fn note(&mut self, list: &str, reason: String) {
-        self.wrong.push(Mistake::new(format!("{}.{list}", self.key), reason));
+        self.wrong.note(format!("{}.{list}", self.key), reason);
     }
+}
+
+/// What sets each of `values`; of a list that is left out one entry, which leaves a point as it is.
+fn setters<T: Clone + 'static>(values: Vec<T>, is_left_out: bool, set: fn(&mut Point, T)) -> Vec<Setter> {
+    if is_left_out {
+        return vec![Box::new(|_| ())];
+    }
+    let setter = |value: T| -> Setter { Box::new(move |point| set(point, value.clone())) };
+    values.into_iter().map(setter).collect()
 }
 
 /// The name of a way to meet the listener.
@@ -189,9 +168,9 @@ mod tests {
     }
 
     fn points_of(sweep: Sweep) -> Vec<Point> {
-        let mut wrong = Vec::new();
+        let mut wrong = Mistakes::default();
         let points = of(&[sweep], "", &mut wrong);
-        assert_eq!(wrong, []);
+        assert_eq!(wrong.0, []);
         points
     }
 
@@ -235,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_entry_that_cannot_be_read_is_named_with_its_key() {
-        let mut wrong = Vec::new();
+        let mut wrong = Mistakes::default();
         let bad = Sweep {
             connections: vec!["many".into(), "0".into()],
             active: "0.05".into(),
@@ -250,7 +229,7 @@ mod tests {
         };
         of(&[sweep(), bad], "quick.", &mut wrong);
         let count = |list: &str| {
-            wrong.iter().filter(|mistake| mistake.key == format!("quick.sweep[1].{list}")).count()
+            wrong.0.iter().filter(|mistake| mistake.key == format!("quick.sweep[1].{list}")).count()
         };
         let lists =
             ["connections", "active", "threads", "accept", "sizes", "rates", "churn", "slices_ms", "alive"];

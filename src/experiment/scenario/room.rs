@@ -9,7 +9,7 @@ use model::schema::{Exclude, Point, Scenario, Sweep};
 use report::format;
 use sys::capacity::Capacity;
 
-use super::text::Mistake;
+use super::text::Mistakes;
 use crate::mechanisms;
 use crate::server::{Mechanism, Serve};
 
@@ -17,33 +17,33 @@ use crate::server::{Mechanism, Serve};
 /// several: it does so by a hash, not evenly.
 const UNEVEN: f64 = 1.1;
 
-/// What is missing.
-#[derive(Debug, Default)]
-pub struct Missing {
-    /// That without which the campaign cannot succeed.
-    pub fatal: Vec<Mistake>,
-    /// That without which it may not.
-    pub doubtful: Vec<String>,
-}
-
-/// What `machine` is missing for the points of `scenario`. `form` is what stands before `sweep` in a key.
-pub fn missing(scenario: &Scenario, points: &[Point], form: &str, machine: &Capacity) -> Missing {
+/// Notes what `machine` is missing for the points of `scenario`, and returns that without which the campaign may still
+/// succeed. `form` is what stands before `sweep` in a key.
+pub fn missing(
+    scenario: &Scenario,
+    points: &[Point],
+    form: &str,
+    machine: &Capacity,
+    wrong: &mut Mistakes,
+) -> Vec<String> {
     let key = |point: &Point| {
         let number = scenario.sweeps.iter().position(|sweep| sweep.name == point.sweep).unwrap_or(0);
         format!("{form}sweep[{number}].connections")
     };
-    let mut missing = Missing::default();
+    let mut doubtful = Vec::new();
     // What is enough for the largest point is enough for the others.
     if let Some(largest) = points.iter().max_by_key(|point| (point.connections, point.active)) {
-        let all = findings(scenario, largest, 1, machine).into_iter();
-        let (fatal, doubtful): (Vec<_>, Vec<_>) = all.partition(|finding| finding.is_fatal);
-        missing.doubtful.extend(doubtful.iter().map(ToString::to_string));
-        missing.fatal.extend(fatal.iter().map(|finding| Mistake::new(key(largest), finding.to_string())));
+        for finding in findings(scenario, largest, 1, machine) {
+            match finding.is_fatal {
+                true => wrong.note(key(largest), finding.to_string()),
+                false => doubtful.push(finding.to_string()),
+            }
+        }
     }
     for ((most, point), names) in too_small(scenario, points, machine) {
-        missing.fatal.push(Mistake::new(key(point), advice(most, point, &names, machine)));
+        wrong.note(key(point), advice(most, point, &names, machine));
     }
-    missing
+    doubtful
 }
 
 /// Whether so many servers with the connections of `point` each fit on `machine` at once, as far as can be told beforehand.
@@ -167,11 +167,9 @@ mod tests {
     }
 
     fn fatal(scenario: &Scenario, point: Point) -> Vec<String> {
-        missing(scenario, &[Point::new("idle-scaling", 10, 1), point], "", &machine())
-            .fatal
-            .into_iter()
-            .map(|mistake| mistake.what)
-            .collect()
+        let mut wrong = Mistakes::default();
+        missing(scenario, &[Point::new("idle-scaling", 10, 1), point], "", &machine(), &mut wrong);
+        wrong.0.into_iter().map(|mistake| mistake.what).collect()
     }
 
     #[test]

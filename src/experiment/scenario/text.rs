@@ -37,10 +37,14 @@ pub struct Mistake {
     pub what: String,
 }
 
-impl Mistake {
-    /// A mistake at `key`.
-    pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { key: key.into(), what: what.into() }
+/// All that is wrong with a scenario, in the order in which it was found.
+#[derive(Debug, Default)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl Mistakes {
+    /// Adds a mistake at `key`.
+    pub fn note(&mut self, key: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Mistake { key: key.into(), what: what.into() });
     }
 }
 
@@ -209,7 +213,7 @@ mod tests {
             "a.toml",
             "name = \"a\"\n\n[[sweep]]\nname = \"b\"\n[[sweep]]\nconnections = [\"1\",\n\"x\"]\n",
         );
-        let line = |key: &str| text.explain(&Mistake::new(key, "wrong"));
+        let line = |key: &str| text.explain(&Mistake { key: key.into(), what: "wrong".into() });
         assert_eq!(line("name"), "a.toml: line 1: name: wrong");
         assert_eq!(line("sweep[0].name"), "a.toml: line 4: sweep[0].name: wrong");
         assert_eq!(line("sweep[1].connections"), "a.toml: line 6: sweep[1].connections: wrong");
