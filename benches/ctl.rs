@@ -4,16 +4,15 @@ mod support;
 
 use std::os::fd::OwnedFd;
 
-use criterion::Criterion;
 use load_gen::plan::schedule;
 use muxbench::experiment::environment::Pinning;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use sys::{limits, processors};
+use sys::limits;
 
 use support::eventfds::Eventfds;
-use support::{Collector, timed};
+use support::{Collector, criterion_on, timed};
 
 /// Descriptors registered besides the one that is touched, where the limit allows.
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
@@ -106,10 +105,7 @@ fn main() {
     sizes.dedup();
     let what = "one epoll_ctl(2) on one of the registered descriptors (eventfds, none ready)";
     let collector = Collector::new("ctl", what, OPERATIONS.len() * sizes.len());
-    if let Some(cpu) = pinning.server {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.server);
     for size in sizes {
         for operation in OPERATIONS {
             collector.point(

@@ -7,16 +7,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
-use criterion::Criterion;
 use load_gen::plan::options::PoolOptions;
 use load_gen::pool::Pool;
 use model::schema::{Point, Protocol};
 use muxbench::experiment::environment::Pinning;
 use muxbench::experiment::server::{Own, Server};
 use muxbench::mechanisms;
-use sys::processors;
 
-use support::{Collector, timed};
+use support::{Collector, criterion_on, timed};
 
 /// Connections held: one of them is used.
 const CONNECTIONS: [u32; 2] = [1, 1_000];
@@ -77,10 +75,7 @@ fn main() {
     let mechanisms: Vec<_> = mechanisms::compiled().map(|mechanism| mechanism.name).collect();
     let what = "one round trip of 64 bytes through the loop, on one of the watched connections";
     let collector = Collector::new("echo", what, mechanisms.len() * CONNECTIONS.len());
-    if let Some(cpu) = pinning.generator {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.generator);
     for connections in CONNECTIONS {
         for mechanism in &mechanisms {
             let make = || Loop::new(mechanism, connections, &pinning);

@@ -4,15 +4,13 @@ mod support;
 
 use std::hint::black_box;
 
-use criterion::Criterion;
 use load_gen::plan::schedule::Schedule;
 use model::histogram;
 use model::schema::Arrivals;
 use muxbench::experiment::environment::Pinning;
 use sys::clock::now_ns;
-use sys::processors;
 
-use support::{At, Collector, timed};
+use support::{At, Collector, criterion_on, timed};
 
 /// Of what takes nanoseconds, so many are timed at once.
 const A_CALL: u32 = 1_000;
@@ -23,10 +21,7 @@ fn main() {
     let pinning = Pinning::choose();
     let what = "one reading of the clock, one value recorded, one request drawn: a thousand at a time";
     let collector = Collector::new("overhead", what, 4);
-    if let Some(cpu) = pinning.generator {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.generator);
     let at = |name: &'static str| At {
         id: name.to_owned(),
         mechanism: name,

@@ -5,13 +5,12 @@ mod support;
 
 use std::os::fd::RawFd;
 
-use criterion::Criterion;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
-use sys::{limits, processors};
+use sys::limits;
 
 use support::eventfds::Eventfds;
-use support::{At, Collector, timed};
+use support::{At, Collector, criterion_on, timed};
 
 /// Descriptors watched, where the limit allows.
 const WATCHED: u32 = 10_000;
@@ -56,10 +55,7 @@ fn main() {
     let ready: Vec<u32> = READY.into_iter().filter(|&ready| ready <= watched).collect();
     let what = "one wait without time limit, and the scan that finds what is ready (eventfds)";
     let collector = Collector::new("ready", what, MECHANISMS.len() * ready.len());
-    if let Some(cpu) = pinning.server {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.server);
     for ready in ready {
         for mechanism in MECHANISMS {
             let at = At { id: format!("{mechanism}/{ready}"), mechanism, watched, ready, a_call: 1 };

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread::JoinHandle;
 
-use criterion::Criterion;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{self, Wait};
 use rustix::event::{EventfdFlags, eventfd};
 use sys::clock::now_ns;
 use sys::processors;
 
-use support::Collector;
+use support::{Collector, criterion_on};
 
 /// A thread that sleeps until the bell rings, over and over.
 struct Sleeper {
@@ -181,10 +180,7 @@ fn main() {
     }
     let what = "from write(2) on an eventfd to the first instruction of the thread that sleeps on it, on the other processor";
     let collector = Collector::new("wakeup", what, mechanisms.len());
-    if let Some(cpu) = pinning.server {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.server);
     for mechanism in mechanisms {
         collector.point(
             &mut criterion,

@@ -9,21 +9,24 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion};
+use criterion::Criterion;
 use model::histogram::{self, Histogram};
 use model::schema::{BenchGroup, BenchPoint, Environment, Latency, ResultFile, SCHEMA_VERSION};
 use muxbench::experiment::environment::{self, Pinning};
 use stats::Level;
 use sys::clock::now_ns;
+use sys::processors;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASUREMENT: Duration = Duration::from_millis(2_500);
 const SAMPLES: usize = 30;
 
-/// Criterion's settings for every group.
-pub fn configure(group: &mut BenchmarkGroup<'_, WallTime>) {
-    group.warm_up_time(WARM_UP).measurement_time(MEASUREMENT).sample_size(SAMPLES);
+/// Criterion as the command line asks, on processor `cpu`: after the collectors are made, which describe the machine.
+pub fn criterion_on(cpu: Option<u32>) -> Criterion {
+    if let Some(cpu) = cpu {
+        processors::pin_to(&[cpu]).expect("an allowed processor");
+    }
+    Criterion::default().configure_from_args()
 }
 
 /// Collects the points of one group while criterion measures them.
@@ -107,7 +110,7 @@ impl Collector {
         let mut calls = Calls { first: None, batches_ns: Vec::new(), singles: histogram::empty() };
         let mut state = None;
         let mut group = criterion.benchmark_group(self.group);
-        configure(&mut group);
+        group.warm_up_time(WARM_UP).measurement_time(MEASUREMENT).sample_size(SAMPLES);
         group.bench_function(&at.id, |bencher| {
             let state = state.get_or_insert_with(&make);
             bencher.iter_custom(|iterations| calls.batch(iterations, || call(state)));

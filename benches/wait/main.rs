@@ -6,12 +6,11 @@ mod watched;
 
 use std::os::fd::RawFd;
 
-use criterion::Criterion;
 use muxbench::experiment::environment::Pinning;
 use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
-use sys::{limits, processors};
+use sys::limits;
 
-use support::{Collector, timed};
+use support::{Collector, criterion_on, timed};
 use watched::Watched;
 
 /// Descriptors watched, where the limit allows.
@@ -55,11 +54,8 @@ fn main() {
     let what = "one wait without time limit, one of the watched TCP connections ready, their descriptors spread over the \
                 numbers up to 1,023";
     let sparse = Collector::new("wait-sparse", what, MECHANISMS.len() * SPARSE_SIZES.len());
-    if let Some(cpu) = pinning.server {
-        processors::pin_to(&[cpu]).expect("an allowed processor");
-    }
     let connect = |size| Watched::connect(size, pinning.generator);
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = criterion_on(pinning.server);
     for size in sizes {
         for mechanism in MECHANISMS {
             let make = || Point::new(mechanism, connect(size));
