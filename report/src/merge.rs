@@ -4,14 +4,12 @@
 //! the result is the one that a single process would have written that had seen every request. What cannot be
 //! put together in that way is refused.
 
-mod refusal;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-pub use self::refusal::Refusal;
 use model::histogram;
 use model::schema::{
     Churn, Connections, Interval, Latency, LoadReport, LoadSettings, MergedShard, Shard, TargetReport,
@@ -35,6 +33,11 @@ struct Part {
     shard: Shard,
     report: LoadReport,
 }
+
+/// Why results cannot be merged: one line that names the results concerned.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("{0}")]
+pub struct Refusal(String);
 
 /// Merges all the shards of one run, in whatever order they come. Their windows may begin `max_skew` apart.
 ///
@@ -96,38 +99,41 @@ pub fn merge(sources: Vec<Source>, max_skew: Duration) -> Result<LoadReport, Ref
 /// A shard whose books balance.
 fn sound(Source { name, report }: Source) -> Result<Part, Refusal> {
     if !report.shards.is_empty() {
-        return Err(Refusal::Merged(name));
+        return refused(format!("{name} is merged already: name the files of the shards themselves"));
     }
-    let Some(shard) = report.shard else { return Err(Refusal::NoShard(name)) };
+    let Some(shard) = report.shard else {
+        return refused(format!("{name} is not a shard: it was measured without --shard"));
+    };
     if !(1..=shard.count).contains(&shard.index) {
-        return Err(Refusal::Damaged { what: format!("it says that it is shard {shard}"), name });
+        return Err(damaged(&name, format!("it says that it is shard {shard}")));
     }
     let ended = [report.completed, report.outstanding].into_iter().chain(report.errors.values().copied());
     if ended.map(u128::from).sum::<u128>() != u128::from(report.scheduled) {
-        let what = "scheduled is not the sum of completed, errors and outstanding".to_owned();
-        return Err(Refusal::Damaged { name, what });
+        return Err(damaged(&name, "scheduled is not the sum of completed, errors and outstanding"));
     }
     Ok(Part { name, shard, report })
 }
 
 /// Every shard of one run is there once.
 fn complete(parts: &[Part]) -> Result<(), Refusal> {
-    let Some(first) = parts.first() else { return Err(Refusal::Nothing) };
+    let Some(first) = parts.first() else {
+        return refused("no result to merge: name the files that load-gen --shard i/N --json wrote");
+    };
     let count = first.shard.count;
     if let Some(other) = parts.iter().find(|part| part.shard.count != count) {
-        let shards = (first.shard, other.shard);
-        return Err(Refusal::OtherCount { first: first.name.clone(), second: other.name.clone(), shards });
+        let [one, other] = [first, other].map(|part| format!("{} is shard {}", part.name, part.shard));
+        return refused(format!("{one} and {other}: merge takes the shards of one run"));
     }
     if let Some(pair) = parts.windows(2).find(|pair| pair[0].shard == pair[1].shard) {
-        let (first, second) = (pair[0].name.clone(), pair[1].name.clone());
-        return Err(Refusal::Doubled { shard: pair[0].shard, first, second });
+        let (shard, first, second) = (pair[0].shard, &pair[0].name, &pair[1].name);
+        return refused(format!("shard {shard} is there twice: {first} and {second}"));
     }
     let missing = count as usize - parts.len();
     if missing > 0 {
         let is_there = |index: &u32| parts.binary_search_by_key(index, |part| part.shard.index).is_ok();
         let first = (1..=count).filter(|index| !is_there(index)).take(MISSING_NAMED);
-        let first = first.map(|index| Shard { index, count }.to_string()).collect();
-        return Err(Refusal::Missing { missing, count, first });
+        let first: Vec<String> = first.map(|index| Shard { index, count }.to_string()).collect();
+        return refused(format!("{missing} of {count} shards are missing: {}", first.join(", ")));
     }
     Ok(())
 }
@@ -137,9 +143,11 @@ fn common_settings(parts: &[Part]) -> Result<LoadSettings, Refusal> {
     let json = |part: &Part| serde_json::to_value(&part.report.settings).expect("settings are JSON");
     let first = json(&parts[0]);
     for part in &parts[1..] {
-        if let Some((key, values)) = difference("settings", &first, &json(part)) {
-            let (first, second) = (parts[0].name.clone(), part.name.clone());
-            return Err(Refusal::OtherSettings { first, second, key, values });
+        if let Some((key, (one, other))) = difference("settings", &first, &json(part)) {
+            return refused(format!(
+                "{} and {} were not measured with the same settings: {key} is {one} and {other}; merge takes the shards of one run",
+                parts[0].name, part.name
+            ));
         }
     }
     let threads = parts.iter().map(|part| part.report.settings.threads).fold(0, u32::saturating_add);
@@ -164,19 +172,28 @@ fn start(parts: &[Part], bound: Duration) -> Result<(String, Duration), Refusal>
     let (latest, last) = begins.iter().max_by_key(|(at, _)| *at).expect("there is a first part");
     let skew = latest.duration_since(*earliest).expect("the latest is not before the earliest");
     if skew > bound {
-        return Err(Refusal::Skew { first: first.name.clone(), last: last.name.clone(), skew, bound });
+        return refused(format!(
+            "{} began {skew:.1?} after {}, more than the {bound:?} allowed: give all shards the same --start-at (and their machines the \
+             same time), or allow more with --max-skew",
+            last.name, first.name
+        ));
     }
     Ok((first.report.started_at.clone(), skew))
 }
 
 fn began(part: &Part) -> Result<SystemTime, Refusal> {
     let text = &part.report.started_at;
-    humantime::parse_rfc3339(text)
-        .map_err(|_| damaged(part, format!("started_at is {text:?}, which is no time of RFC 3339 in UTC")))
+    humantime::parse_rfc3339(text).map_err(|_| {
+        damaged(&part.name, format!("started_at is {text:?}, which is no time of RFC 3339 in UTC"))
+    })
 }
 
-fn damaged(part: &Part, what: String) -> Refusal {
-    Refusal::Damaged { name: part.name.clone(), what }
+fn refused<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(why.into()))
+}
+
+fn damaged(name: &str, what: impl Display) -> Refusal {
+    Refusal(format!("{name} is damaged: {what}"))
 }
 
 /// Replies that came inside the window: their rate was computed from them, and the window is known.
@@ -261,7 +278,7 @@ fn sum_of(
     let is_without = |part: &&Part| latency(&part.report).is_none();
     match parts.iter().find(is_without) {
         Some(without) if !parts.iter().all(|part| is_without(&part)) => {
-            Err(damaged(without, format!("it has no {what}, which the other shards have")))
+            Err(damaged(&without.name, format!("it has no {what}, which the other shards have")))
         }
         _ => sum_where_any(parts, what, latency),
     }
@@ -273,10 +290,11 @@ fn sum_latencies<'a>(
 ) -> Result<Latency, Refusal> {
     let mut sum = histogram::empty();
     for (part, latency) in latencies {
-        let theirs = latency.histogram().map_err(|error| damaged(part, format!("{what}: {error}")))?;
+        let theirs = latency.histogram().map_err(|error| damaged(&part.name, format!("{what}: {error}")))?;
         let (count, held) = (latency.count, theirs.len());
         if held != count {
-            return Err(damaged(part, format!("{what}: its count is {count}, its histogram holds {held}")));
+            let what = format!("{what}: its count is {count}, its histogram holds {held}");
+            return Err(damaged(&part.name, what));
         }
         sum.add(theirs).expect("all histograms have the project's bounds");
     }
@@ -295,7 +313,7 @@ fn interval(parts: &[Part], index: usize) -> Result<Interval, Refusal> {
     let start_s = theirs[0].1.start_s;
     if let Some((part, interval)) = theirs.iter().find(|(_, interval)| interval.start_s != start_s) {
         let what = format!("its interval {index} begins at {} s, others' at {start_s} s", interval.start_s);
-        return Err(damaged(part, what));
+        return Err(damaged(&part.name, what));
     }
     let responses = theirs.iter().filter_map(|(part, interval)| Some((*part, interval.response.as_ref()?)));
     let has_response = responses.clone().count() > 0;

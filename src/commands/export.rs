@@ -49,10 +49,10 @@ impl Export {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let file = compare::file(readable(&self.file));
         let read = read::measured(&file).map_err(|error| match error {
-            ReadError::OtherKind { .. } => UsageError(format!(
-                "{error}; export takes a campaign, or what load-gen --json or merge wrote"
-            ))
-            .into(),
+            ReadError::OtherKind(told) => {
+                UsageError(format!("{told}; export takes a campaign, or what load-gen --json or merge wrote"))
+                    .into()
+            }
             error => anyhow::Error::from(error),
         })?;
         match read {

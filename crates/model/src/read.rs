@@ -2,6 +2,7 @@
 //! but what stands around it shrinks to a tenth.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,62 +17,18 @@ use crate::schema::{BenchGroup, LoadReport, Reproductions, SCHEMA_VERSION, Seman
 /// The mark that some editors and shells write at the head of a text; it is no JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Why a result file could not be read. Each is one line that names the file.
+/// Why a result file could not be read: one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// There is no such file.
-    #[error("{}: no such file", .0.display())]
-    NotFound(PathBuf),
-    /// The system did not let it be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not JSON.
-    #[error("{}: not JSON: {source}", path.display())]
-    NotJson {
-        /// The file.
-        path: PathBuf,
-        /// Where the parser stopped.
-        source: serde_json::Error,
-    },
     /// It is JSON, but not the kind of result that was asked for.
-    #[error("{}: not a {wanted} result, but {found}", path.display())]
-    OtherKind {
-        /// The file.
-        path: PathBuf,
-        /// The kind that was asked for.
-        wanted: &'static str,
-        /// What the file says that it is.
-        found: String,
-    },
-    /// It has a newer schema than this build knows.
-    #[error("{}: written by a newer muxbench (schema version {found}, this one reads up to {SCHEMA_VERSION})", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// It has the right kind and version, but not the right content.
-    #[error("{}: damaged: {source}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was missing or wrong.
-        source: serde_json::Error,
-    },
+    #[error("{0}")]
+    OtherKind(String),
     /// A histogram in it cannot be decoded.
-    #[error("{}: damaged: {source}", path.display())]
-    Histogram {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong.
-        source: DecodeError,
-    },
+    #[error("{0}: damaged: {1}")]
+    Histogram(String, #[source] DecodeError),
+    /// It is missing, unreadable, not JSON, newer than this build, or damaged.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Reads a campaign, and decodes its histograms.
@@ -176,26 +133,31 @@ pub fn measured(path: &Path) -> Result<Measured, ReadError> {
 /// The JSON values of a file, one after the other, at least one.
 fn read_values(path: &Path) -> Result<Vec<Value>, ReadError> {
     let text = read_text(path)?;
-    let not_json = |source| ReadError::NotJson { path: path.to_owned(), source };
-    let values: Vec<Value> =
-        serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().map_err(not_json)?;
-    if values.is_empty() { Err(not_json(serde::de::Error::custom("it is empty"))) } else { Ok(values) }
+    let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
+    let values = values.map_err(|error| not_json(path, error))?;
+    if values.is_empty() { Err(not_json(path, "it is empty")) } else { Ok(values) }
+}
+
+/// Returns the error that says what is wrong with a file.
+fn wrong(path: &Path, what: impl Display) -> ReadError {
+    ReadError::Other(format!("{}: {what}", path.display()))
+}
+
+fn not_json(path: &Path, why: impl Display) -> ReadError {
+    wrong(path, format!("not JSON: {why}"))
 }
 
 fn check<T>(path: &Path, decoded: Result<T, DecodeError>) -> Result<T, ReadError> {
-    decoded.map_err(|source| ReadError::Histogram { path: path.to_owned(), source })
+    decoded.map_err(|error| ReadError::Histogram(path.display().to_string(), error))
 }
 
 fn read_kind<T: DeserializeOwned>(path: &Path, wanted: &'static str) -> Result<T, ReadError> {
-    let text = read_text(path)?;
-    let value =
-        serde_json::from_str(&text).map_err(|source| ReadError::NotJson { path: path.to_owned(), source })?;
+    let value = serde_json::from_str(&read_text(path)?).map_err(|error| not_json(path, error))?;
     of_kind(path, value, wanted)
 }
 
 /// The text of a file, or of the packed one in its place.
 fn read_text(path: &Path) -> Result<String, ReadError> {
-    let owned = || path.to_owned();
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => unpacked(&packed(path)),
         text => text,
@@ -204,13 +166,13 @@ fn read_text(path: &Path) -> Result<String, ReadError> {
         Some(rest) => rest.to_owned(),
         None => text,
     });
-    read.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ReadError::NotFound(owned()),
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => wrong(path, "no such file"),
         // Bytes that are not UTF-8 are no JSON either.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-            ReadError::NotJson { path: owned(), source: serde::de::Error::custom(source) }
+            not_json(path, error)
         }
-        _ => ReadError::Io { path: owned(), source },
+        _ => ReadError::Other(format!("cannot read {}: {error}", path.display())),
     })
 }
 
@@ -241,17 +203,20 @@ pub fn exists(path: &Path) -> bool {
 }
 
 fn of_kind<T: DeserializeOwned>(path: &Path, value: Value, wanted: &'static str) -> Result<T, ReadError> {
-    let owned = || path.to_owned();
     // Kind and version come first, so that a newer file is not reported as a damaged one.
     match value.get("kind").and_then(Value::as_str) {
         Some(kind) if kind == wanted => {}
         kind => {
             let found = kind.map_or_else(|| "JSON without a \"kind\"".to_owned(), |kind| format!("{kind:?}"));
-            return Err(ReadError::OtherKind { path: owned(), wanted, found });
+            let path = path.display();
+            return Err(ReadError::OtherKind(format!("{path}: not a {wanted} result, but {found}")));
         }
     }
     match value.get("schema_version").and_then(Value::as_u64) {
-        Some(found) if found > u64::from(SCHEMA_VERSION) => Err(ReadError::Newer { path: owned(), found }),
-        _ => serde_json::from_value(value).map_err(|source| ReadError::Damaged { path: owned(), source }),
+        Some(found) if found > u64::from(SCHEMA_VERSION) => {
+            let newest = format!("schema version {found}, this one reads up to {SCHEMA_VERSION}");
+            Err(wrong(path, format!("written by a newer muxbench ({newest})")))
+        }
+        _ => serde_json::from_value(value).map_err(|error| wrong(path, format!("damaged: {error}"))),
     }
 }

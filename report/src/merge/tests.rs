@@ -198,7 +198,8 @@ fn a_missing_shard_is_named_and_so_are_the_two_files_of_a_doubled_one() {
         sources[2] = Source { name: "again.json".into(), report: again };
     });
     assert_says(&doubled, &["1/3", "there twice", "1.json", "again.json"]);
-    assert_eq!(merge(Vec::new(), BOUND), Err(Refusal::Nothing));
+    let nothing = "no result to merge: name the files that load-gen --shard i/N --json wrote";
+    assert_eq!(merge(Vec::new(), BOUND), Err(Refusal(nothing.to_owned())));
 }
 
 #[test]

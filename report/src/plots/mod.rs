@@ -34,13 +34,8 @@ pub enum DrawError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The SVG could not be turned into a picture.
-    #[error("cannot render {figure}: {reason}")]
-    Render {
-        /// The name of the figure.
-        figure: String,
-        /// What the renderer said.
-        reason: String,
-    },
+    #[error("{0}")]
+    Render(String),
 }
 
 /// Every figure that the campaign and the bench groups have data for, the main one first.
@@ -96,7 +91,7 @@ fn write(drawing: &Drawing, folder: &Path, with_png: bool) -> Result<Vec<PathBuf
 /// The figure as the bytes of a PNG file, in a build that draws them.
 #[cfg(feature = "png")]
 fn picture(drawing: &Drawing) -> Result<Option<Vec<u8>>, DrawError> {
-    let failed = |reason| DrawError::Render { figure: drawing.name.clone(), reason };
+    let failed = |reason: String| DrawError::Render(format!("cannot render {}: {reason}", drawing.name));
     png::rendered(&drawing.svg).map(Some).map_err(failed)
 }
 
