@@ -1,7 +1,7 @@
 //! `report.html`: results as one page, which needs nothing but a browser.
 //!
-//! What stands in it is gathered into plain structures first (`view` and its neighbours), in words and numbers as a reader
-//! sees them; the template then only puts them in their places, and escapes every one but tables and figures.
+//! What stands in it is gathered first (`view` and its neighbours), in words and numbers as a reader sees them; the template then only
+//! puts them in their places, and escapes every one but tables and figures.
 
 mod beside;
 mod evidence;
@@ -9,12 +9,9 @@ mod sources;
 mod table;
 mod view;
 
-use minijinja::value::Value;
-
 use crate::templates;
 
 pub use self::sources::{Drawing, Part, Sources};
-use self::view::Page;
 
 /// The most that a page may have: what a browser shows at once, and a mail or a CI artefact takes.
 pub const MOST_BYTES: usize = 3 << 20;
@@ -36,21 +33,17 @@ pub struct PageError(#[from] minijinja::Error);
 pub fn render(sources: &Sources<'_>) -> Result<String, PageError> {
     let mut page = String::new();
     for figures_each in FIGURES_EACH {
-        page = html(&Page::of(sources, figures_each))?;
+        let context = minijinja::context! {
+            page => view::page(sources, figures_each),
+            style => include_str!("../templates/page.css"),
+            script => include_str!("../templates/page.js"),
+        };
+        page = templates::filled("page.html", context)?;
         if page.len() <= MOST_BYTES {
             break;
         }
     }
     Ok(page)
-}
-
-fn html(page: &Page) -> Result<String, PageError> {
-    let context = minijinja::context! {
-        page => Value::from_serialize(page),
-        style => include_str!("../templates/page.css"),
-        script => include_str!("../templates/page.js"),
-    };
-    Ok(templates::filled("page.html", context)?)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use minijinja::value::Value;
 
-use crate::claims::page::{Claim, tally};
+use crate::claims::page::{tally, told};
 use crate::grid::{Column, Grid};
 use crate::rounds::grouped;
 use crate::templates;
@@ -48,7 +48,7 @@ fn context(semantics: &Semantics) -> Value {
         provenance => provenance(semantics),
         legend => LEGEND.map(str::to_owned).into_iter().chain(observers(semantics)).collect::<Vec<_>>(),
         situations => semantics.situations.iter().map(situation).collect::<Vec<_>>(),
-        claims => semantics.claims.iter().map(Claim::from).collect::<Vec<_>>(),
+        claims => semantics.claims.iter().map(told).collect::<Vec<_>>(),
         tally => tally(&semantics.claims),
     }
 }

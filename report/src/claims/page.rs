@@ -1,7 +1,7 @@
 //! The claims with their verdicts, for a terminal and as docs/CLAIMS.md.
 
+use minijinja::context;
 use minijinja::value::Value;
-use serde::Serialize;
 
 use super::explanation;
 use crate::grid::{Column, Grid, Tone};
@@ -12,58 +12,27 @@ use model::schema::{ClaimFigure, ClaimResult, ClaimVerdict, Claims, Evidence, Fa
 /// Columns of a terminal that the table fits into.
 const WIDTH: u16 = 118;
 
-/// A claim in words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Claim {
-    /// Its name.
-    pub name: String,
-    /// The section of the tutorial that makes it.
-    pub section: String,
-    /// The claim in a sentence without an end.
-    pub claim: String,
-    /// The words for its verdict.
-    pub verdict: &'static str,
-    /// The class that sets the verdict off.
-    pub class: &'static str,
-    /// The figure that it comes down to.
-    pub figure: String,
-    /// Conditions, contradictions, reasons.
-    pub because: Vec<String>,
-    /// What each of those is.
-    pub reason_is: &'static str,
-    /// Why the kernel behaves so.
-    pub explanation: Option<String>,
-    /// What was observed, a sentence each.
-    pub evidence: Vec<String>,
-    /// The same in parts: what was done, what is claimed, what was observed, a note, and what that says of the claim.
-    pub parts: Vec<[String; 5]>,
-    /// Where it was observed.
-    pub used: Vec<String>,
-    /// The commands that would decide it.
-    pub needs: Vec<String>,
-}
-
-impl From<&ClaimResult> for Claim {
-    fn from(claim: &ClaimResult) -> Self {
-        Self {
-            name: claim.id.clone(),
-            section: claim.section.clone(),
-            claim: claim.claim.clone(),
-            verdict: claim.verdict.words(),
-            class: look(claim.verdict).0,
-            figure: figure(claim),
-            because: claim.because.clone(),
-            reason_is: match claim.verdict {
-                Confirmed | ConfirmedWithConditions => "condition",
-                Refuted => "refuted by",
-                NotMeasurableHere | Open => "why",
-            },
-            explanation: explanation::of(&claim.id),
-            evidence: claim.evidence.iter().map(sentence).collect(),
-            parts: claim.evidence.iter().map(parts).collect(),
-            used: claim.used.clone(),
-            needs: claim.needs.clone(),
-        }
+/// A claim in words, as templates have it.
+pub(crate) fn told(claim: &ClaimResult) -> Value {
+    let reason_is = match claim.verdict {
+        Confirmed | ConfirmedWithConditions => "condition",
+        Refuted => "refuted by",
+        NotMeasurableHere | Open => "why",
+    };
+    context! {
+        name => claim.id,
+        section => claim.section,
+        claim => claim.claim,
+        verdict => claim.verdict.words(),
+        class => look(claim.verdict).0,
+        figure => figure(claim),
+        because => claim.because,
+        reason_is,
+        explanation => explanation::of(&claim.id),
+        evidence => claim.evidence.iter().map(sentence).collect::<Vec<_>>(),
+        parts => claim.evidence.iter().map(parts).collect::<Vec<_>>(),
+        used => claim.used,
+        needs => claim.needs,
     }
 }
 
@@ -78,21 +47,24 @@ pub fn page(claims: &Claims, is_cost: impl Fn(&str) -> bool) -> String {
 }
 
 fn context(claims: &Claims, is_cost: impl Fn(&str) -> bool) -> Value {
-    let all: Vec<Claim> = claims.claims.iter().map(Claim::from).collect();
-    let (cost, semantics): (Vec<&Claim>, Vec<_>) = all.iter().partition(|claim| is_cost(&claim.name));
-    let row = |claim: &Claim| [&claim.name, &claim.section, claim.verdict, &claim.figure].map(Into::into);
+    let all = &claims.claims;
+    let (cost, semantics): (Vec<&ClaimResult>, Vec<_>) = all.iter().partition(|claim| is_cost(&claim.id));
+    let told = |claims: Vec<&ClaimResult>| claims.into_iter().map(told).collect::<Vec<_>>();
+    let row = |claim: &ClaimResult| {
+        [&claim.id, &claim.section, claim.verdict.words(), &figure(claim)].map(Into::into)
+    };
     let table = Grid {
         columns: ["claim", "§", "verdict", "figure"].map(Column::words).into(),
         rows: all.iter().map(|claim| row(claim).into()).collect(),
     };
-    minijinja::context! {
+    context! {
         sources => claims.sources,
         twins => claims.false_differences.as_ref().map(twins),
         table => table.boxed(WIDTH, None),
-        tally => tally(&claims.claims),
-        claims => all,
-        cost,
-        semantics,
+        tally => tally(all),
+        claims => told(all.iter().collect()),
+        cost => told(cost),
+        semantics => told(semantics),
     }
 }
 

@@ -1,30 +1,21 @@
 //! What stands beside campaigns: micro-benchmarks, single runs of the generator, published figures measured again.
 
-use serde::Serialize;
+use minijinja::context;
+use minijinja::value::Value;
 
 use super::sources::{Part, is_of_benches};
-use super::table::{Inlined, Table};
+use super::table::{inlined, sortable, table};
 use crate::format;
 use crate::grid::{Cell, Column, Grid, Tone};
 use crate::reproductions;
 use model::schema::{BenchGroup, BenchPoint, Latency, LoadMode, LoadReport, Reproduction, Reproductions};
 
-/// Micro-benchmarks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Benches {
-    /// Their figures.
-    pub figures: Vec<Inlined>,
-    /// A table for each group.
-    pub tables: Vec<Table>,
-}
-
-impl Benches {
-    /// Of `groups`, whose figures are among those of `part`; `None` without any.
-    pub fn of(groups: &[BenchGroup], part: Option<&Part<'_>>) -> Option<Self> {
-        let drawn = part.into_iter().flat_map(|part| part.figures).filter(|drawing| is_of_benches(drawing));
-        let figures = drawn.map(|drawing| Inlined::of(drawing, "")).collect();
-        (!groups.is_empty()).then(|| Self { figures, tables: groups.iter().map(bench).collect() })
-    }
+/// The figures of micro-benchmarks, which are among those of `part`, and a table for each group; `None` without any.
+pub fn benches(groups: &[BenchGroup], part: Option<&Part<'_>>) -> Option<Value> {
+    let drawn = part.into_iter().flat_map(|part| part.figures).filter(|drawing| is_of_benches(drawing));
+    let figures: Vec<Value> = drawn.map(|drawing| inlined(drawing, "")).collect();
+    let tables: Vec<Value> = groups.iter().map(bench).collect();
+    (!groups.is_empty()).then(|| context! { figures, tables })
 }
 
 /// Columns of words, and of numbers where the name begins with `#`.
@@ -45,7 +36,7 @@ fn time(value_ns: Option<f64>) -> Cell {
     Cell::from(text).sorted_by(value_ns)
 }
 
-fn bench(group: &BenchGroup) -> Table {
+fn bench(group: &BenchGroup) -> Value {
     let row = |point: &BenchPoint| {
         let ends = [point.low_ns, point.high_ns].map(format::duration_ns);
         vec![
@@ -60,11 +51,11 @@ fn bench(group: &BenchGroup) -> Table {
     let names =
         ["mechanism", "#watched", "#ready", "#median of batches", "#95 % interval", "#single call, p99"];
     let grid = Grid { columns: columns(&names), rows: group.points.iter().map(row).collect() };
-    Table::of(format!("Micro-benchmark {}: {}", group.group, group.what), &grid).sortable()
+    sortable(&format!("Micro-benchmark {}: {}", group.group, group.what), &grid)
 }
 
 /// Single runs of the generator; `None` without any.
-pub fn loads(loads: &[LoadReport]) -> Option<Table> {
+pub fn loads(loads: &[LoadReport]) -> Option<Value> {
     let row = |load: &LoadReport| {
         let offered = match load.settings.mode {
             LoadMode::Open { rate_per_s, .. } => format::nominal_rate(rate_per_s),
@@ -101,26 +92,14 @@ pub fn loads(loads: &[LoadReport]) -> Option<Table> {
         "validity",
     ];
     let grid = Grid { columns: columns(&names), rows: loads.iter().map(row).collect() };
-    (!loads.is_empty()).then(|| Table::of("Single runs of load-gen", &grid).sortable())
+    (!loads.is_empty()).then(|| sortable("Single runs of load-gen", &grid))
 }
 
-/// A published table beside ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reproduced {
-    /// Its head: what it is called, where it was published, what is measured and what differs.
-    pub of: Reproduction,
-    /// Its figures.
-    pub table: Table,
-    /// How they grow with the descriptors.
-    pub growths: Vec<String>,
-}
-
-/// All published tables.
-pub fn reproduced(all: Option<&Reproductions>) -> Vec<Reproduced> {
-    let one = |of: &Reproduction| Reproduced {
-        of: of.clone(),
-        table: Table::of(format!("Published and ours: {}", of.title), &reproductions::grid(of)),
-        growths: reproductions::growths(of),
+/// All published tables beside ours, each with how its figures grow with the descriptors.
+pub fn reproduced(all: Option<&Reproductions>) -> Vec<Value> {
+    let one = |of: &Reproduction| {
+        let table = table(&format!("Published and ours: {}", of.title), &reproductions::grid(of));
+        context! { of, table, growths => reproductions::growths(of) }
     };
     all.into_iter().flat_map(|all| &all.tables).map(one).collect()
 }

@@ -1,43 +1,30 @@
 //! The claims with their verdicts.
 
-use serde::Serialize;
+use minijinja::context;
+use minijinja::value::Value;
 
-use super::table::Table;
-use crate::claims::page::{self, Claim, look};
+use super::table::sortable;
+use crate::claims::page::{self, look};
 use crate::grid::{Cell, Column, Grid};
 use model::schema::{ClaimResult, ClaimVerdict, Claims};
 
-/// All claims.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Verdicts {
-    /// How many have which verdict, and which.
-    pub tally: Vec<String>,
-    /// A row for each that is decided.
-    pub table: Table,
-    /// What each of these rests on.
-    pub claims: Vec<Claim>,
-    /// The others, with the commands that would decide them.
-    pub open: Vec<String>,
-    /// The results that all of it was decided from.
-    pub sources: Vec<String>,
-}
-
-impl Verdicts {
-    /// Of `claims`; `None` where not one is decided.
-    pub fn of(claims: &Claims) -> Option<Self> {
-        let is_open = |claim: &&ClaimResult| claim.verdict == ClaimVerdict::Open;
-        let (open, decided): (Vec<&ClaimResult>, Vec<_>) = claims.claims.iter().partition(is_open);
-        let columns = ["claim", "§", "what is claimed", "verdict", "figure"].map(Column::words).into();
-        let grid = Grid { columns, rows: decided.iter().map(|claim| row(claim)).collect() };
-        let caption = "Each claim with its verdict and the figure that it comes down to";
-        (!decided.is_empty()).then(|| Self {
-            tally: page::tally(&claims.claims),
-            table: Table::of(caption, &grid).sortable(),
-            claims: decided.into_iter().map(Claim::from).collect(),
-            open: open.into_iter().map(needs).collect(),
-            sources: claims.sources.clone(),
-        })
-    }
+/// Returns the claims: how many have which verdict, a row for each that is decided and what it rests on, and for each other one the commands that
+/// would decide it. `None` where not one is decided.
+pub fn verdicts(claims: &Claims) -> Option<Value> {
+    let is_open = |claim: &&ClaimResult| claim.verdict == ClaimVerdict::Open;
+    let (open, decided): (Vec<&ClaimResult>, Vec<_>) = claims.claims.iter().partition(is_open);
+    let columns = ["claim", "§", "what is claimed", "verdict", "figure"].map(Column::words).into();
+    let grid = Grid { columns, rows: decided.iter().map(|claim| row(claim)).collect() };
+    let caption = "Each claim with its verdict and the figure that it comes down to";
+    (!decided.is_empty()).then(|| {
+        context! {
+            tally => page::tally(&claims.claims),
+            table => sortable(caption, &grid),
+            claims => decided.into_iter().map(page::told).collect::<Vec<_>>(),
+            open => open.into_iter().map(needs).collect::<Vec<_>>(),
+            sources => claims.sources,
+        }
+    })
 }
 
 fn row(claim: &ClaimResult) -> Vec<Cell> {

@@ -1,12 +1,11 @@
 //! What a page is made from.
 
 use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
-use serde::Serialize;
 
 use crate::rounds::Analysis;
 
 /// A figure that has been drawn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drawing {
     /// The name of its files, without extension, which those of micro-benchmarks begin with `bench-`: `ratios`.
     pub name: String,
