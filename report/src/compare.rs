@@ -55,7 +55,7 @@ pub fn compare(base: Source<'_>, new: Source<'_>, options: &Options) -> Result<C
         return Err(Refused(conditions.refusals));
     }
     let [before, after] = [base, new].map(|source| Analysis::of(source.campaign, source.histograms));
-    let pairs = pairs::of((&before, base.histograms), (&after, new.histograms));
+    let pairs = pairs::of(&before, &after);
     let mut missing = missing::candidates(&before, &after);
     // A gate has an answer to campaigns that have nothing in common: it cannot be told.
     if pairs.is_empty() && options.fail_above.is_none() {

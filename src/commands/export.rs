@@ -63,8 +63,7 @@ impl Export {
     }
 
     fn campaign(&self, campaign: &Campaign, histograms: &Histograms) -> anyhow::Result<()> {
-        let analysis = Analysis::of(campaign, histograms);
-        let exported = export::render_campaign(&analysis, histograms, self.format);
+        let exported = export::render_campaign(&Analysis::of(campaign, histograms), self.format);
         match exported.map_err(|error| UsageError(error.to_string()))? {
             Exported::One(text) => self.write(&text),
             Exported::Several(_) if is_stream(&self.output) => {

@@ -1,6 +1,6 @@
 //! What two campaigns have both measured: the same candidates beside the same reference at the same point.
 
-use model::campaign::{Campaign, Histograms, Phase};
+use model::campaign::{Campaign, Phase};
 use model::schema::{Compared, ComparedRatio, ComparedVerdict, Missing, Point};
 use stats::{Family, Interval, Relation};
 
@@ -8,7 +8,7 @@ use super::judge::{Change, figure};
 use crate::format;
 use crate::rounds::analysis::{MARGIN, family};
 use crate::rounds::metrics::Metric;
-use crate::rounds::samples::{Samples, Values, of_candidate};
+use crate::rounds::samples::{Values, of_candidate};
 use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Shown};
 
 /// A group of candidates of each campaign, and those that both have.
@@ -22,8 +22,7 @@ pub(super) struct Pair<'a> {
 /// A group of one campaign.
 struct Side<'a> {
     campaign: &'a Campaign,
-    samples: Samples<'a>,
-    analysis: &'a GroupAnalysis<'a>,
+    group: &'a GroupAnalysis<'a>,
 }
 
 /// What a metric says of the candidates of a pair.
@@ -37,55 +36,39 @@ pub(super) struct OfMetric {
 }
 
 /// The pairs of two campaigns, in the order of NEW.
-pub(super) fn of<'a>(
-    base: (&'a Analysis<'a>, &'a Histograms),
-    new: (&'a Analysis<'a>, &'a Histograms),
-) -> Vec<Pair<'a>> {
+pub(super) fn of<'a>(base: &'a Analysis<'a>, new: &'a Analysis<'a>) -> Vec<Pair<'a>> {
+    let side = |of: &Analysis<'a>, group: &'a GroupAnalysis<'a>| Side { campaign: of.campaign, group };
     let mut pairs = Vec::new();
-    for (at, point) in new.0.points.iter().enumerate() {
-        let Some(before) = base.0.points.iter().position(|other| other.point == point.point) else {
-            continue;
-        };
-        for group in 0..point.groups.len() {
-            let earlier = 0..base.0.points[before].groups.len();
-            pairs.extend(earlier.filter_map(|other| {
-                let sides = [Side::of(base, before, other)?, Side::of(new, at, group)?];
-                Pair::of(point.point, sides)
-            }));
+    for point in &new.points {
+        let Some(before) = base.points.iter().find(|other| other.point == point.point) else { continue };
+        for group in &point.groups {
+            let sides = before.groups.iter().map(|earlier| [side(base, earlier), side(new, group)]);
+            pairs.extend(sides.filter_map(|sides| Pair::of(point.point, sides)));
         }
     }
     pairs
 }
 
 impl<'a> Side<'a> {
-    fn of(
-        (analysis, histograms): (&'a Analysis<'a>, &'a Histograms),
-        point: usize,
-        group: usize,
-    ) -> Option<Self> {
-        let campaign = analysis.campaign;
-        let samples = Samples::of(campaign, histograms, point, group)?;
-        Some(Self { campaign, samples, analysis: analysis.points.get(point)?.groups.get(group)? })
-    }
-
-    /// Returns whether any round of it counts.
-    fn counts(&self) -> bool {
-        self.samples.measured_starts() > 0
-    }
-
     fn candidate(&self, name: &str) -> &'a CandidateAnalysis<'a> {
-        let found = self.analysis.candidates.iter().find(|candidate| candidate.name == name);
+        let found = self.group.candidates.iter().find(|candidate| candidate.name == name);
         found.expect("both sides have it")
+    }
+
+    /// The names of its candidates, the reference first.
+    fn names(&self) -> Vec<&'a str> {
+        self.group.candidates.iter().map(|candidate| candidate.name).collect()
     }
 
     /// The values of `names` in this order, of those that have a figure.
     fn values(&self, metric: &Metric, names: &[&str]) -> Values {
         let place = |name: &&str| {
-            let is_shown = matches!(self.candidate(name).shown(metric), Shown::Figure(_));
-            self.samples.candidates.iter().position(|one| one == name).filter(|_| is_shown)
+            let is_it = |one: &CandidateAnalysis<'_>| one.name == *name;
+            let at = self.group.candidates.iter().position(is_it)?;
+            matches!(self.group.candidates[at].shown(metric), Shown::Figure(_)).then_some(at)
         };
         let places: Vec<Option<usize>> = names.iter().map(place).collect();
-        let mut values = self.samples.values_of(metric);
+        let mut values = self.group.samples.values_of(metric);
         for round in values.iter_mut().flatten() {
             *round = places.iter().map(|place| round[(*place)?]).collect();
         }
@@ -95,7 +78,7 @@ impl<'a> Side<'a> {
     /// The load that a metric is measured under, as far as it is not in the point.
     fn load(&self, point: &Point, metric: &Metric) -> [(&'static str, String); 4] {
         let scenario = &self.campaign.plan.scenario;
-        let rate = self.analysis.light_per_s.filter(|_| metric.phase == Some(Phase::Light));
+        let rate = self.group.light_per_s.filter(|_| metric.phase == Some(Phase::Light));
         let share = (metric.phase == Some(Phase::Busy)).then_some(scenario.rounds.busy_share);
         [
             ("protocol", format!("{:?}", scenario.load.protocol).to_lowercase()),
@@ -112,13 +95,13 @@ impl<'a> Side<'a> {
 impl<'a> Pair<'a> {
     fn of(point: &'a Point, sides: [Side<'a>; 2]) -> Option<Self> {
         let [base, new] = &sides;
-        let reference = base.samples.candidates[0];
-        let mut names = new.samples.candidates.clone();
-        names.retain(|name| base.samples.candidates.contains(name));
-        let is_pair = new.samples.candidates[0] == reference && base.counts() && new.counts();
+        let [before, mut names] = [base, new].map(Side::names);
+        let is_pair = names[0] == before[0] && base.group.starts > 0 && new.group.starts > 0;
+        names.retain(|name| before.contains(name));
         // Two groups of the reference alone, or of which nothing else is the same, are one pair at most.
-        let is_alone = |side: &Side<'_>| side.samples.len() <= 1 + usize::from(side.samples.twin.is_some());
-        let has_candidates = names.iter().any(|name| !is_twin_or_reference(&new.samples, name));
+        let is_alone =
+            |side: &Side<'_>| side.group.candidates.len() <= 1 + usize::from(side.group.twin.is_some());
+        let has_candidates = names.iter().any(|name| !is_twin_or_reference(new.group, name));
         let is_whole = is_pair && (has_candidates || (is_alone(base) && is_alone(new)));
         is_whole.then_some(Self { point, names, sides })
     }
@@ -143,7 +126,7 @@ impl<'a> Pair<'a> {
         let obstacle = self.other_load(metric);
         for (at, name) in self.names.iter().enumerate().skip(1) {
             let ratio = ratios.get(at).copied().flatten().map(|ratio| (ratio.ratio, ratio.simultaneous));
-            if is_twin_or_reference(&new.samples, name) {
+            if is_twin_or_reference(new.group, name) {
                 let relation = ratio.map(|(_, interval)| Relation::of(interval, MARGIN));
                 of_metric.twin =
                     relation.map(|relation| matches!(relation, Relation::Below | Relation::Above));
@@ -204,7 +187,6 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn is_twin_or_reference(samples: &Samples<'_>, name: &str) -> bool {
-    let at = samples.candidates.iter().position(|one| *one == name);
-    at == Some(samples.reference) || (at.is_some() && at == samples.twin)
+fn is_twin_or_reference(group: &GroupAnalysis<'_>, name: &str) -> bool {
+    [Some(group.reference), group.twin].into_iter().flatten().any(|at| group.candidates[at].name == name)
 }

@@ -1,7 +1,6 @@
 //! The percentile distribution of HdrHistogram, which its plotters read: byte for byte what hdr-histogram-js writes as
 //! `outputPercentileDistribution(5, 1000)`, in microseconds.
 
-use model::campaign::Histograms;
 use model::histogram::{Histogram, SIGNIFICANT_DIGITS};
 
 use super::series::{self, PHASES};
@@ -25,11 +24,11 @@ struct Row {
 }
 
 /// The distribution of each candidate at each point under each load, over all its rounds: `epoll-et_10000c_10a_light.hgrm` and its text.
-pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms) -> Vec<(String, String)> {
+pub fn of_campaign(analysis: &Analysis<'_>) -> Vec<(String, String)> {
     let mut files = Vec::new();
     for series in series::all(analysis) {
         for (phase, load) in PHASES {
-            let responses = series.merged(analysis.campaign, histograms, phase);
+            let responses = series.merged(phase);
             if !responses.is_empty() {
                 files.push((format!("{}_{load}.hgrm", series.name.replace('/', "_")), render(&responses)));
             }

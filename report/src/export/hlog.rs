@@ -7,7 +7,6 @@ use std::time::UNIX_EPOCH;
 use super::Measure;
 use super::series::{self, PHASES};
 use crate::rounds::Analysis;
-use model::campaign::Histograms;
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadReport};
 
@@ -15,14 +14,13 @@ use model::schema::{Latency, LoadReport};
 const NS_PER_UNIT_OF_MAX: f64 = 1e6;
 
 /// Writes a line for each start of each candidate at a point under one load, tagged with the three.
-pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms) -> String {
+pub fn of_campaign(analysis: &Analysis<'_>) -> String {
     let campaign = analysis.campaign;
     let mut lines: Vec<(f64, String)> = Vec::new();
     for series in series::all(analysis) {
         for (phase, load) in PHASES {
-            let starts = series.responses(campaign, histograms, phase).into_iter();
-            lines.extend(starts.map(|start| {
-                let tag = format!("{}/{load}", series.name);
+            let tag = format!("{}/{load}", series.name);
+            lines.extend(series.responses(phase).into_iter().map(|start| {
                 let latency = Latency::of(&start.histogram);
                 (start.began_s, line(&tag, start.began_s, start.ended_s - start.began_s, &latency))
             }));

@@ -12,7 +12,7 @@ use super::exposition::{Dialect, Exposition, Kind, seconds};
 use super::series::{self, PHASES, PLACE, Series};
 use crate::rounds::metrics::{METRICS, Metric, Unit};
 use crate::rounds::{Analysis, Figure};
-use model::campaign::{Campaign, Histograms};
+use model::campaign::Campaign;
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadMode, LoadReport};
 
@@ -36,7 +36,7 @@ pub fn render(report: &LoadReport, dialect: Dialect, labels: &[(&str, &str)]) ->
 }
 
 /// Writes the exposition of a campaign: each metric of each candidate at each point, its ratio to the reference, and the responses as histograms.
-pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms, dialect: Dialect) -> String {
+pub fn of_campaign(analysis: &Analysis<'_>, dialect: Dialect) -> String {
     let campaign = analysis.campaign;
     let scenario = [("scenario", campaign.plan.scenario.name.as_str())];
     let mut exposition = Exposition::new(dialect, scenario.into_iter());
@@ -49,7 +49,7 @@ pub fn of_campaign(analysis: &Analysis<'_>, histograms: &Histograms, dialect: Di
     let name = "muxbench_response_seconds";
     exposition.family(name, Kind::Histogram, "seconds", "Response times of all rounds that count.");
     for ((labels, series), (phase, load)) in all.iter().flat_map(|one| PHASES.map(|phase| (one, phase))) {
-        let responses = series.merged(campaign, histograms, phase);
+        let responses = series.merged(phase);
         if !responses.is_empty() {
             exposition.buckets(name, &labels.with(&[("phase", load)]), &responses);
         }

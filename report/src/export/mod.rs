@@ -13,7 +13,6 @@ mod trackers;
 
 use self::exposition::Dialect;
 use crate::rounds::Analysis;
-use model::campaign::Histograms;
 use model::histogram::DecodeError;
 use model::schema::{Latency, LoadReport, ResultFile};
 
@@ -138,26 +137,20 @@ pub fn render(report: &LoadReport, format: Format, labels: &[(&str, &str)]) -> R
     }
 }
 
-/// Writes a campaign as `format`, from its analysis and its histograms.
+/// Writes a campaign as `format`, from its analysis.
 ///
 /// # Errors
 ///
 /// For a format of runs of load.
-pub fn render_campaign(
-    analysis: &Analysis<'_>,
-    histograms: &Histograms,
-    format: Format,
-) -> Result<Exported, ExportError> {
+pub fn render_campaign(analysis: &Analysis<'_>, format: Format) -> Result<Exported, ExportError> {
     Ok(match format {
         Format::GithubBenchmark => Exported::Several(trackers::github(analysis).into()),
         Format::Bmf => Exported::One(trackers::bencher(analysis)),
-        Format::Prometheus => Exported::One(metrics::of_campaign(analysis, histograms, Dialect::Prometheus)),
-        Format::OpenMetrics => {
-            Exported::One(metrics::of_campaign(analysis, histograms, Dialect::OpenMetrics))
-        }
+        Format::Prometheus => Exported::One(metrics::of_campaign(analysis, Dialect::Prometheus)),
+        Format::OpenMetrics => Exported::One(metrics::of_campaign(analysis, Dialect::OpenMetrics)),
         Format::Csv => Exported::One(csv::of_campaign(analysis)),
-        Format::Hgrm(None) => Exported::Several(hgrm::of_campaign(analysis, histograms)),
-        Format::Hlog => Exported::One(hlog::of_campaign(analysis, histograms)),
+        Format::Hgrm(None) => Exported::Several(hgrm::of_campaign(analysis)),
+        Format::Hlog => Exported::One(hlog::of_campaign(analysis)),
         Format::Hgrm(Some(_)) | Format::Json => return Err(ExportError::OfLoad),
     })
 }

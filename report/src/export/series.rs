@@ -1,14 +1,13 @@
 //! The series of a campaign: what a tool that keeps figures over time keeps under one name.
 
-use std::collections::BTreeMap;
-
-use model::campaign::{Campaign, Histograms, Phase, Round};
+use model::campaign::Phase;
 use model::histogram::{Histogram, empty, of_counts};
 use model::schema::Point;
 use serde_json::Value;
 
 use super::file_name;
-use crate::rounds::{Analysis, CandidateAnalysis, Figure, METRICS, Metric, Shown};
+use crate::rounds::samples::Seen;
+use crate::rounds::{Analysis, CandidateAnalysis, Figure, GroupAnalysis, METRICS, Metric, Shown};
 
 /// The keys of a point that tell it from others.
 pub const PLACE: [&str; 8] =
@@ -25,8 +24,8 @@ pub struct Series<'a> {
     pub point: &'a Point,
     /// `epoll-et/10000c/10a`; no two series of a campaign have the same.
     pub name: String,
-    /// The indices of the point, and of the group in which it was measured.
-    at: (usize, usize),
+    /// The group in which it was measured.
+    group: &'a GroupAnalysis<'a>,
 }
 
 /// The responses of one start.
@@ -43,11 +42,10 @@ pub struct Responses {
 pub fn all<'a>(analysis: &'a Analysis<'a>) -> Vec<Series<'a>> {
     let places = names(&analysis.campaign.plan.points);
     let mut series = Vec::new();
-    for ((at, point), place) in analysis.points.iter().enumerate().zip(&places) {
+    for (point, place) in analysis.points.iter().zip(&places) {
         for (group, candidate) in point.rows() {
-            let group = point.groups.iter().position(|other| std::ptr::eq(other, group)).unwrap_or_default();
             let name = format!("{}/{place}", file_name(candidate.name));
-            series.push(Series { candidate, point: point.point, name, at: (at, group) });
+            series.push(Series { candidate, point: point.point, name, group });
         }
     }
     series
@@ -77,33 +75,22 @@ impl<'a> Series<'a> {
     }
 
     /// The responses under one load, of the rounds that count, start by start.
-    pub fn responses(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Vec<Responses> {
-        let mut starts: BTreeMap<u32, Responses> = BTreeMap::new();
-        let beside = campaign.starts_beside(self.at.0 as u32, self.at.1 as u32);
-        let is_here = |round: &Round| (round.point as usize, round.group as usize) == self.at;
-        let counts = |round: &Round| {
-            is_here(round)
-                && round.phase == phase
-                && round.dropped.is_none()
-                && !beside.contains(&round.start)
+    pub fn responses(&self, phase: Phase) -> Vec<Responses> {
+        let of_start = |slices: Vec<Seen<'_>>| {
+            let (first, last) = (slices.first()?.round, slices.last()?.round);
+            let lasted_s: f64 = last.slices.iter().map(|slice| slice.window_s).sum();
+            let histogram = slices.iter().fold(empty(), |sum, seen| sum + of_counts(seen.as_ref()));
+            Some(Responses { began_s: first.began_s, ended_s: last.began_s + lasted_s, histogram })
         };
-        for (at, round) in campaign.rounds.iter().enumerate().filter(|(_, round)| counts(round)) {
-            let slice = round.slices.iter().position(|slice| slice.candidate == self.candidate.name);
-            let Some(slice) = slice else { continue };
-            let lasted_s: f64 = round.slices.iter().map(|slice| slice.window_s).sum();
-            let (began_s, histogram) = (round.began_s, empty());
-            let start = Responses { began_s, ended_s: began_s, histogram };
-            let start = starts.entry(round.start).or_insert(start);
-            start.histogram += &of_counts(histograms.slice(at, slice));
-            start.ended_s = began_s + lasted_s;
-        }
-        starts.into_values().collect()
+        let samples = &self.group.samples;
+        let place = samples.candidates.iter().position(|name| *name == self.candidate.name);
+        let starts = place.into_iter().flat_map(|at| samples.seen(phase, at));
+        starts.filter_map(of_start).collect()
     }
 
     /// The same of all starts together.
-    pub fn merged(&self, campaign: &Campaign, histograms: &Histograms, phase: Phase) -> Histogram {
-        let starts = self.responses(campaign, histograms, phase).into_iter();
-        starts.fold(empty(), |sum, start| sum + start.histogram)
+    pub fn merged(&self, phase: Phase) -> Histogram {
+        self.responses(phase).into_iter().fold(empty(), |sum, start| sum + start.histogram)
     }
 }
 

@@ -38,6 +38,8 @@ struct Rounds<'a> {
 pub struct Seen<'a> {
     /// The slice.
     pub slice: &'a Slice,
+    /// The round that it is part of.
+    pub round: &'a Round,
     counts: &'a [(u64, u64)],
     disturbed: &'a [(u64, u64)],
 }
@@ -99,6 +101,7 @@ impl<'a> Samples<'a> {
             let (place, slice) = slices.clone().find(|(_, slice)| slice.candidate == name)?;
             Some(Seen {
                 slice,
+                round,
                 counts: histograms.slice(at, place),
                 disturbed: histograms.disturbed(at, place),
             })

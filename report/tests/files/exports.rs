@@ -39,7 +39,7 @@ fn exported(format: Format) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let (campaign, histograms) = campaign();
     let analysis = Analysis::of(&campaign, &histograms);
-    let files = match render_campaign(&analysis, &histograms, format).expect("a format of campaigns") {
+    let files = match render_campaign(&analysis, format).expect("a format of campaigns") {
         Exported::One(text) => vec![("export".to_owned(), text)],
         Exported::Several(files) => files,
     };

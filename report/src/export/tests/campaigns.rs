@@ -20,8 +20,7 @@ fn campaign() -> Campaign {
 
 fn exported(campaign: Campaign, format: Format) -> Exported {
     let (campaign, histograms) = decoded(campaign);
-    render_campaign(&Analysis::of(&campaign, &histograms), &histograms, format)
-        .expect("a format of campaigns")
+    render_campaign(&Analysis::of(&campaign, &histograms), format).expect("a format of campaigns")
 }
 
 fn one(campaign: Campaign, format: Format) -> String {
@@ -70,7 +69,7 @@ fn a_format_of_one_kind_of_result_is_none_of_the_other() {
     let (campaign, histograms) = decoded(campaign());
     let analysis = Analysis::of(&campaign, &histograms);
     for format in [Format::Json, Format::Hgrm(Some(Measure::Service))] {
-        let error = render_campaign(&analysis, &histograms, format).expect_err("of load");
+        let error = render_campaign(&analysis, format).expect_err("of load");
         assert!(error.to_string().ends_with("JSON is what it is already"), "{error}");
     }
 }
@@ -171,9 +170,7 @@ fn the_table_has_a_row_for_each_metric_and_says_what_is_saturated() {
     campaign.plan.scenario.name = "=cmd|' /C calc'!A0".to_owned();
     let (campaign, histograms) = decoded(campaign);
     let analysis = Analysis::of(&campaign, &histograms);
-    let Ok(Exported::One(table)) = render_campaign(&analysis, &histograms, Format::Csv) else {
-        panic!("a text")
-    };
+    let Ok(Exported::One(table)) = render_campaign(&analysis, Format::Csv) else { panic!("a text") };
     let mut reader = ::csv::Reader::from_reader(table.as_bytes());
     let head = reader.headers().expect("a head").clone();
     let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
