@@ -1,5 +1,7 @@
 //! Numbers as people read them. Every figure that a table, a page or a plot shows is written here.
 
+use std::borrow::Borrow;
+
 use model::schema::{Exclude, Point, Scenario};
 
 use crate::rounds::{Unit, grouped};
@@ -104,13 +106,22 @@ pub fn percent_between(low: f64, high: f64) -> String {
 
 /// A share in percent with what digits it has, to a hundredth of a percent: `1%`, `0.1%`, `12.5%`.
 pub fn share(share: f64) -> String {
-    let percent = format!("{:.2}", share * 100.0);
-    format!("{}%", percent.trim_end_matches('0').trim_end_matches('.'))
+    shortest(share * 100.0, 2) + "%"
+}
+
+/// A number with what decimals it has, `most` (at least 1) at most: `12.5`, `3`.
+pub fn shortest(value: f64, most: usize) -> String {
+    format!("{value:.most$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A number of things: `1 repeat`, `5 repeats`.
 pub fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// What `words` say of so many further things; nothing where there are none.
+pub fn further(count: usize, words: impl Fn(usize) -> String) -> String {
+    if count == 0 { String::new() } else { words(count) }
 }
 
 /// What tells a point from others besides connections, in words: `4 threads`, `shared`, `1,024 B`. Empty where there is nothing.
@@ -168,11 +179,11 @@ pub fn exclusion(who: &str, exclude: &Exclude) -> String {
 }
 
 /// Several names as a phrase: `a`, `a and b`, `a, b and c`.
-pub fn and(names: &[&str]) -> String {
+pub fn and(names: &[impl Borrow<str>]) -> String {
     match names {
         [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [one] => one.borrow().to_owned(),
+        [first @ .., last] => format!("{} and {}", first.join(", "), last.borrow()),
     }
 }
 
@@ -198,6 +209,12 @@ pub fn ratio_and_ends(ratio: f64, low: f64, high: f64) -> [String; 3] {
         true => format!("{beside_one:.decimals$}"),
         false => text,
     })
+}
+
+/// A ratio and its interval: `1.80 (1.72–1.91)`.
+pub fn ratio_with_ends(ratio: f64, low: f64, high: f64) -> String {
+    let [ratio, low, high] = ratio_and_ends(ratio, low, high);
+    format!("{ratio} ({low}–{high})")
 }
 
 /// The most decimals that a ratio has; a difference in percent has two less, which are as fine.

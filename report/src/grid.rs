@@ -6,6 +6,8 @@ use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use minijinja::HtmlEscape;
 
+use crate::format;
+
 /// A table: columns with titles, and rows of as many cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grid {
@@ -97,8 +99,7 @@ impl Cell {
     /// reach a file. Without a number it is sorted behind all others.
     #[must_use]
     pub fn sorted_by(self, number: Option<f64>) -> Self {
-        let key = |number: f64| format!("{number:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
-        Self { key: number.map(key), ..self }
+        Self { key: number.map(|number| format::shortest(number, 3)), ..self }
     }
 }
 

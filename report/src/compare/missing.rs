@@ -161,10 +161,8 @@ fn line(group: &[&Missing]) -> String {
     let Missing { candidate, metric, reason, other_reference, .. } = group[0];
     let what = if other_reference.is_some() { "not comparable" } else { "missing" };
     let places: Vec<String> = group.iter().take(POINTS_OF_A_LINE).map(|one| place(&one.point)).collect();
-    let further = match group.len().saturating_sub(POINTS_OF_A_LINE) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let beyond = group.len().saturating_sub(POINTS_OF_A_LINE);
+    let further = format::further(beyond, |more| format!(" and {more} more"));
     let metric = metric.as_deref().and_then(Metric::of_key).map(|metric| format!(", {}", metric.name));
     let metric = metric.unwrap_or_default();
     format!("{what}: {candidate}{metric}, at {}{further}: {reason}", places.join(", "))

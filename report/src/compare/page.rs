@@ -96,16 +96,12 @@ fn cell(compared: &Compared) -> Cell {
 /// The ratio with its interval, or what is said in its place.
 fn change(compared: &Compared) -> String {
     match (&compared.ratio, &compared.reason) {
-        (Some(ratio), None) => with_ends(ratio.value, ratio.low, ratio.high),
-        (Some(ratio), Some(_)) if !compared.drift_cancelled => with_ends(ratio.value, ratio.low, ratio.high),
+        (Some(ratio), reason) if reason.is_none() || !compared.drift_cancelled => {
+            format::ratio_with_ends(ratio.value, ratio.low, ratio.high)
+        }
         (_, Some(reason)) => reason.clone(),
-        (None, None) => format::ABSENT.to_owned(),
+        (_, None) => format::ABSENT.to_owned(),
     }
-}
-
-fn with_ends(value: f64, low: f64, high: f64) -> String {
-    let [ratio, low, high] = format::ratio_and_ends(value, low, high);
-    format!("{ratio} ({low}–{high})")
 }
 
 /// The figures by which the two differ: worse than allowed first, then worse, then better; those that decide before others.

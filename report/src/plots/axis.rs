@@ -1,5 +1,7 @@
 //! Axes: logarithmic with ticks at 1, 2 and 5 of each decade, or linear from zero.
 
+use std::ops::RangeInclusive;
+
 use super::layout::Area;
 use crate::{format, rounds};
 
@@ -237,26 +239,22 @@ fn power_of_ten(exponent: i32) -> f64 {
 }
 
 fn shortest(value: f64) -> String {
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    format::shortest(value, 6)
+}
+
+/// 1, 2 and 5 of each decade of `exponents`, ascending.
+fn steps(exponents: RangeInclusive<i32>) -> impl DoubleEndedIterator<Item = f64> {
+    exponents.flat_map(|exponent| [1.0, 2.0, 5.0].map(|digit| digit * power_of_ten(exponent)))
 }
 
 fn step_at_or_below(value: f64) -> f64 {
     let exponent = value.log10().floor() as i32;
-    [(exponent, 5), (exponent, 2), (exponent, 1), (exponent - 1, 5)]
-        .into_iter()
-        .map(|(exponent, digit)| f64::from(digit) * power_of_ten(exponent))
-        .find(|step| *step <= value * (1.0 + 1e-9))
-        .unwrap_or(value)
+    steps(exponent - 1..=exponent).rfind(|step| *step <= value * (1.0 + 1e-9)).unwrap_or(value)
 }
 
 fn step_at_or_above(value: f64) -> f64 {
     let exponent = value.log10().floor() as i32;
-    [(exponent, 1), (exponent, 2), (exponent, 5), (exponent + 1, 1), (exponent + 1, 2)]
-        .into_iter()
-        .map(|(exponent, digit)| f64::from(digit) * power_of_ten(exponent))
-        .find(|step| *step >= value * (1.0 - 1e-9))
-        .unwrap_or(value)
+    steps(exponent..=exponent + 1).find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(value)
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! A picture of time and latency: how many requests were answered when, and after how long.
 
 use super::axis::Axis;
-use super::layout::{Area, LINE, SMALL_SIZE};
+use super::layout::{Area, FOOT, LINE, SMALL_SIZE};
 use super::lines::{draw_x_axis, draw_y_axis, labels_width};
 use super::style::Styles;
 use super::svg::{Svg, Text};
 use crate::format;
 
 const HEIGHT: f64 = 400.0;
-const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
 const HEAD: f64 = 10.0;
 /// To the right of the plot: the labels of lines, and the key.
 const MARGIN: f64 = 96.0;

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Tick};
 use super::labels;
-use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::layout::{Area, FOOT, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};
 
@@ -13,8 +13,6 @@ const ARROW_GAP: f64 = 12.0;
 const LABEL_LEAD: f64 = 28.0;
 /// The most of its width that a picture gives to labels.
 const LABELS_SHARE: f64 = 0.45;
-/// Below the plot: the labels of ticks, and the axis's title.
-const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
 
 /// One pair of axes, and what is drawn between them.
 #[derive(Debug)]

@@ -1,14 +1,13 @@
 //! A picture of rows, one for each candidate, where nothing varies but who it is: dots with intervals, or bars of two parts.
 
 use super::axis::Axis;
-use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
+use super::layout::{Area, FOOT, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::{Series, draw_whisker, draw_x_axis};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, Svg, Text};
 
 const ROW: f64 = 24.0;
 const BAR: f64 = 15.0;
-const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
 /// How much each part of a bar covers its ground.
 const OPACITY: [f64; 2] = [0.95, 0.4];
 

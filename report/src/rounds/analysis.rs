@@ -71,6 +71,7 @@ pub struct GroupAnalysis<'a> {
     /// For each of the [main metrics](MAIN) the candidates, best first, as the greatest sets of which no two can be distinguished;
     /// without the twin, and without whoever has no ratio.
     pub order: Vec<Vec<Vec<usize>>>,
+    /// What its figures are computed from.
     pub(crate) samples: Samples<'a>,
 }
 

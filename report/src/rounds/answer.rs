@@ -8,7 +8,7 @@ use super::grouped;
 use super::headline::{Extreme, Lead};
 use super::lengths;
 use super::metrics::{Metric, Subject};
-use super::resolution;
+use super::resolution::{self, Resolution};
 use super::table;
 use super::troubles::Trouble;
 use crate::grid::Grid;
@@ -285,15 +285,12 @@ fn twin(analysis: &Analysis<'_>) -> Option<String> {
 /// The smallest difference that is told, by each metric: what the twin's intervals do not exclude, over the points.
 pub fn resolution(analysis: &Analysis<'_>) -> Option<String> {
     let found = resolution::of(analysis);
-    let told = found.iter().map(|one| match format::percent_between(one.least, one.most) {
-        _ if format::percent(one.least) == format::percent(one.most) => {
-            format!("{} {}", one.metric.name, format::percent(one.most))
-        }
-        between => format!("{} {between}", one.metric.name),
-    });
-    let told: Vec<String> = told.collect();
-    let is_several = analysis.points.len() > 1;
-    let over = if is_several { ", by point" } else { "" };
+    let share = |one: &Resolution| match [one.least, one.most].map(format::percent) {
+        [least, most] if least == most => most,
+        _ => format::percent_between(one.least, one.most),
+    };
+    let told: Vec<String> = found.iter().map(|one| format!("{} {}", one.metric.name, share(one))).collect();
+    let over = if analysis.points.len() > 1 { ", by point" } else { "" };
     (!told.is_empty())
         .then(|| format!("Resolution{over}: {}; less is told as no difference.", told.join(", ")))
 }
@@ -303,10 +300,7 @@ fn doubled(analysis: &Analysis<'_>) -> Option<String> {
     let all = lengths::too_short(analysis.campaign);
     let first = all.first()?;
     let place = format::place_in_short(analysis.points.get(first.point)?.point);
-    let more = match all.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {}", format::plural(more, "more point")),
-    };
+    let more = format::further(all.len() - 1, |more| format!(" and {}", format::plural(more, "more point")));
     let starts = format::plural(all.iter().map(|one| one.starts).sum(), "start");
     Some(format!("Slices were doubled at {place}{more}: {starts} with shorter ones do not count."))
 }
@@ -318,10 +312,7 @@ fn halves(analysis: &Analysis<'_>) -> Option<String> {
         groups.flat_map(move |halves| halves.differ().map(move |one| (point, halves.metric, one)))
     });
     let (point, metric, (name, comparison)) = differ.next()?;
-    let more = match differ.count() {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
+    let more = format::further(differ.count(), |more| format!(", and {more} more"));
     Some(format!(
         "Halves of slices differ, so slices are too short there: {} of {name} at {}, relative to the reference, {} in the second half{more}.",
         metric.name,
@@ -352,10 +343,7 @@ fn troubles(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
     let left = told.len().saturating_sub(most);
     let lines = told.iter().take(most).map(|((name, _), found)| {
         let (trouble, point) = found[0];
-        let more = match found.len() - 1 {
-            0 => String::new(),
-            more => format!(", and {more} more of this kind"),
-        };
+        let more = format::further(found.len() - 1, |more| format!(", and {more} more of this kind"));
         format!("{name} at {}: {}{more}.", format::place_in_short(point), words(trouble))
     });
     lines.chain((left > 0).then(|| format!("{left} more of what servers did wrong."))).collect()
@@ -369,13 +357,9 @@ pub fn words(trouble: &Trouble) -> String {
         }
         Trouble::Stalled { slices, in_warmup, of, longest_ns } => {
             let longest = format::duration_ns(*longest_ns as f64);
-            let after_pause = match in_warmup {
-                0 => String::new(),
-                count => format!(
-                    ", {} on the first requests after a pause",
-                    format::plural(*count as usize, "time")
-                ),
-            };
+            let after_pause = format::further(*in_warmup as usize, |count| {
+                format!(", {} on the first requests after a pause", format::plural(count, "time"))
+            });
             format!("stalled in {slices} of {of} slices, up to {longest}{after_pause}")
         }
         Trouble::Errors { name, count, of } => format!("{count} of {of} requests failed: {name}"),

@@ -226,9 +226,9 @@ fn figure_of(shown: &Shown<'_>) -> Option<f64> {
 /// A ratio with its interval and the mark of what that says.
 pub fn ratio(comparison: Option<&Comparison>) -> Cell {
     let Some(comparison) = comparison else { return format::ABSENT.into() };
-    let [ratio, low, high] = comparison.texts();
+    let [ratio, low, high] = comparison.ends();
     let full = if comparison.generator_full { ", generator full" } else { "" };
-    marked(comparison, format!("{ratio} ({low}–{high}){full}")).sorted_by(Some(comparison.ratio))
+    marked(comparison, format::ratio_with_ends(ratio, low, high) + full).sorted_by(Some(ratio))
 }
 
 /// A ratio with the mark of its relation.

@@ -182,6 +182,11 @@ impl Dimension {
     }
 }
 
+/// The points of `facets`.
+pub fn points_of<'a>(facets: &[Facet<'a>]) -> Vec<&'a PointAnalysis<'a>> {
+    facets.iter().flat_map(|facet| facet.points.iter().map(|(_, at)| *at)).collect()
+}
+
 /// The share of a point's connections that is active.
 fn share(point: &Point) -> f64 {
     f64::from(point.active) / f64::from(point.connections.max(1))

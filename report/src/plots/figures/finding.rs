@@ -34,12 +34,9 @@ fn saturated(metric: &Metric, points: &[&PointAnalysis<'_>]) -> Option<String> {
     let mut found =
         points.iter().map(|point| (point.point, names_at(point))).filter(|(_, names)| !names.is_empty());
     let (point, names) = found.next()?;
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
-    let more = match found.count() {
-        0 => String::new(),
-        more => format!(" and at {} more", format::plural(more, "point")),
-    };
+    let more =
+        format::further(found.count(), |more| format!(" and at {} more", format::plural(more, "point")));
     Some(format!("{} {verb} saturated at {}{more}", format::and(&names), format::place_in_short(point)))
 }
 

@@ -1,6 +1,6 @@
 //! The thundering herd: how often threads wake up for a connection, by the way in which they meet the listener.
 
-use super::course::Dimension;
+use super::course::{Dimension, points_of};
 use super::provenance::{file_name, of_measured};
 use super::scaling::{drawn, notes, rows};
 use crate::format;
@@ -20,8 +20,7 @@ pub fn herd(analysis: &Analysis<'_>) -> Vec<Figure> {
 fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
     let metrics: Vec<&Metric> = DRAWN.iter().filter_map(|key| Metric::of_key(key)).collect();
     let facets = Dimension::Threads.facets(analysis, sweep);
-    let points: Vec<&PointAnalysis<'_>> =
-        facets.iter().flat_map(|facet| facet.points.iter().map(|(_, at)| *at)).collect();
+    let points = points_of(&facets);
     let title = told(analysis, metrics.first()?, &points)?;
     let rows = rows(Dimension::Threads, &facets, &metrics);
     let mut notes = notes(&rows, &facets, &facets);
@@ -37,7 +36,7 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
             sweep.name,
             Dimension::Threads.words()
         ),
-        legend: drawn(&points).into_iter().map(str::to_owned).collect(),
+        legend: drawn(&points),
         caption: notes,
         rows,
         ..Figure::default()
@@ -61,9 +60,5 @@ fn told(analysis: &Analysis<'_>, metric: &Metric, points: &[&PointAnalysis<'_>])
         told.extend(value(point).map(|value| format!("{value} {way}")));
     }
     let threads = format::plural(most as usize, "thread");
-    Some(format!(
-        "{reference}, {threads}, {}: {}",
-        metric.name,
-        format::and(&told.iter().map(String::as_str).collect::<Vec<_>>())
-    ))
+    Some(format!("{reference}, {threads}, {}: {}", metric.name, format::and(&told)))
 }

@@ -28,11 +28,13 @@ type Drawn<'a, 'b> = Vec<(&'b GroupAnalysis<'a>, &'b CandidateAnalysis<'a>, Stri
 pub fn ratios(analysis: &Analysis<'_>) -> Vec<Figure> {
     let points: Vec<&PointAnalysis<'_>> =
         analysis.points.iter().filter(|point| point.groups.iter().any(has_ratios)).collect();
-    let of_chunk = |(at, points): (usize, &[&PointAnalysis<'_>])| {
-        let name = if at == 0 { "ratios".to_owned() } else { format!("ratios-{}", at + 1) };
-        of_points(analysis, name, points)
-    };
-    points.chunks(POINTS).enumerate().filter_map(of_chunk).collect()
+    let figures = points.chunks(POINTS).enumerate();
+    figures.filter_map(|(at, points)| of_points(analysis, numbered("ratios", at), points)).collect()
+}
+
+/// The name of a figure, of which there may be several.
+fn numbered(name: &str, at: usize) -> String {
+    if at == 0 { name.to_owned() } else { format!("{name}-{}", at + 1) }
 }
 
 fn has_ratios(group: &GroupAnalysis<'_>) -> bool {
@@ -99,9 +101,7 @@ fn drawn<'a, 'b>(point: &'b PointAnalysis<'a>) -> Drawn<'a, 'b> {
 fn is_wide(metric: &Metric, points: &[&PointAnalysis<'_>]) -> bool {
     let candidates = points.iter().flat_map(|point| &point.groups).flat_map(|group| &group.candidates);
     let compared = candidates.filter_map(|one| one.comparison(metric));
-    let placed: Vec<f64> =
-        compared.flat_map(|one| [one.ratio, one.interval.low, one.interval.high]).collect();
-    Column::needs_width(&placed)
+    Column::needs_width(&compared.flat_map(Comparison::ends).collect::<Vec<_>>())
 }
 
 /// `response p50 (← better)`.
@@ -167,11 +167,8 @@ pub fn twin(analysis: &Analysis<'_>) -> Vec<Figure> {
     if points.is_empty() || !points.iter().all(|point| point.groups.iter().all(is_pair)) {
         return Vec::new();
     }
-    let of_chunk = |(at, points): (usize, &[&PointAnalysis<'_>])| {
-        let name = if at == 0 { "twin".to_owned() } else { format!("twin-{}", at + 1) };
-        of_pairs(analysis, name, points)
-    };
-    points.chunks(ROWS).enumerate().filter_map(of_chunk).collect()
+    let figures = points.chunks(ROWS).enumerate();
+    figures.filter_map(|(at, points)| of_pairs(analysis, numbered("twin", at), points)).collect()
 }
 
 /// The ratio of a twin by a metric, and how it is named on hovering.

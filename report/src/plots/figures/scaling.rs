@@ -1,6 +1,6 @@
 //! Figures along what a campaign's sweeps vary.
 
-use super::course::{Dimension, Facet, at_most};
+use super::course::{Dimension, Facet, at_most, points_of};
 use super::finding;
 use super::panels::{self, fd_setsize, is_drawable};
 use super::provenance::{file_name, of_measured};
@@ -30,8 +30,7 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
     let facets = at_most(all.clone());
     let metrics = if dimension == Dimension::Rate { ALONG_RATES } else { MAIN };
     let rows = rows(dimension, &facets, &metrics);
-    let points: Vec<&PointAnalysis<'_>> =
-        facets.iter().flat_map(|facet| facet.points.iter().map(|(_, at)| *at)).collect();
+    let points = points_of(&facets);
     let fixed = match &facets[..] {
         [facet] => format!(", {}", facet.fixed),
         _ => String::new(),
@@ -40,7 +39,7 @@ fn of_sweep(analysis: &Analysis<'_>, sweep: &Sweep) -> Option<Figure> {
         name: format!("scaling-{}", file_name(&sweep.name)),
         title: finding::of(analysis, &metrics, &points),
         subtitle: format!("{}: over {}{fixed}", sweep.name, dimension.words()),
-        legend: drawn(&points).into_iter().map(str::to_owned).collect(),
+        legend: drawn(&points),
         caption: rates(dimension, &points).into_iter().chain(notes(&rows, &all, &facets)).collect(),
         rows,
         ..Figure::default()
@@ -57,7 +56,7 @@ fn rates(dimension: Dimension, points: &[&PointAnalysis<'_>]) -> Option<String> 
     let places = |wanted: f64| {
         let met = points.iter().filter(|point| rate(point) == Some(wanted));
         let names: Vec<String> = met.map(|point| format::place_in_short(point.point)).collect();
-        format::and(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        format::and(&names)
     };
     let at = |rate: &f64| format!("{} requests/s at {}", format::nominal_rate(*rate), places(*rate));
     (dimension != Dimension::Rate && rates.len() > 1).then(|| {
@@ -67,8 +66,8 @@ fn rates(dimension: Dimension, points: &[&PointAnalysis<'_>]) -> Option<String> 
 }
 
 /// The candidates at `points`, in the order of the plan.
-pub fn drawn<'a>(points: &[&PointAnalysis<'a>]) -> Vec<&'a str> {
-    distinct(points.iter().flat_map(|point| point.rows()).map(|(_, candidate)| candidate.name))
+pub fn drawn(points: &[&PointAnalysis<'_>]) -> Vec<String> {
+    distinct(points.iter().flat_map(|point| point.rows()).map(|(_, candidate)| candidate.name.to_owned()))
 }
 
 /// How to read `rows` of `facets`, which are those of `all` that are drawn.
@@ -141,13 +140,12 @@ fn panel(dimension: Dimension, metric: &Metric, series: Vec<Series>, y: Axis) ->
 
 /// The line of each candidate; those of which nothing is known are left out.
 fn series_of(facet: &Facet<'_>, metric: &Metric) -> Vec<Series> {
-    let points: Vec<&PointAnalysis<'_>> = facet.points.iter().map(|(_, at)| *at).collect();
-    let series = |name: &str| {
-        let point = |(x, at): &(f64, &PointAnalysis<'_>)| point(*x, at, at.candidate(name)?, metric);
+    let series = |name: String| {
+        let point = |(x, at): &(f64, &PointAnalysis<'_>)| point(*x, at, at.candidate(&name)?, metric);
         let points: Vec<SeriesPoint> = facet.points.iter().filter_map(point).collect();
-        (!points.is_empty()).then(|| Series { mechanism: name.to_owned(), label: String::new(), points })
+        (!points.is_empty()).then(|| Series { mechanism: name, label: String::new(), points })
     };
-    drawn(&points).into_iter().filter_map(series).collect()
+    drawn(&points_of(std::slice::from_ref(facet))).into_iter().filter_map(series).collect()
 }
 
 fn point(

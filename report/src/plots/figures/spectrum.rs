@@ -45,15 +45,9 @@ pub fn line(name: &str, histogram: &Histogram) -> Option<Series> {
             y: value(x),
             interval: None,
             mark,
-            hover: format!("{name}, p{}: {}", percentile(x), format::duration_ns(value(x))),
+            hover: format!("{name}, p{}: {}", format::shortest(100.0 - 100.0 / x, 4), format::duration_ns(value(x))),
         })
         .collect();
     let label = label(name, &points.last().map(|point| format::duration_ns(point.y))?);
     Some(Series { mechanism: name.to_owned(), label, points })
-}
-
-/// The percentile of 1/(1-p), with what digits it has: `99.9`.
-fn percentile(x: f64) -> String {
-    let text = format!("{:.4}", 100.0 - 100.0 / x);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
