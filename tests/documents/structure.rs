@@ -1,9 +1,9 @@
 //! The diagram of packages and folders in docs/ARCHITECTURE.md is what Cargo and the `use` lines say, and every arrow in it
-//! points upwards.
+//! points upwards. Within a folder, at most two files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use trials::test;
@@ -66,12 +66,67 @@ fn folders_use_one_another_as_the_diagram_says() {
         let mut arrows: Arrows = stated.keys().map(|folder| (folder.clone(), BTreeSet::new())).collect();
         for folder in stated.keys() {
             for file in files(Path::new(&format!("{ROOT}/{sources}/{folder}"))) {
-                let used = uses(&file).into_iter().filter(|used| used != folder && stated.contains_key(used));
+                let roots = ["crate::".to_owned(), "muxbench::".to_owned()];
+                let used = uses(&file, &roots)
+                    .into_iter()
+                    .filter(|used| used != folder && stated.contains_key(used));
                 arrows.get_mut(folder).expect("stated").extend(used);
             }
         }
         assert_eq!(arrows, stated, "{sources}");
     }
+}
+
+#[test]
+fn no_more_than_two_files_of_a_folder_use_one_another_in_a_circle() {
+    let sources = ["src", "load-gen/src", "report/src", "crates"];
+    for folder in sources.iter().flat_map(|sources| folders(PathBuf::from(format!("{ROOT}/{sources}")))) {
+        let used = uses_within(&folder);
+        for file in used.keys() {
+            let reaches_back = |other: &&str| reached(&used, other).contains(file.as_str());
+            let circle = reached(&used, file).into_iter().filter(reaches_back);
+            let circle: Vec<&str> = circle.collect();
+            assert!(circle.len() <= 2, "{}: {circle:?} use one another", folder.display());
+        }
+    }
+}
+
+/// All that a file uses, and what that uses, to the end.
+fn reached<'a>(used: &'a Arrows, from: &'a str) -> BTreeSet<&'a str> {
+    let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(file) = next.pop() {
+        next.extend(used[file].iter().map(String::as_str).filter(|used| reached.insert(*used)));
+    }
+    reached
+}
+
+/// A folder and the folders in it, without those of tests.
+fn folders(folder: PathBuf) -> Vec<PathBuf> {
+    let entries = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let inner = entries.filter(|path| path.is_dir() && !path.ends_with("tests")).flat_map(folders);
+    let inner: Vec<PathBuf> = inner.collect();
+    [vec![folder], inner].concat()
+}
+
+/// What each file of a folder of sources uses of the others there.
+fn uses_within(folder: &Path) -> Arrows {
+    let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let all: BTreeSet<String> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).filter_map(name).collect();
+    let is_module = |name: &&String| !["lib", "main", "mod", "tests"].contains(&name.as_str());
+    let modules: BTreeSet<String> = all.iter().filter(is_module).cloned().collect();
+    let path = folder.strip_prefix(ROOT).expect("below the root").display().to_string();
+    let within =
+        format!("/{path}/").split_once("/src/").map_or(String::new(), |(_, within)| within.to_owned());
+    let roots = ["super::".to_owned(), format!("crate::{}", within.replace('/', "::"))];
+    let used = |name: &String| {
+        let source = fs::read_to_string(folder.join(format!("{name}.rs"))).expect("a source");
+        // What stands in the folder above is no neighbour.
+        let source = source.replace("super::super::", "");
+        uses(&source, &roots).into_iter().filter(|used| used != name && modules.contains(used)).collect()
+    };
+    modules.iter().map(|name| (name.clone(), used(name))).collect()
 }
 
 #[test]
@@ -97,13 +152,13 @@ fn files(module: &Path) -> Vec<String> {
     paths.iter().map(|path| fs::read_to_string(path).expect("a source")).collect()
 }
 
-/// The first names after `crate::`, and after the package's own name, in what is no comment and no test.
-fn uses(source: &str) -> BTreeSet<String> {
+/// The first names after any of `roots` in what is no comment and no test.
+fn uses(source: &str, roots: &[String]) -> BTreeSet<String> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut names = BTreeSet::new();
-    for rest in ["crate::", "muxbench::"].iter().flat_map(|root| code.split(root).skip(1)) {
+    for rest in roots.iter().flat_map(|root| code.split(root.as_str()).skip(1)) {
         match rest.strip_prefix('{') {
             None => drop(names.insert(rest.split(|letter| !is_name(letter)).next().unwrap_or_default())),
             Some(group) => {

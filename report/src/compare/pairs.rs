@@ -6,9 +6,9 @@ use stats::{Family, Interval, Relation};
 
 use super::judge::{Change, figure};
 use crate::format;
-use crate::rounds::analysis::{MARGIN, family};
+use crate::rounds::analysis::MARGIN;
 use crate::rounds::metrics::Metric;
-use crate::rounds::samples::{Values, of_candidate};
+use crate::rounds::samples::{Values, family, of_candidate};
 use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Shown};
 
 /// A group of candidates of each campaign, and those that both have.

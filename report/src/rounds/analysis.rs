@@ -1,24 +1,18 @@
 //! What a campaign of rounds says, as values: figures with intervals, ratios to the reference, saturation, and what was wrong.
 
-use model::campaign::{Campaign, Histograms, Phase};
+use model::campaign::{Campaign, Phase};
 use model::histogram::Counts;
 use model::schema::Point;
-use rayon::prelude::*;
-use stats::{Family, Interval, Level, LogRatios, Merged, Proportion, Relation, level, median};
+use stats::{Family, Interval, Proportion, Relation, median};
 
-use super::headline::{self, Lead};
-use super::metrics::{Better, CPU, METRICS, Memory, Metric, RESPONSE, Source, Subject, THROUGHPUT};
-use super::resolution;
-use super::samples::{Samples, Values, of_candidate};
-use super::saturation::{self, Saturated};
-use super::troubles::{self, Trouble};
-use super::validity::{self, Dropped, Halves};
+use super::metrics::{Better, CPU, Memory, Metric, RESPONSE, Subject, THROUGHPUT};
+use super::samples::{Samples, family};
+use super::saturation::Saturated;
+use super::troubles::Trouble;
 use crate::format;
 
 /// Ratios nearer to 1 than this are as good as equal.
 pub const MARGIN: f64 = 0.02;
-/// The share of a slice from which on the generator is full.
-const GENERATOR_FULL: f64 = 0.95;
 /// The metrics that candidates are put in order by.
 pub const MAIN: [&Metric; 3] = [&RESPONSE, &THROUGHPUT, &CPU];
 
@@ -40,6 +34,49 @@ pub struct Analysis<'a> {
     pub dropped: Dropped,
     /// In how many families the twin of the reference was told apart from it, where there is nothing to tell.
     pub false_differences: Option<Proportion>,
+}
+
+/// Who leads by a metric.
+#[derive(Debug)]
+pub struct Lead<'a> {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// The candidates, and at how many points each cannot be told from the best, most points first.
+    pub leaders: Vec<(&'a str, usize)>,
+    /// The number of points that have an order.
+    pub points: usize,
+    /// Whether the generator was full with a candidate somewhere, so that its figure is a lower bound.
+    pub is_bounded: bool,
+    /// The candidates that are saturated in place of a value somewhere, with the index of the first such point and the number of all.
+    pub saturated: Vec<(&'a str, usize, usize)>,
+    /// The surest gain over the reference.
+    pub gain: Option<Extreme<'a>>,
+    /// The surest loss against it.
+    pub loss: Option<Extreme<'a>>,
+}
+
+/// The greatest difference from the reference.
+#[derive(Debug, Clone, Copy)]
+pub struct Extreme<'a> {
+    /// The index of the point.
+    pub point: usize,
+    /// The candidate.
+    pub candidate: &'a str,
+    /// Its ratio to the reference.
+    pub comparison: Comparison,
+    /// The server's utilisation there, at the rate of the metric.
+    pub utilisation: Option<f64>,
+}
+
+/// The rounds that do not count, for any candidate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Rounds that do not count.
+    pub rounds: usize,
+    /// All rounds.
+    pub of: usize,
+    /// Why, the most frequent reason first: the words of the first such round, and how many there were.
+    pub reasons: Vec<(String, usize)>,
 }
 
 /// What was measured at a point.
@@ -75,6 +112,15 @@ pub struct GroupAnalysis<'a> {
     pub(crate) samples: Samples<'a>,
 }
 
+/// The ratios of a group in the second halves of slices, over those in the first: 1 where slices are long enough.
+#[derive(Debug)]
+pub struct Halves<'a> {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Each candidate's ratio, without the reference and whoever does not sustain the load.
+    pub ratios: Vec<(&'a str, Comparison)>,
+}
+
 /// What was measured of one candidate.
 #[derive(Debug)]
 pub struct CandidateAnalysis<'a> {
@@ -88,7 +134,7 @@ pub struct CandidateAnalysis<'a> {
     pub troubles: Vec<Trouble>,
     /// What a connection takes of memory, by its parts: their medians over the starts.
     pub memory: Option<Memory>,
-    figures: Vec<Option<Figure>>,
+    pub(super) figures: Vec<Option<Figure>>,
 }
 
 /// A figure of a candidate.
@@ -111,7 +157,7 @@ pub struct Comparison {
     pub ratio: f64,
     /// Its interval, which holds together with those of the other candidates of the family.
     pub interval: Interval,
-    /// What the interval says: no difference where the ratio lies within the [resolution].
+    /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
     pub relation: Relation,
     /// Whether the generator was full with either of the two, so that the ratio understates the difference.
     pub generator_full: bool,
@@ -151,6 +197,20 @@ impl Comparison {
             Better::Lower => self.relation == Relation::Below,
             Better::Higher => self.relation == Relation::Above,
         }
+    }
+}
+
+impl<'a> Halves<'a> {
+    /// The candidates whose ratio differs by more than the [margin](MARGIN), surely.
+    pub fn differ(&self) -> impl Iterator<Item = &(&'a str, Comparison)> {
+        self.differ_by(MARGIN)
+    }
+
+    /// The candidates whose ratio differs by more than `margin`, surely: 0.05 for 5 %.
+    pub fn differ_by(&self, margin: f64) -> impl Iterator<Item = &(&'a str, Comparison)> {
+        let is_beyond =
+            move |interval: Interval| interval.low > 1.0 + margin || interval.high < 1.0 / (1.0 + margin);
+        self.ratios.iter().filter(move |(_, compared)| is_beyond(compared.interval))
     }
 }
 
@@ -209,7 +269,7 @@ impl GroupAnalysis<'_> {
     pub fn family(&self, metric: &Metric, reference: usize) -> Option<Family> {
         let has_figure: Vec<bool> =
             self.candidates.iter().map(|candidate| candidate.figure(metric).is_some()).collect();
-        family(&known(&self.samples, metric, &has_figure), reference)
+        family(&self.samples.values_of_those(metric, &has_figure), reference)
     }
 }
 
@@ -234,181 +294,4 @@ impl<'a> PointAnalysis<'a> {
         }
         rows
     }
-}
-
-impl<'a> Analysis<'a> {
-    /// Analyses a campaign. Without `histograms` the quantiles of all samples are absent.
-    pub fn of(campaign: &'a Campaign, histograms: &'a Histograms) -> Self {
-        let points: Vec<PointAnalysis<'_>> = (0..campaign.plan.points.len())
-            .into_par_iter()
-            .map(|at| {
-                let planned = &campaign.plan.points[at];
-                let analysed = |number| {
-                    let troubles = troubles::find(&Samples::of_all_lengths(campaign, at, number)?);
-                    Some(group(
-                        Samples::of(campaign, histograms, at, number)?,
-                        troubles,
-                        planned.point.active,
-                    ))
-                };
-                let groups = (0..planned.groups.len()).filter_map(analysed);
-                PointAnalysis { point: &planned.point, groups: groups.collect() }
-            })
-            .collect();
-        let groups = || points.iter().flat_map(|point| &point.groups);
-        Self {
-            leads: MAIN.iter().map(|metric| headline::lead(metric, &points)).collect(),
-            dropped: Dropped::of(campaign),
-            false_differences: validity::false_differences(groups()),
-            points,
-            campaign,
-        }
-    }
-}
-
-fn group(of: Samples<'_>, troubles: Vec<Vec<Trouble>>, active: u32) -> GroupAnalysis<'_> {
-    let samples = &of;
-    let full: Vec<bool> = (0..samples.len()).map(|candidate| is_generator_full(samples, candidate)).collect();
-    let values = samples.values_of(&THROUGHPUT);
-    let own = |candidate: usize| Some(estimate(&of_candidate(&values, candidate))?.0);
-    let throughput: Vec<Option<f64>> =
-        (0..samples.len()).map(|candidate| own(candidate).filter(|_| !full[candidate])).collect();
-    let [light, busy] =
-        [Phase::Light, Phase::Busy].map(|phase| saturation::find(samples, phase, &throughput, active));
-    let saturated = |metric: &Metric, candidate: usize| match metric.phase {
-        Some(Phase::Light) => light[candidate].is_some(),
-        Some(Phase::Busy) => busy[candidate].is_some(),
-        _ => false,
-    };
-    let measured = METRICS.par_iter().map(|metric| {
-        let has_figure: Vec<bool> = (0..samples.len())
-            .map(|at| metric.subject != Subject::Latency || !saturated(metric, at))
-            .collect();
-        measure(samples, metric, &has_figure, &full)
-    });
-    let (mut figures, orders): (Vec<Vec<_>>, Vec<_>) = measured.unzip();
-    let candidate = |(at, troubles): (usize, Vec<Trouble>)| CandidateAnalysis {
-        name: samples.candidates[at],
-        light: light[at],
-        busy: busy[at],
-        troubles,
-        memory: memory(samples, samples.candidates[at]),
-        figures: figures.iter_mut().map(|of_metric| of_metric[at].take()).collect(),
-    };
-    GroupAnalysis {
-        candidates: troubles.into_iter().enumerate().map(candidate).collect(),
-        reference: samples.reference,
-        twin: samples.twin,
-        starts: samples.measured_starts(),
-        light_per_s: samples.rate_per_s(Phase::Light),
-        busy_per_s: samples.rate_per_s(Phase::Busy),
-        halves: validity::halves(samples, &light),
-        order: MAIN.iter().map(|metric| orders[metric.index()].clone()).collect(),
-        samples: of,
-    }
-}
-
-fn memory(samples: &Samples<'_>, name: &str) -> Option<Memory> {
-    let started = samples.starts.iter().flat_map(|start| &start.candidates);
-    let all: Vec<Memory> = started.filter(|one| one.candidate == name).filter_map(Memory::of).collect();
-    let middle = |part: fn(&Memory) -> f64| median(&all.iter().map(part).collect::<Vec<_>>());
-    Some(Memory { user: middle(|memory| memory.user)?, kernel: middle(|memory| memory.kernel)? })
-}
-
-/// Returns whether the generator was full in most of a candidate's closed-loop slices.
-fn is_generator_full(samples: &Samples<'_>, candidate: usize) -> bool {
-    let slices = || samples.slices(Phase::Saturation, candidate);
-    let full = slices().filter(|slice| slice.generator_busy >= GENERATOR_FULL).count();
-    2 * full > slices().count()
-}
-
-/// The figure of each candidate that may have one, and their order.
-fn measure(
-    samples: &Samples<'_>,
-    metric: &Metric,
-    has_figure: &[bool],
-    full: &[bool],
-) -> (Vec<Option<Figure>>, Vec<Vec<usize>>) {
-    let is_full = |at: usize| metric.subject == Subject::Throughput && full[at];
-    let values = known(samples, metric, has_figure);
-    let family = metric.has_ratio().then(|| family(&values, samples.reference)).flatten();
-    let ratios = family.as_ref().map(Family::ratios).unwrap_or_default();
-    let twin = samples.twin.and_then(|at| ratios.get(at).copied().flatten());
-    let resolution = twin.map(|twin| resolution::reach(twin.simultaneous));
-    let compare = |at: usize| {
-        let ratio = ratios.get(at).copied().flatten().filter(|_| at != samples.reference)?;
-        let interval = ratio.simultaneous;
-        let generator_full = is_full(at) || is_full(samples.reference);
-        // The twin shows how often equal things differ by their intervals alone.
-        let bound = resolution.filter(|_| Some(at) != samples.twin);
-        let relation = resolution::relation(ratio.ratio, interval, bound);
-        Some(Comparison { ratio: ratio.ratio, interval, relation, generator_full })
-    };
-    let known = |level: Level| (level.value, Some(level.interval));
-    let value = |at: usize| match (metric.source, metric.phase) {
-        (Source::Quantile(quantile), Some(phase)) => {
-            Merged::new(&samples.seen(phase, at)).quantile(quantile).map(known)
-        }
-        (Source::Undisturbed(quantile), Some(phase)) => {
-            Merged::new(&samples.undisturbed(phase, at)).quantile(quantile).map(known)
-        }
-        _ => estimate(&of_candidate(&values, at)),
-    };
-    let figure = |at: usize| {
-        let (value, interval) = value(at).filter(|_| has_figure[at])?;
-        Some(Figure { value, interval, is_lower_bound: is_full(at), comparison: compare(at) })
-    };
-    let order = family.filter(|_| is_main(metric)).map(|family| order(&family, metric, samples.twin));
-    ((0..samples.len()).map(figure).collect(), order.unwrap_or_default())
-}
-
-/// The values of a metric of those candidates that may have one.
-fn known(samples: &Samples<'_>, metric: &Metric, has_figure: &[bool]) -> Values {
-    let mut values = samples.values_of(metric);
-    for value in values.iter_mut().flatten().flat_map(|round| round.iter_mut().zip(has_figure)) {
-        *value.0 = value.0.filter(|_| *value.1);
-    }
-    values
-}
-
-/// The family of ratios to the reference; `None` where there are too few values.
-pub(crate) fn family(values: &Values, reference: usize) -> Option<Family> {
-    Family::new(&LogRatios::new(values, reference).ok()?).ok()
-}
-
-/// The level of values, and where there are too few for an interval their median.
-fn estimate(values: &[Vec<Option<f64>>]) -> Option<(f64, Option<Interval>)> {
-    if let Ok(Level { value, interval, .. }) = level(values) {
-        return Some((value, Some(interval)));
-    }
-    let known: Vec<f64> =
-        values.iter().flatten().flatten().copied().filter(|value| value.is_finite()).collect();
-    Some((median(&known)?, None))
-}
-
-/// The groups of a family without the twin, best first.
-fn order(family: &Family, metric: &Metric, twin: Option<usize>) -> Vec<Vec<usize>> {
-    let stats::Groups { mut order, mut groups, .. } = family.groups();
-    if metric.better == Better::Higher {
-        order.reverse();
-    }
-    let place = |at: &usize| order.iter().position(|other| other == at);
-    for group in &mut groups {
-        group.retain(|at| Some(*at) != twin);
-        group.sort_by_key(place);
-    }
-    groups.sort_by_key(|group| group.iter().map(place).collect::<Vec<_>>());
-    let mut kept: Vec<Vec<usize>> = Vec::new();
-    // Without the twin a group may be part of another.
-    for (at, group) in groups.iter().enumerate() {
-        let holds = |other: &Vec<usize>| group.iter().all(|member| other.contains(member));
-        let is_part = groups
-            .iter()
-            .enumerate()
-            .any(|(place, other)| place != at && holds(other) && (other.len() > group.len() || place < at));
-        if !is_part {
-            kept.push(group.clone());
-        }
-    }
-    kept
 }

@@ -3,9 +3,8 @@
 use model::schema::{Health, Point};
 use stats::Relation;
 
-use super::analysis::{Analysis, Comparison, MARGIN};
+use super::analysis::{Analysis, Comparison, Extreme, Lead, MARGIN};
 use super::grouped;
-use super::headline::{Extreme, Lead};
 use super::lengths;
 use super::metrics::{Metric, Subject};
 use super::resolution::{self, Resolution};

@@ -2,41 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::{CandidateAnalysis, Comparison, GroupAnalysis, MAIN, PointAnalysis, Shown};
-use super::metrics::{Better, Metric, Subject};
+use super::analysis::{
+    CandidateAnalysis, Comparison, Extreme, GroupAnalysis, Lead, MAIN, PointAnalysis, Shown,
+};
+use super::metrics::{Better, Metric, Subject, UTILISATION};
 use super::{distinct, grouped};
-
-/// Who leads by a metric.
-#[derive(Debug)]
-pub struct Lead<'a> {
-    /// The metric.
-    pub metric: &'static Metric,
-    /// The candidates, and at how many points each cannot be told from the best, most points first.
-    pub leaders: Vec<(&'a str, usize)>,
-    /// The number of points that have an order.
-    pub points: usize,
-    /// Whether the generator was full with a candidate somewhere, so that its figure is a lower bound.
-    pub is_bounded: bool,
-    /// The candidates that are saturated in place of a value somewhere, with the index of the first such point and the number of all.
-    pub saturated: Vec<(&'a str, usize, usize)>,
-    /// The surest gain over the reference.
-    pub gain: Option<Extreme<'a>>,
-    /// The surest loss against it.
-    pub loss: Option<Extreme<'a>>,
-}
-
-/// The greatest difference from the reference.
-#[derive(Debug, Clone, Copy)]
-pub struct Extreme<'a> {
-    /// The index of the point.
-    pub point: usize,
-    /// The candidate.
-    pub candidate: &'a str,
-    /// Its ratio to the reference.
-    pub comparison: Comparison,
-    /// The server's utilisation there, at the rate of the metric.
-    pub utilisation: Option<f64>,
-}
 
 /// Who leads by `metric`, one of the [main ones](MAIN).
 pub fn lead<'a>(metric: &'static Metric, points: &[PointAnalysis<'a>]) -> Lead<'a> {
@@ -112,7 +82,7 @@ pub fn extreme<'a>(metric: &Metric, points: &[&PointAnalysis<'a>], better: bool)
         // A cost per request is no cost at the offered rate where that is missed.
         let is_sustained =
             metric.subject == Subject::Throughput || candidate.saturation(metric.phase).is_none();
-        let utilisation = candidate.figure(&super::metrics::UTILISATION).map(|figure| figure.value);
+        let utilisation = candidate.figure(&UTILISATION).map(|figure| figure.value);
         (is_sustained && comparison.is_better(metric) == better).then_some(Extreme {
             point,
             candidate: candidate.name,

@@ -1,10 +1,11 @@
 //! The analysis of a campaign of rounds, and its answer.
 //!
-//! A result flows straight down: `samples` puts slices in order, [`metrics`] make figures of them, [`analysis`] ratios, verdicts and
-//! what was wrong; [`headline`] says who leads. Those are values. [`table`] and [`answer`] print them.
+//! A result flows straight down: `samples` puts slices in order, [`metrics`] make figures of them, `assembly` ratios, verdicts and
+//! what was wrong, and [`headline`] says who leads. Together they are an [`analysis`], which is values. [`table`] and [`answer`] print them.
 
 pub mod analysis;
 pub mod answer;
+mod assembly;
 pub mod headline;
 mod lengths;
 pub mod metrics;
@@ -20,12 +21,13 @@ mod tests;
 mod troubles;
 mod validity;
 
-pub use analysis::{Analysis, CandidateAnalysis, Comparison, Figure, GroupAnalysis, PointAnalysis, Shown};
-pub use headline::{Extreme, Lead};
+pub use analysis::{
+    Analysis, CandidateAnalysis, Comparison, Dropped, Extreme, Figure, GroupAnalysis, Halves, Lead,
+    PointAnalysis, Shown,
+};
 pub use metrics::{Better, METRICS, Memory, Metric, Unit};
 pub use saturation::{Overload, Saturated};
 pub use troubles::Trouble;
-pub use validity::{Dropped, Halves};
 
 /// Those of `all` that are none of those before them.
 pub fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::campaign::{Campaign, Histograms, Phase, Round, Slice, Start, Started};
 use model::histogram::{Counts, without};
 use model::schema::twin_of;
+use stats::{Family, LogRatios};
 
 use super::metrics::{Memory, Metric, Source};
 
@@ -152,6 +153,15 @@ impl<'a> Samples<'a> {
         }
     }
 
+    /// The same of those candidates alone that may have a figure.
+    pub fn values_of_those(&self, metric: &Metric, has_figure: &[bool]) -> Values {
+        let mut values = self.values_of(metric);
+        for (value, may) in values.iter_mut().flatten().flat_map(|round| round.iter_mut().zip(has_figure)) {
+            *value = value.filter(|_| *may);
+        }
+        values
+    }
+
     fn of_starts(&self, of: impl Fn(&Started) -> Option<f64>) -> Values {
         let value =
             |start: &Start, name: &str| of(start.candidates.iter().find(|one| one.candidate == name)?);
@@ -175,4 +185,9 @@ impl<'a> Samples<'a> {
 /// The values of one candidate, by start and round.
 pub fn of_candidate(values: &Values, candidate: usize) -> Vec<Vec<Option<f64>>> {
     values.iter().map(|start| start.iter().map(|round| round[candidate]).collect()).collect()
+}
+
+/// The family of ratios to the reference; `None` where there are too few values.
+pub fn family(values: &Values, reference: usize) -> Option<Family> {
+    Family::new(&LogRatios::new(values, reference).ok()?).ok()
 }

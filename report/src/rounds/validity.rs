@@ -3,60 +3,24 @@
 use std::collections::BTreeMap;
 
 use model::campaign::{Campaign, Phase, Slice};
-use stats::{Family, Interval, LogRatios, Proportion, Relation};
+use stats::{Family, LogRatios, Proportion, Relation};
 
-use super::analysis::{Comparison, GroupAnalysis, MARGIN};
+use super::analysis::{Comparison, Dropped, GroupAnalysis, Halves, MARGIN};
 use super::metrics::{METRICS, Metric, RESPONSE, Source, THROUGHPUT};
 use super::samples::Samples;
 use super::saturation::Saturated;
 
-/// The rounds that do not count, for any candidate.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Rounds that do not count.
-    pub rounds: usize,
-    /// All rounds.
-    pub of: usize,
-    /// Why, the most frequent reason first: the words of the first such round, and how many there were.
-    pub reasons: Vec<(String, usize)>,
-}
-
-impl Dropped {
-    /// Counts the rounds that were dropped. Reasons that differ in numbers alone are one.
-    pub fn of(campaign: &Campaign) -> Self {
-        let mut reasons: BTreeMap<String, (String, usize)> = BTreeMap::new();
-        for reason in campaign.rounds.iter().filter_map(|round| round.dropped.as_ref()) {
-            let kind = reason.chars().filter(|character| !character.is_ascii_digit()).collect();
-            reasons.entry(kind).or_insert_with(|| (reason.clone(), 0)).1 += 1;
-        }
-        let mut reasons: Vec<(String, usize)> = reasons.into_values().collect();
-        reasons.sort_by_key(|(_, rounds)| std::cmp::Reverse(*rounds));
-        let rounds = reasons.iter().map(|(_, rounds)| rounds).sum();
-        Self { rounds, of: campaign.rounds.len(), reasons }
+/// Counts the rounds that were dropped. Reasons that differ in numbers alone are one.
+pub fn dropped(campaign: &Campaign) -> Dropped {
+    let mut reasons: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    for reason in campaign.rounds.iter().filter_map(|round| round.dropped.as_ref()) {
+        let kind = reason.chars().filter(|character| !character.is_ascii_digit()).collect();
+        reasons.entry(kind).or_insert_with(|| (reason.clone(), 0)).1 += 1;
     }
-}
-
-/// The ratios of a group in the second halves of slices, over those in the first: 1 where slices are long enough.
-#[derive(Debug)]
-pub struct Halves<'a> {
-    /// The metric.
-    pub metric: &'static Metric,
-    /// Each candidate's ratio, without the reference and whoever does not sustain the load.
-    pub ratios: Vec<(&'a str, Comparison)>,
-}
-
-impl<'a> Halves<'a> {
-    /// The candidates whose ratio differs by more than the [margin](MARGIN), surely.
-    pub fn differ(&self) -> impl Iterator<Item = &(&'a str, Comparison)> {
-        self.differ_by(MARGIN)
-    }
-
-    /// The candidates whose ratio differs by more than `margin`, surely: 0.05 for 5 %.
-    pub fn differ_by(&self, margin: f64) -> impl Iterator<Item = &(&'a str, Comparison)> {
-        let is_beyond =
-            move |interval: Interval| interval.low > 1.0 + margin || interval.high < 1.0 / (1.0 + margin);
-        self.ratios.iter().filter(move |(_, compared)| is_beyond(compared.interval))
-    }
+    let mut reasons: Vec<(String, usize)> = reasons.into_values().collect();
+    reasons.sort_by_key(|(_, rounds)| std::cmp::Reverse(*rounds));
+    let rounds = reasons.iter().map(|(_, rounds)| rounds).sum();
+    Dropped { rounds, of: campaign.rounds.len(), reasons }
 }
 
 /// The halves of slices compared: throughput in closed loop, and the response at the light rate of whoever sustains that.
