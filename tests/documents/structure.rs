@@ -1,5 +1,5 @@
 //! The diagram of packages and folders in docs/ARCHITECTURE.md is what Cargo and the `use` lines say, and every arrow in it
-//! points upwards. Within a folder, at most two files use each other.
+//! points upwards. Within a folder, no circle of files that use one another is larger than two.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -54,23 +54,14 @@ pub fn against(analysis: &Analysis<'_>, most: f64) -> (Gate, Vec<String>) {
         let others =
             (0..group.candidates.len()).filter(|at| *at != group.reference && Some(*at) != group.twin);
         for candidate in others.map(|at| &group.candidates[at]) {
-            match [base, candidate].into_iter().find(|side| !missing::has_figures(side)) {
-                Some(side) => missing.push(Missing {
-                    candidate: side.name.to_owned(),
-                    point: point.clone(),
-                    metric: None,
-                    other_reference: None,
-                    reason: missing::not_measured(analysis, side),
-                }),
-                None => {
-                    let judged = MAIN.map(|metric| {
-                        beside(base, candidate, metric).judge(candidate.name, point, Some(most))
-                    });
-                    for (compared, lacking) in judged {
-                        comparisons.extend(compared);
-                        missing.extend(lacking);
-                    }
-                }
+            if let Some(side) = [base, candidate].into_iter().find(|side| !missing::has_figures(side)) {
+                missing.push(missing::of(side.name, point, missing::not_measured(analysis, side)));
+                continue;
+            }
+            for change in MAIN.map(|metric| beside(base, candidate, metric)) {
+                let (compared, lacking) = change.judge(candidate.name, point, Some(most));
+                comparisons.extend(compared);
+                missing.extend(lacking);
             }
         }
     }

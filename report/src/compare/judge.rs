@@ -3,6 +3,7 @@
 use model::schema::{Compared, ComparedFigure, ComparedRatio, ComparedVerdict, Missing, Point};
 use stats::{Interval, Relation};
 
+use super::missing;
 use crate::rounds::Shown;
 use crate::rounds::analysis::{MARGIN, is_main};
 use crate::rounds::metrics::{Better, Metric};
@@ -55,11 +56,8 @@ impl Change<'_> {
         let [base, new] = self.shown.map(figure);
         let ratio = ratio.map(|(value, Interval { low, high })| ComparedRatio { value, low, high });
         let missing = is_missing.then(|| Missing {
-            candidate: candidate.to_owned(),
-            point: point.clone(),
             metric: Some(metric.key.to_owned()),
-            other_reference: None,
-            reason: reason.clone().unwrap_or_default(),
+            ..missing::of(candidate, point, reason.clone().unwrap_or_default())
         });
         let compared = Compared {
             candidate: candidate.to_owned(),

@@ -20,6 +20,12 @@ pub(super) fn place(point: &Point) -> String {
     format!("{connections} × {active} ({further})")
 }
 
+/// What is missing of a candidate at a point, all of it, for `reason`.
+pub(super) fn of(candidate: &str, point: &Point, reason: String) -> Missing {
+    let (candidate, point) = (candidate.to_owned(), point.clone());
+    Missing { candidate, point, metric: None, other_reference: None, reason }
+}
+
 /// The candidates at points that `base` has figures of, and `new` has none of beside the same reference.
 pub(super) fn candidates(base: &Analysis<'_>, new: &Analysis<'_>) -> Vec<Missing> {
     let lacking = measured(base).filter_map(|one| {
@@ -70,13 +76,7 @@ struct Measured<'a> {
 impl Measured<'_> {
     /// It, which NEW does not have for `reason`.
     fn missing(self, reason: String) -> Missing {
-        Missing {
-            candidate: self.candidate.to_owned(),
-            point: self.point.clone(),
-            metric: None,
-            other_reference: None,
-            reason,
-        }
+        of(self.candidate, self.point, reason)
     }
 
     /// It, which NEW has beside `reference` alone.

@@ -9,7 +9,7 @@ use super::lengths;
 use super::metrics::{Metric, Subject};
 use super::resolution::{self, Resolution};
 use super::table;
-use super::troubles::Trouble;
+use super::troubles::{Silences, Trouble};
 use crate::grid::Grid;
 use crate::{format, machine};
 
@@ -354,7 +354,7 @@ pub fn words(trouble: &Trouble) -> String {
         Trouble::Failed { starts, of, why } => {
             format!("failed in {starts} of {}: {}", format::plural(*of, "start"), why.replace('\n', " "))
         }
-        Trouble::Stalled { slices, in_warmup, of, longest_ns } => {
+        Trouble::Stalled(Silences { slices, in_warmup, of, longest_ns }) => {
             let longest = format::duration_ns(*longest_ns as f64);
             let after_pause = format::further(*in_warmup as usize, |count| {
                 format!(", {} on the first requests after a pause", format::plural(count, "time"))

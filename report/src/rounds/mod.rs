@@ -27,7 +27,7 @@ pub use analysis::{
 };
 pub use metrics::{Better, METRICS, Memory, Metric, Unit};
 pub use saturation::{Overload, Saturated};
-pub use troubles::Trouble;
+pub use troubles::{Silences, Trouble};
 
 /// Those of `all` that are none of those before them.
 pub fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {

@@ -222,7 +222,6 @@ impl<'a> Maker<'a> {
         let opened = u64::from(at.connections);
         let started = |candidate: &String| Started {
             candidate: candidate.clone(),
-            failed: None,
             connections: Some(Connections { opened, ..Connections::default() }),
             server_rss_growth_bytes: Some(opened * 16 + u64::from(start) * 4096),
             slab: Some(Slab {
@@ -230,9 +229,7 @@ impl<'a> Maker<'a> {
                 after_bytes: (1 << 30) + opened * 8_000,
                 ..Slab::default()
             }),
-            setup: None,
-            teardown: None,
-            cpu_beside_others: None,
+            ..Started::default()
         };
         Start {
             point,
@@ -299,7 +296,6 @@ impl<'a> Maker<'a> {
             first_s: window_s / 2.0 * (0.01 * self.normal()).exp(),
             scheduled,
             completed: answered.min(scheduled).saturating_sub(of.errors),
-            missed: 0,
             errors: (of.errors > 0).then(|| ("reset".to_owned(), of.errors)).into_iter().collect(),
             server: ServerCost {
                 wall_s: window_s,
@@ -311,15 +307,13 @@ impl<'a> Maker<'a> {
             generator_cpu_s: 0.05,
             generator_busy: if phase == Phase::Saturation { of.generator_busy } else { 0.1 },
             longest_silence_ns: if stalls { of.stall_ns } else { 400_000 },
-            warmup_silence_ns: 0,
             response: self.encoded(p50_ns, of.samples),
-            disturbed: None,
             first_request_ns: Some((p50_ns * 2.0) as u64),
             p50_ns: Some(p50_ns as u64),
             p50_first_ns: Some((p50_ns / of.grows.sqrt() * (0.01 * self.normal()).exp()) as u64),
             p50_second_ns: Some((p50_ns * of.grows.sqrt()) as u64),
             service_p50_ns: (phase != Phase::Saturation).then_some((p50_ns * 0.9) as u64),
-            faults: Vec::new(),
+            ..Slice::default()
         }
     }
 

@@ -45,16 +45,20 @@ pub enum Trouble {
         connections: u64,
     },
     /// It did not answer for much longer than it takes, and more often than the others, which share the machine.
-    Stalled {
-        /// Slices in which it did.
-        slices: u64,
-        /// Of those, the ones in which it did so before the window, on the first requests after a pause.
-        in_warmup: u64,
-        /// All of its slices.
-        of: u64,
-        /// The longest silence, in nanoseconds.
-        longest_ns: u64,
-    },
+    Stalled(Silences),
+}
+
+/// The silences of a candidate that its response does not explain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Silences {
+    /// Slices with one.
+    pub slices: u64,
+    /// Of those, the ones in which it was before the window, on the first requests after a pause.
+    pub in_warmup: u64,
+    /// All of its slices.
+    pub of: u64,
+    /// The longest, in nanoseconds.
+    pub longest_ns: u64,
 }
 
 const PHASES: [Phase; 3] = [Phase::Saturation, Phase::Light, Phase::Busy];
@@ -105,15 +109,6 @@ fn errors(samples: &Samples<'_>, candidate: usize) -> Vec<Trouble> {
     errors.into_iter().filter(|(_, count)| *count > 0).map(error).collect()
 }
 
-/// Slices of one candidate with a silence that its response does not explain.
-#[derive(Debug, Clone, Copy, Default)]
-struct Silences {
-    slices: u64,
-    in_warmup: u64,
-    of: u64,
-    longest_ns: u64,
-}
-
 impl Silences {
     fn of(samples: &Samples<'_>, candidate: usize) -> Self {
         let mut found = Self::default();
@@ -157,12 +152,6 @@ fn stalls(samples: &Samples<'_>) -> Vec<Option<Trouble>> {
         }
         charged = now;
     }
-    let stalled = |Silences { slices, in_warmup, of, longest_ns }: Silences| Trouble::Stalled {
-        slices,
-        in_warmup,
-        of,
-        longest_ns,
-    };
     let own = silences.into_iter().zip(charged);
-    own.map(|(silences, is_charged)| is_charged.then(|| stalled(silences))).collect()
+    own.map(|(silences, is_charged)| is_charged.then_some(Trouble::Stalled(silences))).collect()
 }

@@ -1,15 +1,16 @@
 //! What candidates do wrong.
 
 use super::*;
-use crate::rounds::Trouble;
 use crate::rounds::metrics::RESPONSE;
 use crate::rounds::testing::{DEFAULT, REFERENCE};
+use crate::rounds::{Silences, Trouble};
 
 #[test]
 fn a_server_that_stalls_is_named_and_stays_in_the_comparison() {
     analysed(with_poll(&Behaviour { stall_ns: 40_000_000, ..Behaviour::default() }), |analysis| {
         let poll = candidate(analysis, "poll");
-        let stalled = Trouble::Stalled { slices: 18, in_warmup: 0, of: 144, longest_ns: 40_000_000 };
+        let stalled =
+            Trouble::Stalled(Silences { slices: 18, in_warmup: 0, of: 144, longest_ns: 40_000_000 });
         assert_eq!(poll.troubles, [stalled]);
         assert!(poll.comparison(&RESPONSE).is_some());
         assert!(candidate(analysis, REFERENCE).troubles.is_empty());
@@ -34,7 +35,8 @@ fn a_server_that_stalls_in_every_slice_is_not_excused_by_its_own_habit() {
     let mut campaign = with_poll(&Behaviour::default());
     of_poll(&mut campaign).for_each(|slice| slice.longest_silence_ns = 50_000_000);
     analysed(campaign, |analysis| {
-        let stalled = Trouble::Stalled { slices: 144, in_warmup: 0, of: 144, longest_ns: 50_000_000 };
+        let stalled =
+            Trouble::Stalled(Silences { slices: 144, in_warmup: 0, of: 144, longest_ns: 50_000_000 });
         assert_eq!(candidate(analysis, "poll").troubles, [stalled]);
     });
 }
@@ -45,7 +47,8 @@ fn a_stall_before_the_window_is_one_too_and_is_told_apart() {
     of_poll(&mut campaign).step_by(4).for_each(|slice| slice.warmup_silence_ns = 50_000_000);
     of_poll(&mut campaign).step_by(8).for_each(|slice| slice.longest_silence_ns = 20_000_000);
     analysed(campaign, |analysis| {
-        let stalled = Trouble::Stalled { slices: 36, in_warmup: 36, of: 144, longest_ns: 50_000_000 };
+        let stalled =
+            Trouble::Stalled(Silences { slices: 36, in_warmup: 36, of: 144, longest_ns: 50_000_000 });
         assert_eq!(candidate(analysis, "poll").troubles, [stalled]);
         let text = answer::render(analysis, "").replace("\n  ", " ");
         let told =
@@ -71,8 +74,7 @@ fn two_servers_that_stall_do_not_hide_each_other() {
     analysed(campaign, |analysis| {
         for (name, stalls) in [("select", 48), ("poll", 3)] {
             let troubles = &candidate(analysis, name).troubles;
-            let is_stalled =
-                matches!(troubles[..], [Trouble::Stalled { slices, of: 144, .. }] if slices == stalls);
+            let is_stalled = matches!(troubles[..], [Trouble::Stalled(Silences { slices, of: 144, .. })] if slices == stalls);
             assert!(is_stalled, "{name}: {troubles:?}");
         }
     });
