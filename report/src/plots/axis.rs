@@ -3,24 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::layout::Area;
-use crate::{format, rounds};
-
-/// What the values of an axis are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Nanoseconds, labelled in ns, µs, ms or s.
-    Duration,
-    /// Things counted, labelled 10, 100, 1k; what they are stands in the axis's title.
-    Count,
-    /// Bytes, labelled in B, kB, MB, or in KiB and MiB where they are powers of two.
-    Bytes,
-    /// Things a second, labelled 1k/s.
-    Rate,
-    /// A share from 0 to 1, labelled in percent.
-    Share,
-    /// 1 / (1 - p), labelled as the percentile p.
-    Percentile,
-}
+use crate::format;
+use crate::rounds::Unit;
 
 /// How values are spread over an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +12,8 @@ pub enum Scale {
     Logarithmic,
     /// From zero: for what may be nothing.
     Linear,
+    /// Logarithmic over 1 / (1 - p), labelled as the percentile p.
+    Percentiles,
 }
 
 /// One axis.
@@ -46,18 +32,6 @@ pub struct Axis {
 pub struct Tick {
     pub value: f64,
     pub label: Option<String>,
-}
-
-impl From<rounds::Unit> for Unit {
-    fn from(unit: rounds::Unit) -> Self {
-        match unit {
-            rounds::Unit::Nanoseconds => Self::Duration,
-            rounds::Unit::PerSecond => Self::Rate,
-            rounds::Unit::Share => Self::Share,
-            rounds::Unit::Count => Self::Count,
-            rounds::Unit::Bytes => Self::Bytes,
-        }
-    }
 }
 
 impl Axis {
@@ -86,6 +60,11 @@ impl Axis {
         Self::logarithmic(low / margin, high * margin, unit)
     }
 
+    /// The axis of percentiles that holds those at `values` of 1 / (1 - p).
+    pub fn of_percentiles(values: impl Iterator<Item = f64>) -> Self {
+        Self { scale: Scale::Percentiles, ..Self::around(values.chain([1.0]), 0.0, Unit::Count) }
+    }
+
     /// This axis with a place for zero before its least value, a fifth of its length away.
     pub fn with_zero(self) -> Self {
         let step = (self.high / self.low).powf(0.2);
@@ -104,8 +83,8 @@ impl Axis {
     pub fn share(&self, value: f64) -> f64 {
         match (self.scale, self.zero) {
             (Scale::Linear, _) => (value - self.low) / (self.high - self.low),
-            (Scale::Logarithmic, Some(zero)) if value <= 0.0 => self.share(zero),
-            (Scale::Logarithmic, _) => (value / self.low).log10() / (self.high / self.low).log10(),
+            (_, Some(zero)) if value <= 0.0 => self.share(zero),
+            _ => (value / self.low).log10() / (self.high / self.low).log10(),
         }
     }
 
@@ -201,20 +180,20 @@ impl Axis {
         };
         match self.unit {
             _ if value == 0.0 => "0".to_owned(),
-            Unit::Duration => in_units(&[("s", 1e9), ("ms", 1e6), ("µs", 1e3)], "ns"),
+            _ if self.scale == Scale::Percentiles => {
+                // As many decimals as tell this percentile from the next power of ten's.
+                let decimals = 10_f64.powf(value.max(1.0).log10().floor() + 1.0);
+                format!("{}%", shortest(((100.0 - 100.0 / value) * decimals).round() / decimals))
+            }
+            Unit::Nanoseconds => in_units(&[("s", 1e9), ("ms", 1e6), ("µs", 1e3)], "ns"),
             // Sizes of messages are chosen so; `65.536 kB` has no room below an axis.
             Unit::Bytes if value % 1024.0 == 0.0 && value % 1000.0 != 0.0 => {
                 in_units(&[("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0)], "B")
             }
             Unit::Bytes => in_units(&[("GB", 1e9), ("MB", 1e6), ("kB", 1e3)], "B"),
-            Unit::Rate => format!("{}/s", counted(value)),
+            Unit::PerSecond => format!("{}/s", counted(value)),
             Unit::Count => counted(value),
             Unit::Share => format!("{}%", shortest(value * 100.0)),
-            Unit::Percentile => {
-                // As many decimals as tell this percentile from the next power of ten's.
-                let decimals = 10_f64.powf(value.max(1.0).log10().floor() + 1.0);
-                format!("{}%", shortest(((100.0 - 100.0 / value) * decimals).round() / decimals))
-            }
         }
     }
 }
@@ -267,7 +246,7 @@ mod tests {
 
     #[test]
     fn durations_are_labelled_with_units_at_one_two_and_five() {
-        let axis = Axis::holding([33e3, 1.2e6], Unit::Duration);
+        let axis = Axis::holding([33e3, 1.2e6], Unit::Nanoseconds);
         assert_eq!(labels(&axis, 400.0), ["20 µs", "50 µs", "100 µs", "200 µs", "500 µs", "1 ms", "2 ms"]);
     }
 
@@ -281,9 +260,10 @@ mod tests {
 
     #[test]
     fn percentiles_are_labelled_as_such() {
-        let axis = Axis::logarithmic(1.0, 10_000.0, Unit::Percentile);
+        let to = |high| Axis { scale: Scale::Percentiles, ..Axis::logarithmic(1.0, high, Unit::Count) };
+        let axis = to(10_000.0);
         assert_eq!(labels(&axis, 200.0), ["0%", "90%", "99%", "99.9%", "99.99%"]);
-        let short = Axis::logarithmic(1.0, 4.0, Unit::Percentile);
+        let short = to(4.0);
         assert!(labels(&short, 400.0).contains(&"66.7%".to_owned()), "{:?}", labels(&short, 400.0));
     }
 
@@ -296,7 +276,7 @@ mod tests {
     #[test]
     fn a_single_value_lies_inside_its_axis_with_two_labels_or_more() {
         for value in [35e3, 50e3, 1.0, 1e3] {
-            let axis = Axis::holding([value], Unit::Duration);
+            let axis = Axis::holding([value], Unit::Nanoseconds);
             assert!(axis.low <= value && value <= axis.high && axis.low < axis.high, "{axis:?}");
             assert!(labels(&axis, 300.0).len() >= 2, "{axis:?}");
         }
@@ -321,7 +301,7 @@ mod tests {
         let of_powers_of_two =
             [1.0, 512.0, 4_096.0, 65_536.0, 1_048_576.0, 1e10].map(|size| bytes.label(size));
         assert_eq!(of_powers_of_two, ["1 B", "512 B", "4 KiB", "64 KiB", "1 MiB", "10 GB"]);
-        let rates = Axis::around([1e3, 60e3], 0.0, Unit::Rate);
+        let rates = Axis::around([1e3, 60e3], 0.0, Unit::PerSecond);
         assert_eq!(labels(&rates, 300.0), ["1k/s", "2k/s", "5k/s", "10k/s", "20k/s", "50k/s"]);
         let shares = Axis::around([0.001, 1.0], 0.0, Unit::Share);
         assert_eq!(labels(&shares, 120.0), ["0.1%", "1%", "10%", "100%"]);
@@ -329,7 +309,7 @@ mod tests {
 
     #[test]
     fn zero_has_a_place_of_its_own_before_the_least_value() {
-        let axis = Axis::around([100.0, 2_000.0], 0.04, Unit::Rate).with_zero();
+        let axis = Axis::around([100.0, 2_000.0], 0.04, Unit::PerSecond).with_zero();
         assert_eq!(labels(&axis, 400.0), ["0", "100/s", "200/s", "500/s", "1k/s", "2k/s"]);
         let (zero, least) = (axis.share(0.0), axis.share(100.0));
         assert!(0.0 < zero && zero + 0.1 < least && least < 0.3, "{zero} {least}");

@@ -1,13 +1,13 @@
 //! Micro-benchmarks.
 
-use super::panels::{self, fd_setsize, is_drawable, number};
+use super::panels::{self, fd_setsize, is_drawable};
 use super::provenance::{file_name, machine, mitigations};
 use crate::format;
-use crate::plots::axis::Unit;
 use crate::plots::chart::{Body, Figure, Row};
-use crate::plots::lines::{Mark, Series, SeriesPoint};
+use crate::plots::lines::{Series, SeriesPoint};
 use crate::plots::rows::Rows;
 use crate::plots::style::{self, Styles};
+use crate::rounds::Unit;
 use model::schema::{BenchGroup, BenchPoint};
 
 const HEADING: &str = "wall time of a call";
@@ -28,7 +28,7 @@ pub fn bench(group: &BenchGroup) -> Option<Figure> {
         }
         .to_owned(),
     ];
-    let y = panels::log_axis(&series, Unit::Duration);
+    let y = panels::log_axis(&series, Unit::Nanoseconds);
     let styles = Styles::of(series.iter().map(|series| series.mechanism.as_str()));
     if series.is_empty() {
         return None;
@@ -79,23 +79,17 @@ fn varying(group: &BenchGroup) -> Varying {
 }
 
 fn series(group: &BenchGroup, varying: Varying) -> Vec<Series> {
-    let has_place = |point: &&BenchPoint| {
-        is_drawable(point.median_ns) && varying.is_none_or(|(_, count)| count(point) > 0)
-    };
-    let points = group.points.iter().filter(has_place);
-    let drawn = points.map(|point| (point.mechanism.as_str(), drawn(point, varying)));
-    panels::series(drawn, Unit::Duration, varying.is_some())
+    let points = group.points.iter().filter(|point| varying.is_none_or(|(_, count)| count(point) > 0));
+    let drawn = points.filter_map(|point| Some((point.mechanism.as_str(), drawn(point, varying)?)));
+    panels::series(drawn, Unit::Nanoseconds, varying.is_some())
 }
 
-fn drawn(point: &BenchPoint, varying: Varying) -> SeriesPoint {
+fn drawn(point: &BenchPoint, varying: Varying) -> Option<SeriesPoint> {
+    let BenchPoint { mechanism, median_ns, low_ns, high_ns, .. } = point;
     let place = varying.map(|(what, count)| format!(", {} {what}", format::thousands(count(point).into())));
-    let [median, low, high] =
-        [point.median_ns, point.low_ns, point.high_ns].map(|value| number(value, Unit::Duration));
-    let hover = format!("{}{}: {median} ({low}–{high})", point.mechanism, place.unwrap_or_default());
-    let interval =
-        Some((point.low_ns, point.high_ns)).filter(|(low, high)| is_drawable(*low) && is_drawable(*high));
+    let what = mechanism.to_owned() + &place.unwrap_or_default();
     let x = varying.map_or(1.0, |(_, count)| f64::from(count(point)));
-    SeriesPoint { x, y: point.median_ns, interval, mark: Mark::Solid, hover }
+    panels::point(x, &what, *median_ns, Some((*low_ns, *high_ns)), Unit::Nanoseconds)
 }
 
 /// The fastest mechanism against the slowest where most are watched or ready, if their intervals lie apart. Times of different

@@ -1,8 +1,8 @@
 //! Along what a campaign's sweeps vary.
 
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
-use crate::rounds::{Analysis, PointAnalysis, grouped};
+use crate::plots::axis::Axis;
+use crate::rounds::{Analysis, PointAnalysis, Unit, grouped};
 use model::schema::{Point, Sweep};
 
 /// More of what else varies than this are not all drawn.
@@ -76,7 +76,7 @@ impl Dimension {
             Self::Connections | Self::Threads => Unit::Count,
             Self::Share => Unit::Share,
             Self::Size => Unit::Bytes,
-            Self::Rate | Self::Churn => Unit::Rate,
+            Self::Rate | Self::Churn => Unit::PerSecond,
         }
     }
 

@@ -7,11 +7,11 @@ use super::panels::log_axis;
 use super::provenance::of_measured;
 use super::{finding, spectrum};
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
+use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::lines::Series;
 use crate::rounds::metrics::{BUSY_RESPONSE, RESPONSE};
-use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Metric, PointAnalysis, distinct};
+use crate::rounds::{Analysis, CandidateAnalysis, GroupAnalysis, Metric, PointAnalysis, Unit, distinct};
 
 /// A campaign of more points than this has no such figure: there the points are lines.
 const POINTS: usize = 8;
@@ -32,7 +32,7 @@ fn of_phase(analysis: &Analysis<'_>, phase: Phase, name: &str, metric: &Metric) 
     let all: Vec<(&PointAnalysis<'_>, Vec<Series>)> = analysis.points.iter().filter_map(drawn).collect();
     let every: Vec<Series> = all.iter().flat_map(|(_, series)| series.clone()).collect();
     let xs = every.iter().flat_map(|series| series.points.iter().map(|point| point.x));
-    let axes = (Axis::around(xs.chain([1.0]), 0.0, Unit::Percentile), log_axis(&every, Unit::Duration));
+    let axes = (Axis::of_percentiles(xs), log_axis(&every, Unit::Nanoseconds));
     let panels: Vec<Panel> =
         all.iter().map(|(point, series)| panel(point, phase, series.clone(), axes)).collect();
     let points: Vec<&PointAnalysis<'_>> = all.iter().map(|(point, _)| *point).collect();

@@ -2,15 +2,18 @@
 
 use super::spectrum;
 use crate::format;
-use crate::plots::axis::{Axis, Scale, Unit};
+use crate::plots::axis::{Axis, Scale};
 use crate::plots::chart::{Body, Figure, Panel, Row};
 use crate::plots::heat::{Column, Course, Heat};
 use crate::plots::style::Styles;
+use crate::rounds::Unit;
 use model::histogram::{self, DecodeError, Histogram};
 use model::schema::{LoadMode, LoadReport, LoadSettings, Point};
 
 /// Columns beyond which intervals are put together.
 const COLUMNS_AT_MOST: usize = 120;
+/// What is told of each stretch.
+const PERCENTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 /// Fields of a column, from the least latency to the greatest.
 const FIELDS: i32 = 48;
 
@@ -38,21 +41,22 @@ fn heat(load: &LoadReport) -> Result<Option<Figure>, DecodeError> {
     let least = values().map(|stretch| stretch.latency.min()).min();
     let most = values().map(|stretch| stretch.latency.max()).max();
     let (Some(least), Some(most), true) = (least, most, stretches.len() > 1) else { return Ok(None) };
-    let y = Axis::holding([least.max(1) as f64, most as f64], Unit::Duration);
+    let y = Axis::holding([least.max(1) as f64, most as f64], Unit::Nanoseconds);
     let edges: Vec<f64> =
         (0..=FIELDS).map(|at| y.low * (y.high / y.low).powf(f64::from(at) / f64::from(FIELDS))).collect();
     let end_ns = stretches.last().map_or(0.0, |stretch| stretch.to_s * 1e9);
     let what = what_is_timed(load);
     let heat = Heat {
         x_title: "time since the begin of the window".to_owned(),
-        x: Axis { low: 0.0, high: end_ns, unit: Unit::Duration, scale: Scale::Linear, zero: None },
+        x: Axis { low: 0.0, high: end_ns, unit: Unit::Nanoseconds, scale: Scale::Linear, zero: None },
         y,
         columns: stretches.iter().map(|stretch| column(stretch, &edges)).collect(),
         edges,
-        lines: [("p50", false, 0.5), ("p99", true, 0.99)]
-            .map(|(name, is_dashed, quantile)| {
-                let positions = course(&stretches, quantile);
-                Course { name, is_dashed, positions }
+        lines: PERCENTILES
+            .map(|(name, quantile)| Course {
+                name,
+                is_dashed: quantile > 0.5,
+                positions: course(&stretches, quantile),
             })
             .into(),
     };
@@ -116,19 +120,16 @@ fn column(stretch: &Stretch, edges: &[f64]) -> Column {
         let field = edges[1..edges.len() - 1].partition_point(|edge| *edge <= ns);
         counts[field] += value.count_since_last_iteration();
     }
-    let percentile = |name: &str, quantile: f64| {
-        let value = histogram::quantile_ns(&stretch.latency, quantile)?;
-        Some(format!(", {name} {}", format::duration_ns(value as f64)))
-    };
-    let percentiles = [percentile("p50", 0.5), percentile("p99", 0.99)];
-    let most = (!stretch.latency.is_empty())
-        .then(|| format!(", longest {}", format::duration_ns(stretch.latency.max() as f64)));
+    let told = |name: &str, value: u64| format!(", {name} {}", format::duration_ns(value as f64));
+    let percentile =
+        |(name, quantile): (&str, f64)| Some(told(name, histogram::quantile_ns(&stretch.latency, quantile)?));
+    let most = (!stretch.latency.is_empty()).then(|| told("longest", stretch.latency.max()));
     let hover = format!(
         "{} to {}: {} requests{}",
         seconds(stretch.from_s),
         seconds(stretch.to_s),
         format::thousands(stretch.latency.len()),
-        percentiles.into_iter().chain([most]).flatten().collect::<String>()
+        PERCENTILES.map(percentile).into_iter().chain([most]).flatten().collect::<String>()
     );
     Column { from: stretch.from_s * 1e9, to: stretch.to_s * 1e9, counts, hover }
 }

@@ -34,7 +34,7 @@ pub fn memory(analysis: &Analysis<'_>) -> Option<Figure> {
     let totals = series.iter().map(|bar| bar.points.iter().map(|part| part.y.max(0.0)).sum());
     let body = Body::Rows(Rows {
         title: "bytes per connection".to_owned(),
-        axis: Axis { low: 0.0, ..Axis::from_zero(totals, metric.unit.into()) },
+        axis: Axis { low: 0.0, ..Axis::from_zero(totals, metric.unit) },
         series,
         parts: Some(["server, user space", "kernel, both ends"]),
     });
@@ -60,7 +60,7 @@ pub fn setup(analysis: &Analysis<'_>) -> Option<Figure> {
     let panel = |metric: &&Metric| {
         let series: Vec<Series> =
             at.rows().into_iter().filter_map(|(_, candidate)| dot(at, candidate, metric)).collect();
-        let axis = super::panels::log_axis(&series, metric.unit.into());
+        let axis = super::panels::log_axis(&series, metric.unit);
         let title = format!("{} (logarithmic)", metric.name);
         Panel { heading: metric.name.to_owned(), body: Body::Rows(Rows { title, axis, series, parts: None }) }
     };

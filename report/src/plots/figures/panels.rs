@@ -1,10 +1,10 @@
 //! What panels of lines have in common.
 
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
+use crate::plots::axis::Axis;
 use crate::plots::chart::Body;
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
-use crate::rounds::grouped;
+use crate::rounds::{Unit, grouped};
 
 /// The first connection beyond what glibc's `fd_set` holds.
 const FD_SETSIZE: f64 = 1024.0;
@@ -12,22 +12,22 @@ const FD_SETSIZE: f64 = 1024.0;
 /// A value with its unit.
 pub fn number(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Duration => format::duration_ns(value),
-        Unit::Bytes => format::bytes(value.round() as u64),
-        Unit::Rate => format!("{}/s", format::rate(value)),
-        Unit::Share => format::share(value),
-        Unit::Count | Unit::Percentile => format::three_digits(value),
+        Unit::PerSecond => format!("{}/s", format::rate(value)),
+        unit => format::quantity(unit, value),
     }
-}
-
-/// What stands at the end of a line.
-pub fn label(mechanism: &str, value: &str) -> String {
-    format!("{mechanism} {value}")
 }
 
 /// Returns whether a value has a place on a logarithmic axis.
 pub fn is_drawable(value: f64) -> bool {
     value.is_finite() && value > 0.0
+}
+
+/// The point of a value that `what` names, with its interval if it has one; none where the value has no place on a logarithmic axis.
+pub fn point(x: f64, what: &str, y: f64, interval: Option<(f64, f64)>, unit: Unit) -> Option<SeriesPoint> {
+    let range = interval.map(|(low, high)| format!(" ({}–{})", number(low, unit), number(high, unit)));
+    let hover = format!("{what}: {}{}", number(y, unit), range.unwrap_or_default());
+    let interval = interval.filter(|(low, high)| is_drawable(*low) && is_drawable(*high));
+    is_drawable(y).then_some(SeriesPoint { x, y, interval, mark: Mark::Solid, hover })
 }
 
 /// Points as a series for each mechanism, by rising x, labelled with its last value; a line has its name before that.
@@ -39,7 +39,7 @@ pub fn series<'a>(
     let one = |(mechanism, mut points): (&str, Vec<SeriesPoint>)| {
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
         let end = number(points[points.len() - 1].y, unit);
-        let label = if has_lines { label(mechanism, &end) } else { end };
+        let label = if has_lines { format!("{mechanism} {end}") } else { end };
         Series { mechanism: mechanism.to_owned(), label, points }
     };
     grouped(points).into_iter().map(one).collect()

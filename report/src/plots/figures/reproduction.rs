@@ -1,13 +1,14 @@
 //! Published tables beside ours.
 
-use super::panels::{self, is_drawable, number};
+use super::panels;
 use super::provenance::{file_name, machine, mitigations};
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
+use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Figure, Panel, Row};
-use crate::plots::lines::{Mark, Series, SeriesPoint};
+use crate::plots::lines::Series;
 use crate::plots::rows::Rows;
 use crate::plots::style::Styles;
+use crate::rounds::Unit;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
 /// A figure for each table: ours and what was published, on one scale.
@@ -18,11 +19,11 @@ pub fn reproductions(all: &Reproductions) -> Vec<Figure> {
 /// What a figure counts, as an axis has it: its unit, and by what it is multiplied.
 fn unit(table: &Reproduction) -> (Unit, f64) {
     match table.unit.as_str() {
-        "s" => (Unit::Duration, 1e9),
-        "ms" => (Unit::Duration, 1e6),
-        "µs" => (Unit::Duration, 1e3),
-        "ns" => (Unit::Duration, 1.0),
-        "ops/s" | "requests/s" | "echoes/s" => (Unit::Rate, 1.0),
+        "s" => (Unit::Nanoseconds, 1e9),
+        "ms" => (Unit::Nanoseconds, 1e6),
+        "µs" => (Unit::Nanoseconds, 1e3),
+        "ns" => (Unit::Nanoseconds, 1.0),
+        "ops/s" | "requests/s" | "echoes/s" => (Unit::PerSecond, 1.0),
         _ => (Unit::Count, 1.0),
     }
 }
@@ -73,17 +74,10 @@ fn series(
     value: &dyn Fn(&ReproducedFigure) -> Shown,
 ) -> Vec<Series> {
     let point = |figure: &ReproducedFigure| {
-        let (y, interval) = value(figure).filter(|(y, _)| is_drawable(*y))?;
+        let (y, interval) = value(figure)?;
         let interval = interval.map(|(low, high)| (low * scale, high * scale)).filter(|(low, _)| *low > 0.0);
-        let range = interval.map(|(low, high)| format!(" ({}–{})", number(low, unit), number(high, unit)));
-        let hover = format!(
-            "{}, {} watched: {}{}",
-            figure.mechanism,
-            format::thousands(figure.watched.into()),
-            number(y * scale, unit),
-            range.unwrap_or_default()
-        );
-        Some(SeriesPoint { x: figure.watched.into(), y: y * scale, interval, mark: Mark::Solid, hover })
+        let what = format!("{}, {} watched", figure.mechanism, format::thousands(figure.watched.into()));
+        panels::point(figure.watched.into(), &what, y * scale, interval, unit)
     };
     let drawn = table.figures.iter().filter_map(|figure| Some((figure.mechanism.as_str(), point(figure)?)));
     panels::series(drawn, unit, varies)

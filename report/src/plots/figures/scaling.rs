@@ -113,7 +113,7 @@ pub fn rows(dimension: Dimension, facets: &[Facet<'_>], metrics: &[&Metric]) -> 
     let row = |(at, facet): (usize, &Facet<'_>)| {
         let drawn = metrics.iter().zip(&all).filter(|(_, facets)| !facets[at].is_empty());
         let panels = drawn.map(|(metric, facets)| {
-            let y = Axis::holding(panels::extent(facets.iter().flatten()), metric.unit.into());
+            let y = Axis::holding(panels::extent(facets.iter().flatten()), metric.unit);
             panel(dimension, metric, facets[at].clone(), y)
         });
         Row { heading: is_several.then(|| facet.fixed.clone()), panels: panels.collect() }

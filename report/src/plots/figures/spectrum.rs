@@ -1,10 +1,11 @@
 //! The whole distribution of response times, by percentile.
 
-use super::panels::{self, label};
+use super::panels;
 use crate::format;
-use crate::plots::axis::{Axis, Unit};
+use crate::plots::axis::Axis;
 use crate::plots::chart::{Body, Panel};
 use crate::plots::lines::{Lines, Mark, Series, SeriesPoint};
+use crate::rounds::Unit;
 use model::histogram::{Histogram, SAMPLES_BEYOND};
 
 /// Lines by percentile, side by side.
@@ -14,8 +15,8 @@ pub fn panel(heading: &str, series: Vec<Series>) -> Panel {
         heading: heading.to_owned(),
         body: Body::Lines(Lines {
             x_title: "percentile (by 1/(1-p), logarithmic)".to_owned(),
-            x: Axis::around(xs.chain([1.0]), 0.0, Unit::Percentile),
-            y: panels::log_axis(&series, Unit::Duration),
+            x: Axis::of_percentiles(xs),
+            y: panels::log_axis(&series, Unit::Nanoseconds),
             measured: Vec::new(),
             series,
             rules: Vec::new(),
@@ -45,9 +46,13 @@ pub fn line(name: &str, histogram: &Histogram) -> Option<Series> {
             y: value(x),
             interval: None,
             mark,
-            hover: format!("{name}, p{}: {}", format::shortest(100.0 - 100.0 / x, 4), format::duration_ns(value(x))),
+            hover: format!(
+                "{name}, p{}: {}",
+                format::shortest(100.0 - 100.0 / x, 4),
+                format::duration_ns(value(x))
+            ),
         })
         .collect();
-    let label = label(name, &points.last().map(|point| format::duration_ns(point.y))?);
+    let label = format!("{name} {}", format::duration_ns(points.last()?.y));
     Some(Series { mechanism: name.to_owned(), label, points })
 }

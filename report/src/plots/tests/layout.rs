@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use roxmltree::{Document, Node};
 
 use super::campaigns;
-use crate::plots::axis::{Axis, Unit};
+use crate::plots::axis::{Axis, Scale};
 use crate::plots::chart::{Body, Figure};
 use crate::plots::{Drawing, drawn, figures, svg};
-use crate::rounds::Analysis;
+use crate::rounds::{Analysis, Unit};
 use crate::testing;
 use model::schema::{ReproducedFigure, Reproduction, Reproductions};
 
@@ -222,11 +222,12 @@ fn every_axis_has_a_unit() {
                     axis.ticks(400.0, 40.0).into_iter().filter_map(|tick| tick.label).collect();
                 let has_unit = |label: &String| match axis.unit {
                     // What is counted stands in the title.
+                    _ if axis.scale == Scale::Percentiles => label.ends_with('%'),
                     Unit::Count => title.split_whitespace().count() > 1 || title.contains(", "),
-                    Unit::Duration => label.ends_with('s'),
+                    Unit::Nanoseconds => label.ends_with('s'),
                     Unit::Bytes => label.ends_with('B'),
-                    Unit::Rate => label.ends_with("/s"),
-                    Unit::Share | Unit::Percentile => label.ends_with('%'),
+                    Unit::PerSecond => label.ends_with("/s"),
+                    Unit::Share => label.ends_with('%'),
                 };
                 let wrong: Vec<&String> =
                     labels.iter().filter(|label| *label != "0" && !has_unit(label)).collect();
