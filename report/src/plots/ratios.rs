@@ -5,6 +5,8 @@ use super::layout::{Area, LINE, MARKER_RADIUS, SMALL_SIZE, TEXT_SIZE};
 use super::lines::{draw_arrow, draw_whisker};
 use super::style::{Style, Styles};
 use super::svg::{self, Anchor, FRAME, Svg, Text};
+use crate::rounds::Comparison;
+use stats::Relation;
 
 const ROW: f64 = 19.0;
 const HEAD: f64 = SMALL_SIZE * LINE + 4.0;
@@ -45,33 +47,14 @@ pub struct Column {
 /// A ratio.
 #[derive(Debug, Clone)]
 pub struct Dot {
-    pub mark: DotMark,
+    /// The ratio, its interval, and what that says: in colour where it differs, otherwise grey. `None` of what is saturated.
+    pub compared: Option<Comparison>,
+    /// Whether the ratio understates a difference, or does not mean it: hollow.
+    pub is_bound: bool,
     /// What stands behind the row.
     pub note: String,
     /// What a browser shows on hovering.
     pub hover: String,
-}
-
-/// What is drawn of a ratio.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DotMark {
-    /// The ratio, its interval, and what that says.
-    Value { ratio: f64, low: f64, high: f64, says: Says },
-    /// Saturated: there is no ratio.
-    Saturated,
-}
-
-/// What an interval says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
-    /// There is a difference: in colour.
-    Different,
-    /// There is one, which the ratio understates or does not mean: in colour, hollow.
-    Bound,
-    /// There is none that matters: grey.
-    Equal,
-    /// Nothing: grey, hollow.
-    Nothing,
 }
 
 impl Column {
@@ -157,33 +140,39 @@ fn middle_of(top: f64, row: usize) -> f64 {
 }
 
 fn draw_dot(svg: &mut Svg, style: Style, column: &Column, plot: Area, (y, dot): (f64, &Dot)) {
-    match dot.mark {
-        DotMark::Saturated => draw_arrow(svg, (plot.right - 4.0, y), (1.0, 0.0)),
-        DotMark::Value { says: Says::Equal | Says::Nothing, .. } => {
-            svg.group(&format!("color=\"{GREY}\""), |svg| {
-                draw_value(svg, style, column, plot, (y, dot.mark))
-            });
+    match &dot.compared {
+        None => draw_arrow(svg, (plot.right - 4.0, y), (1.0, 0.0)),
+        Some(compared) if compared.is_difference() => {
+            draw_value(svg, style, column, plot, (y, compared, dot.is_bound))
         }
-        mark => draw_value(svg, style, column, plot, (y, mark)),
+        Some(compared) => svg.group(&format!("color=\"{GREY}\""), |svg| {
+            let says_nothing = compared.relation == Relation::NotDistinguishable;
+            draw_value(svg, style, column, plot, (y, compared, says_nothing));
+        }),
     }
     let note = svg::shortened(&dot.note, SMALL_SIZE, false, NOTES - 4.0);
     if !note.is_empty() {
         // Beside an arrow to the left there is room where nothing else is drawn.
-        let is_left = matches!(dot.mark, DotMark::Value { high, .. } if high < 1.0 / column.axis().0);
+        let is_left = dot.compared.is_some_and(|one| one.interval.high < 1.0 / column.axis().0);
         let x = if is_left { plot.left + 10.0 } else { plot.right + 10.0 };
         svg.text((x, y + 4.5), Text::new(&note, SMALL_SIZE));
     }
 }
 
-fn draw_value(svg: &mut Svg, style: Style, column: &Column, plot: Area, (y, mark): (f64, DotMark)) {
-    let DotMark::Value { ratio, low, high, says } = mark else { return };
+fn draw_value(
+    svg: &mut Svg,
+    style: Style,
+    column: &Column,
+    plot: Area,
+    (y, compared, is_hollow): (f64, &Comparison, bool),
+) {
+    let [ratio, low, high] = compared.ends();
     if low <= column.axis().0 && high >= 1.0 / column.axis().0 {
         let ends = [low, high].map(|end| (column.x_of(plot, end), y));
         // An interval that goes on beyond the axis has no end there.
         draw_whisker(svg, ends, [low, high].map(|end| column.holds(end)));
     }
     if column.holds(ratio) {
-        let is_hollow = matches!(says, Says::Bound | Says::Nothing);
         style.draw_marker(svg, (column.x_of(plot, ratio), y), MARKER_RADIUS, is_hollow);
     } else {
         let (x, direction) = if ratio > 1.0 { (plot.right - 4.0, 1.0) } else { (plot.left + 4.0, -1.0) };

@@ -4,13 +4,12 @@ use super::finding;
 use super::provenance::of_measured;
 use crate::format;
 use crate::plots::chart::{Body, Figure, Row};
-use crate::plots::ratios::{Column, Dot, DotMark, Ratios, Says};
+use crate::plots::ratios::{Column, Dot, Ratios};
 use crate::rounds::analysis::{MAIN, MARGIN};
 use crate::rounds::{
     Analysis, Better, CandidateAnalysis, Comparison, GroupAnalysis, Metric, PointAnalysis, Shown, answer,
     table,
 };
-use stats::Relation;
 
 /// Points in a figure.
 const POINTS: usize = 8;
@@ -124,7 +123,8 @@ fn column(point: &PointAnalysis<'_>, drawn: &Drawn<'_, '_>, metric: &Metric, is_
 fn dot(column: &Column, metric: &Metric, candidate: &CandidateAnalysis<'_>, hover: &str) -> Option<Dot> {
     match candidate.shown(metric) {
         Shown::Saturated(saturated) => Some(Dot {
-            mark: DotMark::Saturated,
+            compared: None,
+            is_bound: false,
             note: "saturated".to_owned(),
             hover: format!("{hover} {}", table::saturation(saturated)),
         }),
@@ -142,18 +142,13 @@ fn dot(column: &Column, metric: &Metric, candidate: &CandidateAnalysis<'_>, hove
 
 /// A ratio; its text on hovering is what it says.
 fn value(column: &Column, metric: &Metric, compared: &Comparison, is_missed: bool) -> Dot {
-    let Comparison { ratio, interval, relation, generator_full } = *compared;
-    let says = match relation {
-        Relation::Equal => Says::Equal,
-        Relation::NotDistinguishable => Says::Nothing,
-        _ if generator_full || is_missed => Says::Bound,
-        _ => Says::Different,
-    };
+    let is_full = compared.generator_full;
     let [number, ..] = compared.texts();
-    let far = (!column.holds(ratio)).then(|| format!("{number}×"));
-    let words = [far, generator_full.then(|| "full".to_owned()), is_missed.then(|| "sat.".to_owned())];
+    let far = (!column.holds(compared.ratio)).then(|| format!("{number}×"));
+    let words = [far, is_full.then(|| "full".to_owned()), is_missed.then(|| "sat.".to_owned())];
     Dot {
-        mark: DotMark::Value { ratio, low: interval.low, high: interval.high, says },
+        compared: Some(*compared),
+        is_bound: is_full || is_missed,
         note: words.into_iter().flatten().collect::<Vec<_>>().join(" "),
         hover: answer::relation(metric, compared),
     }
