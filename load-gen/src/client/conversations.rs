@@ -94,11 +94,13 @@ pub struct Conversations {
     pub alive: usize,
     /// Conversations that failed, by fault.
     pub failed: Faults,
+    /// What is counted and timed of their requests: the recorder of a run, or an idle one.
+    pub recorder: Recorder,
 }
 
 impl Conversations {
     /// No conversation yet; each may have `most` requests under way, and all together `most_pending`.
-    pub fn new(payload: Payload, most: u32, most_pending: u64) -> Self {
+    pub fn new(payload: Payload, most: u32, most_pending: u64, recorder: Recorder) -> Self {
         Self {
             all: Vec::new(),
             under_way: Vec::new(),
@@ -109,6 +111,7 @@ impl Conversations {
             pending: 0,
             alive: 0,
             failed: Faults::default(),
+            recorder,
         }
     }
 
@@ -147,11 +150,11 @@ impl Conversations {
 
     /// Lets a request of `size` bytes, intended for `intended_ns`, fall due on conversation `index`.
     #[inline]
-    pub fn fall_due(&mut self, index: u32, size: u32, intended_ns: u64, recorder: &mut Recorder) {
-        recorder.due(intended_ns);
+    pub fn fall_due(&mut self, index: u32, size: u32, intended_ns: u64) {
+        self.recorder.due(intended_ns);
         let conversation = &mut self.all[index as usize];
         if !conversation.is_alive {
-            return recorder.failed(intended_ns, Fault::Lost);
+            return self.recorder.failed(intended_ns, Fault::Lost);
         }
         let (length, reply) = self.payload.lengths(&mut conversation.turn, size);
         conversation.end += u64::from(length);
@@ -179,13 +182,13 @@ impl Conversations {
             conversation.released += 1;
             conversation.due = conversation.end;
             if conversation.is_blocked {
-                self.under_way[slot as usize].delay(recorder);
+                self.under_way[slot as usize].delay(&mut self.recorder);
             }
         } else {
             if conversation.held == NONE {
                 conversation.held = slot;
             }
-            self.under_way[slot as usize].delay(recorder);
+            self.under_way[slot as usize].delay(&mut self.recorder);
         }
     }
 
@@ -204,7 +207,7 @@ impl Conversations {
 
     /// Books that the kernel has taken `count` bytes of [`unsent`](Self::unsent) at `now_ns`.
     #[inline]
-    pub fn sent(&mut self, index: u32, count: usize, now_ns: u64, recorder: &mut Recorder) {
+    pub fn sent(&mut self, index: u32, count: usize, now_ns: u64) {
         let conversation = &mut self.all[index as usize];
         conversation.sent += count as u64;
         while conversation.begun < conversation.sent {
@@ -212,9 +215,9 @@ impl Conversations {
             let before = std::mem::replace(&mut request.times.sent_ns, now_ns);
             // Of a socket that has been full all that goes has waited for room: the rest is not even tried meanwhile.
             if conversation.is_blocked || before == LET_GO {
-                recorder.sent_after_wait(request.times);
+                self.recorder.sent_after_wait(request.times);
             } else {
-                recorder.sent(request.times);
+                self.recorder.sent(request.times);
             }
             conversation.begun = request.end;
             conversation.unsent = request.next;
@@ -223,7 +226,7 @@ impl Conversations {
 
     /// Books that the socket of conversation `index` takes no more for now.
     #[cold]
-    pub fn block(&mut self, index: u32, recorder: &mut Recorder) {
+    pub fn block(&mut self, index: u32) {
         let conversation = &mut self.all[index as usize];
         conversation.is_blocked = true;
         // The request whose first byte did not go, or else the one cut in the middle: the last before it.
@@ -234,7 +237,7 @@ impl Conversations {
                 waiting = self.under_way[waiting as usize].next;
             }
         }
-        self.under_way[waiting as usize].delay(recorder);
+        self.under_way[waiting as usize].delay(&mut self.recorder);
     }
 
     /// Books that everything due on conversation `index` is sent.
@@ -256,7 +259,6 @@ impl Conversations {
         bytes: &[u8],
         now_ns: u64,
         stamp_ns: Option<u64>,
-        recorder: &mut Recorder,
     ) -> Result<u64, Fault> {
         let conversation = &mut self.all[index as usize];
         self.payload.check(conversation.id, &mut conversation.checked, conversation.sent, bytes)?;
@@ -277,9 +279,9 @@ impl Conversations {
             }
             conversation.answered += reply;
             let times = self.pop(index);
-            recorder.completed(times, now_ns);
+            self.recorder.completed(times, now_ns);
             if let Some(stamp_ns) = stamp_ns {
-                recorder.stamped(times, stamp_ns, now_ns);
+                self.recorder.stamped(times, stamp_ns, now_ns);
             }
             answered += 1;
         }
@@ -349,7 +351,7 @@ impl Conversations {
 
     /// Gives up conversation `index`: its requests under way fail with it.
     #[cold]
-    pub fn fail(&mut self, index: u32, fault: Fault, recorder: &mut Recorder) {
+    pub fn fail(&mut self, index: u32, fault: Fault) {
         let conversation = &mut self.all[index as usize];
         conversation.is_alive = false;
         conversation.is_blocked = false;
@@ -358,7 +360,7 @@ impl Conversations {
         self.failed.add(fault);
         while self.all[index as usize].oldest != NONE {
             let times = self.pop(index);
-            recorder.failed(times.intended_ns, fault);
+            self.recorder.failed(times.intended_ns, fault);
         }
     }
 

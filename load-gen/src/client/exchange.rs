@@ -8,7 +8,6 @@ use sys::ring_size::RingSize;
 
 use crate::client::conversations::Conversations;
 use crate::client::engine::{Answered, Engine};
-use crate::client::payload::Payload;
 use crate::fault::Fault;
 use crate::plan::sizes::Sizes;
 use crate::record::recorder::Recorder;
@@ -23,21 +22,19 @@ pub struct Exchange<E> {
 }
 
 impl<E: Engine> Exchange<E> {
-    /// An exchange without connections that sends requests of `sizes`, at most `most` under way on each connection and about
-    /// `most_pending` on all, with the room of `ring` where the engine has one.
+    /// An exchange of `conversations`, none so far, that sends requests of `sizes`, with the room of `ring` where the engine has one.
     ///
     /// # Errors
     ///
     /// When the kernel has no room for the engine, or does not know it.
-    pub fn new(
-        sizes: Sizes,
-        payload: Payload,
-        most: u32,
-        most_pending: u64,
-        ring: &RingSize,
-    ) -> Result<Self, Errno> {
-        let conversations = Conversations::new(payload, most, most_pending);
+    pub fn new(conversations: Conversations, sizes: Sizes, ring: &RingSize) -> Result<Self, Errno> {
         Ok(Self { engine: E::new(ring)?, conversations, sizes })
+    }
+
+    /// What is counted and timed.
+    #[inline]
+    pub fn recorder(&mut self) -> &mut Recorder {
+        &mut self.conversations.recorder
     }
 
     /// Adds an open connection.
@@ -66,34 +63,27 @@ impl<E: Engine> Exchange<E> {
     /// Lets `count` requests that were intended for `intended_ns` fall due on connection `index`, and sends
     /// what the socket takes. They go out whether or not earlier ones have been answered.
     #[inline]
-    pub fn request(
-        &mut self,
-        index: u32,
-        count: u64,
-        intended_ns: u64,
-        now_ns: u64,
-        recorder: &mut Recorder,
-    ) {
+    pub fn request(&mut self, index: u32, count: u64, intended_ns: u64, now_ns: u64) {
         for _ in 0..count {
-            self.conversations.fall_due(index, self.sizes.next(), intended_ns, recorder);
+            self.conversations.fall_due(index, self.sizes.next(), intended_ns);
         }
         if !self.conversations.is_blocked(index) {
-            self.engine.send(index, now_ns, &mut self.conversations, recorder);
+            self.engine.send(index, now_ns, &mut self.conversations);
         }
     }
 
     /// Sends what was let go on connection `index` because others have been answered.
     #[inline]
-    pub fn send_let_go(&mut self, index: u32, now_ns: u64, recorder: &mut Recorder) {
+    pub fn send_let_go(&mut self, index: u32, now_ns: u64) {
         if self.conversations.has_unsent(index) && !self.conversations.is_blocked(index) {
-            self.engine.send(index, now_ns, &mut self.conversations, recorder);
+            self.engine.send(index, now_ns, &mut self.conversations);
         }
     }
 
     /// Lets requests go out on connection `index` again, those first that were held back.
-    pub fn go_on(&mut self, index: u32, now_ns: u64, recorder: &mut Recorder) {
+    pub fn go_on(&mut self, index: u32, now_ns: u64) {
         self.conversations.go_on(index);
-        self.send_let_go(index, now_ns, recorder);
+        self.send_let_go(index, now_ns);
     }
 
     /// See [`MoveSockets::take`](crate::client::engine::MoveSockets::take); none where the engine cannot move sockets.
@@ -111,9 +101,9 @@ impl<E: Engine> Exchange<E> {
     }
 
     /// Gives up connection `index` and whatever is under way on it.
-    pub fn fail(&mut self, index: u32, fault: Fault, recorder: &mut Recorder) {
+    pub fn fail(&mut self, index: u32, fault: Fault) {
         drop(self.take(index));
-        self.conversations.fail(index, fault, recorder);
+        self.conversations.fail(index, fault);
     }
 
     /// See [`Engine::wait`].
@@ -122,8 +112,8 @@ impl<E: Engine> Exchange<E> {
     ///
     /// When the kernel refuses to wait.
     #[inline]
-    pub fn wait(&mut self, timeout_ns: u64, recorder: &mut Recorder) -> Result<bool, Errno> {
-        self.engine.wait(timeout_ns, &mut self.conversations, recorder)
+    pub fn wait(&mut self, timeout_ns: u64) -> Result<bool, Errno> {
+        self.engine.wait(timeout_ns, &mut self.conversations)
     }
 
     /// See [`Engine::flush`].
@@ -132,13 +122,13 @@ impl<E: Engine> Exchange<E> {
     ///
     /// When the kernel does not take what is to be sent.
     #[inline]
-    pub fn flush(&mut self, recorder: &mut Recorder) -> Result<(), Errno> {
-        self.engine.flush(&mut self.conversations, recorder)
+    pub fn flush(&mut self) -> Result<(), Errno> {
+        self.engine.flush(&mut self.conversations)
     }
 
     /// See [`Engine::handle_next`].
     #[inline]
-    pub fn handle_next(&mut self, recorder: &mut Recorder) -> Option<Answered> {
-        self.engine.handle_next(&mut self.conversations, recorder)
+    pub fn handle_next(&mut self) -> Option<Answered> {
+        self.engine.handle_next(&mut self.conversations)
     }
 }

@@ -11,6 +11,9 @@ pub struct Window {
 }
 
 impl Window {
+    /// One that never begins.
+    pub const NEVER: Self = Self { begin_ns: u64::MAX, end_ns: u64::MAX };
+
     /// Whether an instant lies inside.
     #[inline]
     pub fn contains(&self, instant_ns: u64) -> bool {

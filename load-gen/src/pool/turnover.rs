@@ -14,7 +14,6 @@ use crate::fault::Fault;
 use crate::plan::window::Window;
 use crate::pool::churn::{Churning, Connected, Place};
 use crate::pool::rotation::Rotation;
-use crate::record::recorder::Recorder;
 
 /// Why the connection of a conversation is about to be exchanged for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,40 +69,34 @@ impl<'a> Turnover<'a> {
     }
 
     /// Does what is due, but only so much that no request becomes late for it: the rest is due still.
-    pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>, recorder: &mut Recorder) {
+    pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>) {
         if let Some(rotation) = &mut self.rotation {
             let slots = rotation.due(now_ns, self.leaving.len(), self.idle.len());
             for slot in slots {
-                self.rotate(slot, now_ns, exchange, recorder);
+                self.rotate(slot, now_ns, exchange);
             }
         }
         if let Some(place) = self.churning.as_mut().and_then(|churning| churning.due(now_ns, self.idle.len()))
         {
             let is_counted = self.window.contains(place.due_ns);
-            recorder.turnover.churn.scheduled += u64::from(is_counted);
+            exchange.recorder().turnover.churn.scheduled += u64::from(is_counted);
             match place.connection.checked_sub(self.leaving.len() as u32) {
-                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange, recorder),
-                None => self.replace_active(place.connection, is_counted, now_ns, exchange, recorder),
+                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange),
+                None => self.replace_active(place.connection, is_counted, now_ns, exchange),
             }
         }
-        self.finish_connecting(now_ns, exchange, recorder);
+        self.finish_connecting(now_ns, exchange);
     }
 
     /// Lets the connection of conversation `index` go, if it was to go as soon as it had been answered, and returns the
     /// time: what is sent next has waited for that.
     #[inline]
-    pub fn answered<E: Engine>(
-        &mut self,
-        index: u32,
-        now_ns: u64,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) -> u64 {
+    pub fn answered<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>) -> u64 {
         match self.leaving.get(index as usize) {
             None | Some(Leaving::No | Leaving::Gone) => return now_ns,
             Some(_) if !exchange.conversations.is_quiet(index) => return now_ns,
-            Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange, recorder),
-            Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange, recorder),
+            Some(Leaving::ForIdleness) => self.swap(index, now_ns, exchange),
+            Some(&Leaving::ForGood { is_counted }) => self.reopen(index, is_counted, exchange),
         }
         clock::now_ns()
     }
@@ -119,28 +112,22 @@ impl<'a> Turnover<'a> {
     }
 
     /// Gives up what is unfinished when a run ends.
-    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>, recorder: &mut Recorder) {
+    pub fn finish<E: Engine>(mut self, exchange: &mut Exchange<E>) {
         for index in 0..self.leaving.len() as u32 {
             match self.leaving[index as usize] {
                 Leaving::No => {}
                 // The next window begins with its old connection. What was held back is not sent: this one is over.
                 Leaving::ForIdleness | Leaving::ForGood { .. } => exchange.conversations.go_on(index),
-                Leaving::Gone => exchange.fail(index, Fault::TimedOut, recorder),
+                Leaving::Gone => exchange.fail(index, Fault::TimedOut),
             }
         }
         if let Some(churning) = &mut self.churning {
-            churning.abandon().for_each(|_| recorder.turnover.lost.add(Fault::TimedOut));
+            churning.abandon().for_each(|_| exchange.recorder().turnover.lost.add(Fault::TimedOut));
         }
     }
 
     /// Lets the connection of conversation `index` become idle, now or when it has been answered.
-    fn rotate<E: Engine>(
-        &mut self,
-        index: u32,
-        now_ns: u64,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn rotate<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>) {
         let leaving = &mut self.leaving[index as usize];
         if *leaving != Leaving::No || !exchange.conversations.is_alive(index) {
             return;
@@ -149,28 +136,22 @@ impl<'a> Turnover<'a> {
         if self.holds {
             exchange.conversations.hold(index);
         }
-        self.answered(index, now_ns, exchange, recorder);
+        self.answered(index, now_ns, exchange);
     }
 
     /// Exchanges the connection of conversation `index` for the idle one whose turn it is.
-    fn swap<E: Engine>(
-        &mut self,
-        index: u32,
-        now_ns: u64,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn swap<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>) {
         self.leaving[index as usize] = Leaving::No;
         let turn = self.rotation.as_mut().and_then(|rotation| rotation.turn(self.idle.len()));
         if let Some(turn) = turn {
             let Some(old) = exchange.take(index) else { return };
             let new = std::mem::replace(&mut self.idle[turn], old);
-            if let Err(errno) = put(index, new, exchange, recorder) {
-                return exchange.fail(index, errno.into(), recorder);
+            if let Err(errno) = put(index, new, exchange) {
+                return exchange.fail(index, errno.into());
             }
-            recorder.turnover.rotated += u64::from(self.window.contains(now_ns));
+            exchange.recorder().turnover.rotated += u64::from(self.window.contains(now_ns));
         }
-        exchange.go_on(index, clock::now_ns(), recorder);
+        exchange.go_on(index, clock::now_ns());
     }
 
     fn replace_active<E: Engine>(
@@ -179,7 +160,6 @@ impl<'a> Turnover<'a> {
         is_counted: bool,
         now_ns: u64,
         exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
     ) {
         let is_bound = matches!(self.leaving[index as usize], Leaving::ForGood { .. } | Leaving::Gone);
         if is_bound || !exchange.conversations.is_alive(index) {
@@ -187,73 +167,45 @@ impl<'a> Turnover<'a> {
         }
         self.leaving[index as usize] = Leaving::ForGood { is_counted };
         exchange.conversations.hold(index);
-        self.answered(index, now_ns, exchange, recorder);
+        self.answered(index, now_ns, exchange);
     }
 
     /// Closes the connection of conversation `index` and begins to open the one that replaces it.
-    fn reopen<E: Engine>(
-        &mut self,
-        index: u32,
-        is_counted: bool,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn reopen<E: Engine>(&mut self, index: u32, is_counted: bool, exchange: &mut Exchange<E>) {
         let Some(old) = exchange.take(index) else { return };
         drop(old);
         self.leaving[index as usize] = Leaving::Gone;
-        self.connect(Place::Active(index), is_counted, exchange, recorder);
+        self.connect(Place::Active(index), is_counted, exchange);
     }
 
-    fn replace_idle<E: Engine>(
-        &mut self,
-        position: usize,
-        is_counted: bool,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn replace_idle<E: Engine>(&mut self, position: usize, is_counted: bool, exchange: &mut Exchange<E>) {
         drop(self.idle.swap_remove(position));
-        self.connect(Place::Idle, is_counted, exchange, recorder);
+        self.connect(Place::Idle, is_counted, exchange);
     }
 
-    fn connect<E: Engine>(
-        &mut self,
-        place: Place,
-        is_counted: bool,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn connect<E: Engine>(&mut self, place: Place, is_counted: bool, exchange: &mut Exchange<E>) {
         let churning = self.churning.as_mut().expect("only what churns is connected");
         if let Some(connected) = churning.begin(place, is_counted) {
-            self.connected(connected, exchange, recorder);
+            self.connected(connected, exchange);
         }
     }
 
-    fn finish_connecting<E: Engine>(
-        &mut self,
-        now_ns: u64,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn finish_connecting<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>) {
         while let Some(connected) =
             self.churning.as_mut().and_then(|churning| churning.next_connected(now_ns))
         {
-            self.connected(connected, exchange, recorder);
+            self.connected(connected, exchange);
         }
     }
 
     /// Puts a connection that is established to its place, or records that it could not be.
-    fn connected<E: Engine>(
-        &mut self,
-        connected: Connected,
-        exchange: &mut Exchange<E>,
-        recorder: &mut Recorder,
-    ) {
+    fn connected<E: Engine>(&mut self, connected: Connected, exchange: &mut Exchange<E>) {
         let outcome = connected.outcome.and_then(|socket| match connected.place {
             Place::Idle => {
                 self.idle.push(socket);
                 Ok(())
             }
-            Place::Active(index) => put(index, socket, exchange, recorder).map_err(Fault::from),
+            Place::Active(index) => put(index, socket, exchange).map_err(Fault::from),
         });
         if let Place::Active(index) = connected.place {
             self.leaving[index as usize] = Leaving::No;
@@ -261,17 +213,17 @@ impl<'a> Turnover<'a> {
         match (outcome, connected.place) {
             (Ok(()), place) => {
                 if connected.is_counted {
-                    recorder.turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
+                    exchange.recorder().turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
                 }
                 if let Place::Active(index) = place {
-                    exchange.go_on(index, clock::now_ns(), recorder);
+                    exchange.go_on(index, clock::now_ns());
                 }
             }
             (Err(fault), place) => {
-                recorder.turnover.churn.failed += u64::from(connected.is_counted);
+                exchange.recorder().turnover.churn.failed += u64::from(connected.is_counted);
                 match place {
-                    Place::Active(index) => exchange.fail(index, fault, recorder),
-                    Place::Idle => recorder.turnover.lost.add(fault),
+                    Place::Active(index) => exchange.fail(index, fault),
+                    Place::Idle => exchange.recorder().turnover.lost.add(fault),
                 }
             }
         }
@@ -279,13 +231,8 @@ impl<'a> Turnover<'a> {
 }
 
 /// Gives conversation `index` its new connection.
-fn put<E: Engine>(
-    index: u32,
-    socket: OwnedFd,
-    exchange: &mut Exchange<E>,
-    recorder: &Recorder,
-) -> Result<(), Errno> {
-    if recorder.stamps.is_some() {
+fn put<E: Engine>(index: u32, socket: OwnedFd, exchange: &mut Exchange<E>) -> Result<(), Errno> {
+    if exchange.recorder().stamps.is_some() {
         // A socket that cannot is one without time-stamps, and the result says that there are none.
         let _ = timestamps::enable(&socket);
     }

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 use sys::{processors, timestamps};
 
+use crate::client::conversations::Conversations;
 use crate::client::engine::{Engine, Epoll};
 use crate::client::exchange::Exchange;
 use crate::client::payload::Payload;
@@ -173,7 +174,7 @@ struct Worker<'a, E> {
 }
 
 impl<'a, E: Engine> Worker<'a, E> {
-    fn new(table: u32, shared: &'a Shared, live: &'a Live) -> std::io::Result<Self> {
+    fn new(table: u32, shared: &'a Shared, live: &'a Arc<Live>) -> std::io::Result<Self> {
         let options = &shared.options;
         if let Some(cpu) = options.cpu {
             let named =
@@ -191,7 +192,8 @@ impl<'a, E: Engine> Worker<'a, E> {
         };
         let most = options.workload.most_under_way.unwrap_or(u32::MAX);
         let most_pending = MOST_PENDING / u64::from(shared.placement.workers.max(1));
-        let exchange = Exchange::new(sizes, payload, most, most_pending, &options.ring)?;
+        let conversations = Conversations::new(payload, most, most_pending, Recorder::idle(Arc::clone(live)));
+        let exchange = Exchange::new(conversations, sizes, &options.ring)?;
         Ok(Self { table, shared, live, exchange, idle: Vec::new(), idle_lost: Faults::default() })
     }
 

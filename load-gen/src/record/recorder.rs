@@ -68,6 +68,16 @@ pub struct Recorder {
 impl Recorder {
     /// An empty recorder for `window`.
     pub fn new(window: Window, open_loop: bool, live: Arc<Live>) -> Self {
+        Self::with(histogram::empty, window, open_loop, live)
+    }
+
+    /// One that records nothing but what is live, and takes next to no memory.
+    pub fn idle(live: Arc<Live>) -> Self {
+        let smallest = || Histogram::new_with_bounds(1, 2, 1).expect("valid bounds");
+        Self::with(smallest, Window::NEVER, false, live)
+    }
+
+    fn with(empty: fn() -> Histogram, window: Window, open_loop: bool, live: Arc<Live>) -> Self {
         Self {
             window,
             planned_end_ns: window.end_ns,
@@ -82,10 +92,10 @@ impl Recorder {
             missed_unsent: 0,
             missed_unanswered: 0,
             replies_inside: 0,
-            response: histogram::empty(),
-            service: histogram::empty(),
-            lateness: histogram::empty(),
-            lateness_held: histogram::empty(),
+            response: empty(),
+            service: empty(),
+            lateness: empty(),
+            lateness_held: empty(),
             turnover: TurnoverCounts::default(),
             samples: Vec::new(),
             series: None,

@@ -2,12 +2,11 @@
 
 use super::{Conversation, Conversations, DELAYED, LET_GO, NEVER, NONE, UnderWay};
 use crate::plan::window::Window;
-use crate::record::recorder::Recorder;
 use crate::record::times::Delay;
 
 impl Conversations {
     /// Gives up all requests that are held back, since their load is over: they are never sent.
-    pub fn abandon_held(&mut self, recorder: &mut Recorder) {
+    pub fn abandon_held(&mut self) {
         if self.pending == 0 {
             return;
         }
@@ -25,7 +24,7 @@ impl Conversations {
             let mut slot = held;
             while slot != NONE {
                 let UnderWay { times, next, .. } = self.under_way[slot as usize];
-                recorder.unsent(times.intended_ns, Delay::Server);
+                self.recorder.unsent(times.intended_ns, Delay::Server);
                 self.give_back(slot);
                 slot = next;
             }
@@ -46,22 +45,22 @@ impl Conversations {
 
     /// Books the requests that were never sent, or late and in vain, once the run has ended. Millions may be held back, and their lists
     /// lead all over memory; so they are looked at in the order in which they lie there.
-    pub fn record_rest(&self, recorder: &mut Recorder) {
+    pub fn record_rest(&mut self) {
         if self.pending == 0 {
             return;
         }
+        let window = self.recorder.window;
         let mut unsent = 0;
         for UnderWay { times, reply, .. } in &self.under_way {
             if times.sent_ns <= LET_GO {
-                unsent += u64::from(recorder.window.contains(times.intended_ns));
+                unsent += u64::from(window.contains(times.intended_ns));
             } else if times.intended_ns != NEVER && reply & DELAYED == 0 {
-                recorder.unanswered(*times);
+                self.recorder.unanswered(*times);
             }
         }
-        let own: u64 =
-            self.all.iter().map(|conversation| self.not_come_to(conversation, recorder.window)).sum();
-        recorder.never_sent(own, Delay::Generator);
-        recorder.never_sent(unsent - own, Delay::Server);
+        let own: u64 = self.all.iter().map(|conversation| self.not_come_to(conversation, window)).sum();
+        self.recorder.never_sent(own, Delay::Generator);
+        self.recorder.never_sent(unsent - own, Delay::Server);
     }
 
     /// The requests of `window` that `conversation` might have sent, and has not.

@@ -14,7 +14,6 @@ use super::{Answered, Engine, MoveSockets};
 use crate::client::conversations::Conversations;
 use crate::client::payload::LONGEST_SLICE;
 use crate::fault::Fault;
-use crate::record::recorder::Recorder;
 
 /// Events taken from the kernel at once.
 const EVENTS_A_WAIT: usize = 256;
@@ -75,7 +74,7 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder) {
+    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations) {
         loop {
             let bytes = conversations.unsent(index);
             let Some(socket) = &self.sockets[index as usize] else { return };
@@ -83,16 +82,16 @@ impl Engine for Epoll {
                 break;
             }
             match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
-                Ok(written) => conversations.sent(index, written, now_ns, recorder),
+                Ok(written) => conversations.sent(index, written, now_ns),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     if !conversations.is_blocked(index) {
-                        conversations.block(index, recorder);
+                        conversations.block(index);
                         self.watch_writability(index, true);
                     }
                     return;
                 }
-                Err(errno) => return self.fail(index, errno.into(), conversations, recorder),
+                Err(errno) => return self.fail(index, errno.into(), conversations),
             }
         }
         if conversations.is_blocked(index) {
@@ -102,17 +101,12 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn flush(&mut self, _conversations: &mut Conversations, _recorder: &mut Recorder) -> Result<(), Errno> {
+    fn flush(&mut self, _conversations: &mut Conversations) -> Result<(), Errno> {
         Ok(())
     }
 
     #[inline]
-    fn wait(
-        &mut self,
-        timeout_ns: u64,
-        _conversations: &mut Conversations,
-        _recorder: &mut Recorder,
-    ) -> Result<bool, Errno> {
+    fn wait(&mut self, timeout_ns: u64, _conversations: &mut Conversations) -> Result<bool, Errno> {
         self.handled = 0;
         match epoll_pwait2::wait(&self.epoll, &mut self.events, timeout_ns) {
             Ok(()) | Err(Errno::INTR) => Ok(!self.events.is_empty()),
@@ -121,25 +115,21 @@ impl Engine for Epoll {
     }
 
     #[inline]
-    fn handle_next(
-        &mut self,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) -> Option<Answered> {
+    fn handle_next(&mut self, conversations: &mut Conversations) -> Option<Answered> {
         let epoll::Event { data, flags } = *self.events.get(self.handled)?;
         self.handled += 1;
         if data.u64() == WAKE {
-            return self.handle_next(conversations, recorder);
+            return self.handle_next(conversations);
         }
         let index = data.u64() as u32;
         let mut answered = Answered { index, count: 0, at_ns: 0 };
         // What to do is decided by recv and send alone; flags only say which of them is worth a call.
         if flags.intersects(EventFlags::IN | EventFlags::ERR | EventFlags::HUP) {
-            self.receive(&mut answered, conversations, recorder);
+            self.receive(&mut answered, conversations);
         }
         if flags.contains(EventFlags::OUT) {
             answered.at_ns = now_ns();
-            self.send(index, answered.at_ns, conversations, recorder);
+            self.send(index, answered.at_ns, conversations);
         }
         Some(answered)
     }
@@ -156,15 +146,10 @@ impl Engine for Epoll {
 impl Epoll {
     /// Reads once and checks what came. Level-triggered: what is left makes another event.
     #[inline]
-    fn receive(
-        &mut self,
-        answered: &mut Answered,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) {
+    fn receive(&mut self, answered: &mut Answered, conversations: &mut Conversations) {
         let index = answered.index;
         let Some(socket) = &self.sockets[index as usize] else { return };
-        let reading = match &recorder.stamps {
+        let reading = match &conversations.recorder.stamps {
             None => {
                 rustix::net::recv(socket, &mut *self.buffer, RecvFlags::empty()).map(|(read, _)| (read, None))
             }
@@ -178,11 +163,11 @@ impl Epoll {
             Err(errno) => Err(Fault::from(errno)),
         };
         let outcome = reading.and_then(|(received, stamp_ns)| {
-            conversations.received(index, &self.buffer[..received], answered.at_ns, stamp_ns, recorder)
+            conversations.received(index, &self.buffer[..received], answered.at_ns, stamp_ns)
         });
         match outcome {
             Ok(count) => answered.count = count,
-            Err(fault) => self.fail(index, fault, conversations, recorder),
+            Err(fault) => self.fail(index, fault, conversations),
         }
     }
 
@@ -196,8 +181,8 @@ impl Epoll {
     }
 
     #[cold]
-    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, recorder: &mut Recorder) {
+    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations) {
         self.sockets[index as usize] = None;
-        conversations.fail(index, fault, recorder);
+        conversations.fail(index, fault);
     }
 }

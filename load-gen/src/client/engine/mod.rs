@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use sys::ring_size::RingSize;
 
 use crate::client::conversations::Conversations;
-use crate::record::recorder::Recorder;
 
 pub use epoll::Epoll;
 #[cfg(feature = "io-uring")]
@@ -106,30 +105,24 @@ pub trait Engine: Sized {
 
     /// Sends what is due on conversation `index`, as much as its socket takes, at the latest with the next
     /// [`flush`](Self::flush) or [`wait`](Self::wait).
-    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder);
+    fn send(&mut self, index: u32, now_ns: u64, conversations: &mut Conversations);
 
     /// Sees to it that all that was to be sent is with the kernel.
     ///
     /// # Errors
     ///
     /// When the kernel does not take it.
-    fn flush(&mut self, conversations: &mut Conversations, recorder: &mut Recorder) -> Result<(), Errno>;
+    fn flush(&mut self, conversations: &mut Conversations) -> Result<(), Errno>;
 
     /// Flushes, takes events from the kernel, and waits for the first at most so long; returns whether there is one.
     ///
     /// # Errors
     ///
     /// When the kernel refuses to wait. To be interrupted is no error.
-    fn wait(
-        &mut self,
-        timeout_ns: u64,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) -> Result<bool, Errno>;
+    fn wait(&mut self, timeout_ns: u64, conversations: &mut Conversations) -> Result<bool, Errno>;
 
     /// Handles the next of these events; none when all are handled.
-    fn handle_next(&mut self, conversations: &mut Conversations, recorder: &mut Recorder)
-    -> Option<Answered>;
+    fn handle_next(&mut self, conversations: &mut Conversations) -> Option<Answered>;
 
     /// The open sockets.
     fn sockets(&self) -> impl Iterator<Item = &OwnedFd>;

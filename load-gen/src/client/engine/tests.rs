@@ -13,6 +13,7 @@ use crate::client::exchange::Exchange;
 use crate::client::payload::Payload;
 use crate::plan::sizes::Sizes;
 use crate::plan::window::Window;
+use crate::record::recorder::Recorder;
 
 const CONNECTIONS: usize = 4;
 /// Turns without any progress after which a test gives up; each waits for a moment.
@@ -67,15 +68,16 @@ impl Peer {
 struct World<E> {
     exchange: Exchange<E>,
     peers: Vec<Peer>,
-    recorder: Recorder,
 }
 
 impl<E: Engine> World<E> {
     fn new(size: u32, ring: &RingSize) -> Self {
         let sizes = Sizes::new(Size::Fixed { bytes: size }, 1, 0, 0);
+        let window = Window { begin_ns: 0, end_ns: u64::MAX };
+        let recorder = Recorder::new(window, true, Arc::default());
         let payload = Payload::new(Protocol::Echo);
-        let mut exchange =
-            Exchange::<E>::new(sizes, payload, u32::MAX, u64::MAX, ring).expect("this kernel has it");
+        let conversations = Conversations::new(payload, u32::MAX, u64::MAX, recorder);
+        let mut exchange = Exchange::<E>::new(conversations, sizes, ring).expect("this kernel has it");
         let peers = (0..CONNECTIONS).map(|id| {
             let (ours, theirs) = UnixStream::pair().expect("sockets");
             for stream in [&ours, &theirs] {
@@ -85,29 +87,28 @@ impl<E: Engine> World<E> {
             Peer { stream: Some(theirs), held: Vec::new() }
         });
         let peers = peers.collect();
-        let window = Window { begin_ns: 0, end_ns: u64::MAX };
-        Self { exchange, peers, recorder: Recorder::new(window, true, Arc::default()) }
+        Self { exchange, peers }
     }
 
     fn take(&mut self, step: &Step) {
         match *step {
             Step::Request(connection, count) => {
                 let now = now_ns();
-                self.exchange.request(connection as u32, count, now, now, &mut self.recorder);
+                self.exchange.request(connection as u32, count, now, now);
             }
             Step::Echo(connection, most) => self.peers[connection].echo(most),
             Step::Close(connection) => self.peers[connection].stream = None,
             Step::Turn => drop(self.turn(0)),
-            Step::Flush => self.exchange.flush(&mut self.recorder).expect("the kernel takes it"),
+            Step::Flush => self.exchange.flush().expect("the kernel takes it"),
         }
     }
 
     /// Handles what has arrived; returns whether anything had.
     fn turn(&mut self, timeout_ns: u64) -> bool {
         let before_ns = now_ns();
-        let has_events = self.exchange.wait(timeout_ns, &mut self.recorder).expect("the kernel waits");
+        let has_events = self.exchange.wait(timeout_ns).expect("the kernel waits");
         let mut handled = 0;
-        while let Some(answered) = self.exchange.handle_next(&mut self.recorder) {
+        while let Some(answered) = self.exchange.handle_next() {
             assert!(answered.at_ns >= before_ns, "whatever an event brings, it bears its instant");
             handled += 1;
         }
@@ -141,7 +142,8 @@ fn every_request_is_accounted_for<E: Engine>(ring: &RingSize, size: u32, steps: 
     world.answer_all();
     // What was given up is closed when the kernel has let go of it.
     while world.turn(0) {}
-    let World { exchange, recorder, peers } = world;
+    let World { exchange, peers } = world;
+    let recorder = &exchange.conversations.recorder;
     let closed = peers.iter().filter(|peer| peer.stream.is_none()).count();
     assert_eq!(recorder.scheduled, requested);
     assert_eq!(recorder.completed + recorder.faults.total(), requested);
@@ -165,13 +167,10 @@ fn a_full_socket_delays_and_loses_nothing<E: Engine>(ring: &RingSize) {
     world.answer_all();
     assert!(!world.exchange.conversations.is_blocked(0));
     // The one cut in the middle, the one that fell due after, and no others of the same moment.
-    assert_eq!((requests_of(&world), world.recorder.delayed), ((4, 4), 2));
+    let recorder = &world.exchange.conversations.recorder;
+    assert_eq!((recorder.scheduled, recorder.completed, recorder.delayed), (4, 4, 2));
     // All but the first have waited for the peer, which is no lateness of this side's.
-    assert_eq!((world.recorder.lateness.len(), world.recorder.lateness_held.len()), (4, 3));
-}
-
-fn requests_of<E>(world: &World<E>) -> (u64, u64) {
-    (world.recorder.scheduled, world.recorder.completed)
+    assert_eq!((recorder.lateness.len(), recorder.lateness_held.len()), (4, 3));
 }
 
 macro_rules! on_each_engine {

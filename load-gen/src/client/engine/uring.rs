@@ -15,7 +15,6 @@ use super::{Answered, Engine};
 use crate::client::conversations::Conversations;
 use crate::client::payload::LONGEST_SLICE;
 use crate::fault::Fault;
-use crate::record::recorder::Recorder;
 
 /// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
 /// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call
@@ -93,13 +92,7 @@ impl Engine for Uring {
     }
 
     #[inline]
-    fn send(
-        &mut self,
-        index: u32,
-        _now_ns: u64,
-        _conversations: &mut Conversations,
-        _recorder: &mut Recorder,
-    ) {
+    fn send(&mut self, index: u32, _now_ns: u64, _conversations: &mut Conversations) {
         let line = &mut self.lines[index as usize];
         if !line.is_queued && !line.is_over {
             line.is_queued = true;
@@ -108,30 +101,21 @@ impl Engine for Uring {
     }
 
     #[inline]
-    fn flush(&mut self, conversations: &mut Conversations, recorder: &mut Recorder) -> Result<(), Errno> {
-        if self.queued.is_empty() { Ok(()) } else { self.turn(None, conversations, recorder) }
+    fn flush(&mut self, conversations: &mut Conversations) -> Result<(), Errno> {
+        if self.queued.is_empty() { Ok(()) } else { self.turn(None, conversations) }
     }
 
     #[inline]
-    fn wait(
-        &mut self,
-        timeout_ns: u64,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) -> Result<bool, Errno> {
+    fn wait(&mut self, timeout_ns: u64, conversations: &mut Conversations) -> Result<bool, Errno> {
         // One that spins looks at shared memory, and asks the kernel only for what is there.
         if timeout_ns > 0 || !self.queued.is_empty() || self.ring.has_work() {
-            self.turn(Some(timeout_ns), conversations, recorder)?;
+            self.turn(Some(timeout_ns), conversations)?;
         }
         Ok(!self.arrived.is_empty())
     }
 
     #[inline]
-    fn handle_next(
-        &mut self,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) -> Option<Answered> {
+    fn handle_next(&mut self, conversations: &mut Conversations) -> Option<Answered> {
         let mut completion = self.arrived.pop_front()?;
         if self.is_good_for == 0 {
             self.now_ns = now_ns();
@@ -148,14 +132,14 @@ impl Engine for Uring {
             }
         }
         let outcome = match completion.operation() {
-            Operation::Receive => self.received(&mut completion, conversations, recorder),
+            Operation::Receive => self.received(&mut completion, conversations),
             _ => {
-                self.send(index, self.now_ns, conversations, recorder);
+                self.send(index, self.now_ns, conversations);
                 Ok(0)
             }
         };
         let count = outcome.unwrap_or_else(|fault| {
-            self.fail(index, fault, conversations, recorder);
+            self.fail(index, fault, conversations);
             0
         });
         Some(Answered { index, count, at_ns: self.now_ns })
@@ -215,12 +199,7 @@ impl Uring {
 
     /// Sends all that is queued; with a time, takes what has arrived, and waits for it at most so many nanoseconds.
     #[inline]
-    fn turn(
-        &mut self,
-        timeout_ns: Option<u64>,
-        conversations: &mut Conversations,
-        recorder: &mut Recorder,
-    ) -> Result<(), Errno> {
+    fn turn(&mut self, timeout_ns: Option<u64>, conversations: &mut Conversations) -> Result<(), Errno> {
         loop {
             self.ring.make_room(SENDS_A_CALL);
             let is_all = self.prepare_batch(conversations);
@@ -235,7 +214,7 @@ impl Uring {
             })?;
             // What has come is not older than this, and what is sent from now on not either.
             self.is_good_for = 0;
-            self.record_batch(at_ns, conversations, recorder);
+            self.record_batch(at_ns, conversations);
             if self.queued.is_empty() {
                 return Ok(());
             }
@@ -269,32 +248,32 @@ impl Uring {
 
     /// Books what became of the sends that were submitted at `at_ns`.
     #[inline]
-    fn record_batch(&mut self, at_ns: u64, conversations: &mut Conversations, recorder: &mut Recorder) {
+    fn record_batch(&mut self, at_ns: u64, conversations: &mut Conversations) {
         for position in 0..self.batch.len() {
             let (index, length) = self.batch[position];
             match self.unfinished(index).unwrap_or(Ok(length)) {
                 Ok(count) => {
-                    conversations.sent(index, count, at_ns, recorder);
+                    conversations.sent(index, count, at_ns);
                     if count < length {
-                        self.block(index, conversations, recorder);
+                        self.block(index, conversations);
                     } else if !conversations.unsent(index).is_empty() {
-                        self.send(index, at_ns, conversations, recorder);
+                        self.send(index, at_ns, conversations);
                     } else if conversations.is_blocked(index) {
                         conversations.unblock(index);
                     }
                 }
-                Err(Errno::INTR) => self.send(index, at_ns, conversations, recorder),
-                Err(Errno::AGAIN) => self.block(index, conversations, recorder),
-                Err(errno) => self.fail(index, errno.into(), conversations, recorder),
+                Err(Errno::INTR) => self.send(index, at_ns, conversations),
+                Err(Errno::AGAIN) => self.block(index, conversations),
+                Err(errno) => self.fail(index, errno.into(), conversations),
             }
         }
         self.batch.clear();
     }
 
     #[cold]
-    fn block(&mut self, index: u32, conversations: &mut Conversations, recorder: &mut Recorder) {
+    fn block(&mut self, index: u32, conversations: &mut Conversations) {
         if !conversations.is_blocked(index) {
-            conversations.block(index, recorder);
+            conversations.block(index);
         }
         self.begin(index, Operation::AwaitWritable);
     }
@@ -305,7 +284,6 @@ impl Uring {
         &mut self,
         completion: &mut Completion,
         conversations: &mut Conversations,
-        recorder: &mut Recorder,
     ) -> Result<u64, Fault> {
         let index = completion.number();
         let is_over = self.lines[index as usize].is_over;
@@ -315,7 +293,7 @@ impl Uring {
                 let outcome = match is_over {
                     true => Ok(0),
                     false if bytes.is_empty() => Err(conversations.fault_of_end(index)),
-                    false => conversations.received(index, bytes, self.now_ns, None, recorder),
+                    false => conversations.received(index, bytes, self.now_ns, None),
                 };
                 self.buffers.give_back(buffer);
                 outcome
@@ -339,13 +317,13 @@ impl Uring {
 
     /// Gives up conversation `index`. Its socket is closed when the kernel has nothing in hand for it.
     #[cold]
-    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations, recorder: &mut Recorder) {
+    fn fail(&mut self, index: u32, fault: Fault, conversations: &mut Conversations) {
         let line = &mut self.lines[index as usize];
         if line.is_over {
             return;
         }
         line.is_over = true;
-        conversations.fail(index, fault, recorder);
+        conversations.fail(index, fault);
         if line.under_way == 0 {
             line.socket = None;
         } else if let Some(socket) = &line.socket {

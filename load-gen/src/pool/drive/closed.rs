@@ -48,13 +48,13 @@ impl<E: Engine> Run<'_, E> {
             let before = now;
             let until_ns = if VARIED { self.next_ns(&pace).saturating_sub(now) } else { u64::MAX };
             let has_events = self.wait(until_ns)?;
-            while let Some(Answered { index, count, at_ns }) = self.exchange.handle_next(&mut self.recorder) {
+            while let Some(Answered { index, count, at_ns }) = self.exchange.handle_next() {
                 if count > 0 {
                     live::add(&self.live.answered, count);
                     now = at_ns;
                     heard_ns = at_ns;
                     if VARIED {
-                        now = self.turnover.answered(index, now, self.exchange, &mut self.recorder);
+                        now = self.turnover.answered(index, now, self.exchange);
                     }
                     match &mut pace.thinking {
                         Some(thinking) if VARIED => (0..count).for_each(|_| thinking.begin(index, now)),
@@ -86,13 +86,14 @@ impl<E: Engine> Run<'_, E> {
         if now >= self.load_end_ns {
             return;
         }
-        if VARIED && let Some(requests) = self.order.requests.filter(|_| self.recorder.window.contains(now)) {
-            count = count.min(requests.saturating_sub(self.recorder.scheduled));
-            if self.recorder.scheduled + count >= requests {
+        let recorder = self.exchange.recorder();
+        if VARIED && let Some(requests) = self.order.requests.filter(|_| recorder.window.contains(now)) {
+            count = count.min(requests.saturating_sub(recorder.scheduled));
+            if recorder.scheduled + count >= requests {
                 self.exhaust(now);
             }
         }
-        self.exchange.request(index, count, now, now, &mut self.recorder);
+        self.exchange.request(index, count, now, now);
     }
 
     /// When a connection begins, the ramp makes it wait that long.

@@ -95,6 +95,7 @@ pub fn run<E: Engine>(
     let slice = warm_up(exchange, idle, &mut task, live, ends)?;
     let mut recorder = task.recorder(live);
     recorder.slice = slice;
+    let idle_recorder = std::mem::replace(exchange.recorder(), recorder);
     let order = &task.order;
     let turnover = match exchange.conversations.len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
@@ -104,7 +105,7 @@ pub fn run<E: Engine>(
     // with it.
     clock::sleep_until(order.start_ns);
     let load_end_ns = order.window.end_ns;
-    let mut run = Run { exchange, order, live, ends, recorder, turnover, load_end_ns };
+    let mut run = Run { exchange, order, live, ends, turnover, load_end_ns };
     // What is varied costs the plain loops nothing: they are compiled apart.
     match (order.mode, order.is_varied()) {
         // None of this worker's active connections could be opened.
@@ -121,7 +122,7 @@ pub fn run<E: Engine>(
         (LoadMode::Closed { pipeline }, false) => run.closed_loop::<false>(pipeline.into())?,
         (LoadMode::Closed { pipeline }, true) => run.closed_loop::<true>(pipeline.into())?,
     }
-    Ok(run.finish())
+    Ok(run.finish(idle_recorder))
 }
 
 /// Keeps every connection busy before a slice, and lets the slice begin after that. In closed loop the load goes on into the window; in
@@ -135,19 +136,18 @@ fn warm_up<E: Engine>(
 ) -> Result<Option<SliceRecorder>, Errno> {
     let Task { order, slice: Some(SliceOrder { warmup_ns, account }), .. } = task else { return Ok(None) };
     let open_loop = matches!(order.mode, LoadMode::Open { .. });
-    let mut slice = Some(SliceRecorder::new(Arc::clone(account), open_loop, order.wait == WaitPolicy::Spin));
+    let spins = order.wait == WaitPolicy::Spin;
+    let mut slice = Some(SliceRecorder::new(Arc::clone(account), open_loop, spins));
     let warmup_ns = *warmup_ns;
     let length_ns = order.window.end_ns - order.window.begin_ns;
     order.start_ns = now_ns();
     let mut begin_ns = order.start_ns + warmup_ns;
     if open_loop {
-        let never = Window { begin_ns: u64::MAX, end_ns: u64::MAX };
-        let mut recorder = Recorder::new(never, false, Arc::clone(live));
-        recorder.slice = slice;
-        let turnover = Turnover::new(idle, 0, None, None, false, never);
-        let mut run = Run { exchange, order, live, ends, recorder, turnover, load_end_ns: begin_ns };
+        exchange.recorder().slice = slice;
+        let turnover = Turnover::new(idle, 0, None, None, false, Window::NEVER);
+        let mut run = Run { exchange, order, live, ends, turnover, load_end_ns: begin_ns };
         run.closed_loop::<false>(1)?;
-        slice = run.recorder.slice;
+        slice = exchange.recorder().slice.take();
         exchange.acknowledge();
         order.start_ns = now_ns();
         // The first requests find nobody waiting.
@@ -199,7 +199,6 @@ struct Run<'a, E> {
     order: &'a Order,
     live: &'a Live,
     ends: [&'a AtomicBool; 2],
-    recorder: Recorder,
     turnover: Turnover<'a>,
     /// When the last request falls due, at the latest.
     load_end_ns: u64,
@@ -213,15 +212,15 @@ impl<E: Engine> Run<'_, E> {
             WaitPolicy::Spin => 0,
             WaitPolicy::Sleep => self.sleep_at_most_ns(until_due_ns),
         };
-        let has_events = self.exchange.wait(timeout_ns, &mut self.recorder)?;
-        if let (WaitPolicy::Sleep, Some(slice)) = (self.order.wait, &mut self.recorder.slice) {
+        let has_events = self.exchange.wait(timeout_ns)?;
+        if let (WaitPolicy::Sleep, Some(slice)) = (self.order.wait, &mut self.exchange.recorder().slice) {
             slice.edges.woken(now_ns());
         }
         Ok(has_events)
     }
 
     fn sleep_at_most_ns(&self, until_due_ns: u64) -> u64 {
-        let edge_ns = self.recorder.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
+        let edge_ns = self.exchange.conversations.recorder.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
         let until_edge_ns = if edge_ns == u64::MAX { u64::MAX } else { edge_ns.saturating_sub(now_ns()) };
         until_due_ns.min(LONGEST_SLEEP_NS).min(until_edge_ns)
     }
@@ -232,7 +231,7 @@ impl<E: Engine> Run<'_, E> {
         if now < self.turnover.next_ns() && !self.turnover.is_connecting() {
             return now;
         }
-        self.turnover.advance(now, self.exchange, &mut self.recorder);
+        self.turnover.advance(now, self.exchange);
         now_ns()
     }
 
@@ -245,17 +244,18 @@ impl<E: Engine> Run<'_, E> {
 
     /// Ends the window, unless it has ended already.
     fn end_window(&mut self, now: u64) {
-        let window = &mut self.recorder.window;
+        let window = &mut self.exchange.recorder().window;
         window.end_ns = window.end_ns.min(now.max(window.begin_ns));
     }
 
     /// Whether the run has ended: all replies are in, or waiting for them has no more use.
     #[inline]
     fn is_over(&mut self, now: u64) -> bool {
-        if let Some(slice) = &mut self.recorder.slice {
+        let conversations = &mut self.exchange.conversations;
+        if let Some(slice) = &mut conversations.recorder.slice {
             slice.edges.pass(now, self.live);
         }
-        if self.exchange.conversations.alive == 0 || is_set(self.ends) {
+        if conversations.alive == 0 || is_set(self.ends) {
             self.end_window(now);
             return true;
         }
@@ -263,25 +263,27 @@ impl<E: Engine> Run<'_, E> {
         if now < end {
             return false;
         }
-        if self.recorder.slice.is_some() {
-            self.exchange.conversations.abandon_held(&mut self.recorder);
+        if conversations.recorder.slice.is_some() {
+            conversations.abandon_held();
         }
-        let is_answered = self.exchange.conversations.pending == 0;
+        let is_answered = conversations.pending == 0;
         let is_late = now >= end + self.order.drain_ns;
-        if (is_answered || is_late) && end < self.recorder.window.end_ns {
+        let window = &mut conversations.recorder.window;
+        if (is_answered || is_late) && end < window.end_ns {
             // So many requests take until the last is answered; what never comes takes no time.
             let end = if is_answered { now } else { end };
-            self.recorder.window.end_ns = self.recorder.window.end_ns.min(end + 1);
+            window.end_ns = window.end_ns.min(end + 1);
         }
         // Connections on their way are awaited, so that they are not lost, but the window is over without them.
         is_late || is_answered && !self.turnover.is_connecting()
     }
 
-    /// What was recorded, once nothing more will be entered.
-    fn finish(self) -> Recorder {
-        let Self { exchange, mut recorder, turnover, live, .. } = self;
-        turnover.finish(exchange, &mut recorder);
-        exchange.conversations.record_rest(&mut recorder);
+    /// What was recorded, once nothing more will be entered; `idle` takes its place.
+    fn finish(self, idle: Recorder) -> Recorder {
+        let Self { exchange, turnover, live, .. } = self;
+        turnover.finish(exchange);
+        exchange.conversations.record_rest();
+        let mut recorder = std::mem::replace(exchange.recorder(), idle);
         if let Some(slice) = &mut recorder.slice {
             slice.edges.finish(live);
             exchange.acknowledge();

@@ -52,7 +52,7 @@ impl<E: Engine> Run<'_, E> {
             let due_ns = if self.exchange.conversations.is_full() { u64::MAX } else { agenda.due.at_ns };
             let next_ns = if VARIED { due_ns.min(self.turnover.next_ns()) } else { due_ns };
             let has_events = self.wait(next_ns.saturating_sub(now))?;
-            while let Some(answered) = self.exchange.handle_next(&mut self.recorder) {
+            while let Some(answered) = self.exchange.handle_next() {
                 if answered.count > 0 {
                     live::add(&self.live.answered, answered.count);
                     heard_ns = answered.at_ns;
@@ -63,7 +63,7 @@ impl<E: Engine> Run<'_, E> {
                 // A long batch of replies must not make the next request late.
                 if agenda.due.at_ns <= answered.at_ns {
                     self.send_due::<VARIED>(&mut agenda, answered.at_ns);
-                    self.exchange.flush(&mut self.recorder)?;
+                    self.exchange.flush()?;
                 }
             }
             now = now_ns();
@@ -76,8 +76,8 @@ impl<E: Engine> Run<'_, E> {
     /// Does what an answer on connection `index` makes possible: another takes its place, or what was held back is
     /// sent.
     fn go_on(&mut self, index: u32, now: u64) {
-        let now = self.turnover.answered(index, now, self.exchange, &mut self.recorder);
-        self.exchange.send_let_go(index, now, &mut self.recorder);
+        let now = self.turnover.answered(index, now, self.exchange);
+        self.exchange.send_let_go(index, now);
     }
 
     /// Enters the requests that fell due and were never sent, because this worker fell behind, or because so many are
@@ -85,26 +85,26 @@ impl<E: Engine> Run<'_, E> {
     /// there are; of a rate beyond all means they would be more than can be drawn in the time of the run.
     fn count_unsent<const VARIED: bool>(&mut self, agenda: &mut Agenda) {
         let by = if self.exchange.conversations.is_full() { Delay::Server } else { Delay::Generator };
-        let Window { begin_ns, end_ns } = self.recorder.window;
+        let Window { begin_ns, end_ns } = self.exchange.recorder().window;
         let mut drawn = 0;
         while agenda.due.at_ns < end_ns && drawn < DRAWN_AT_MOST {
-            self.recorder.never_begun(agenda.due.at_ns, 1, by);
+            self.exchange.recorder().never_begun(agenda.due.at_ns, 1, by);
             self.draw::<VARIED>(agenda);
             drawn += 1;
         }
         if agenda.due.at_ns >= end_ns {
             return;
         }
-        self.recorder.never_begun(agenda.due.at_ns, 1, by);
+        self.exchange.recorder().never_begun(agenda.due.at_ns, 1, by);
         // The load is at its full rate from the end of the ramp on, which is before the window.
         let began_ns = self.order.start_ns + self.order.ramp_ns / 2;
         let mut from_ns = agenda.due.at_ns.max(begin_ns);
-        let parts = self.recorder.samples.first().map_or_else(Vec::new, Sample::part_ends_ns);
+        let parts = self.exchange.recorder().samples.first().map_or_else(Vec::new, Sample::part_ends_ns);
         for until_ns in parts.into_iter().filter(|&part_ns| part_ns < end_ns).chain([end_ns]) {
             if until_ns > from_ns {
                 let count =
                     agenda.schedule.count_between(from_ns - began_ns, until_ns - began_ns).min(agenda.left);
-                self.recorder.never_begun(from_ns, count, by);
+                self.exchange.recorder().never_begun(from_ns, count, by);
                 agenda.left -= count;
                 from_ns = until_ns;
             }
@@ -122,7 +122,7 @@ impl<E: Engine> Run<'_, E> {
         let after_ns = if VARIED { ramped(due.at_ns, self.order.ramp_ns) } else { due.at_ns };
         // Of a rate that is next to nothing the gap can be longer than the clock tells.
         let at_ns = self.order.start_ns.saturating_add(after_ns);
-        if VARIED && self.recorder.window.contains(at_ns) {
+        if VARIED && self.exchange.recorder().window.contains(at_ns) {
             agenda.left -= 1;
         }
         agenda.due = Due { at_ns: if at_ns < self.order.window.end_ns { at_ns } else { u64::MAX }, ..due };
@@ -136,8 +136,8 @@ impl<E: Engine> Run<'_, E> {
             if at_ns > now || self.exchange.conversations.is_full() {
                 break;
             }
-            self.recorder.tried(at_ns, now);
-            self.exchange.request(connection, 1, at_ns, now, &mut self.recorder);
+            self.exchange.recorder().tried(at_ns, now);
+            self.exchange.request(connection, 1, at_ns, now);
             self.draw::<VARIED>(agenda);
             now = now_ns();
         }
