@@ -311,16 +311,15 @@ impl Pool {
             watch.read_edge(self.loaded(), observer);
         }
         let Checked { mut lost, .. } = self.check(0)?;
+        let open_loop = matches!(load.mode, LoadMode::Open { .. });
         let recorder = recorder.unwrap_or_else(|| {
             let end_ns = window.end_ns.min(now_ns()).max(window.begin_ns);
-            Recorder::new(Window { end_ns, ..window }, false, Arc::default())
+            Recorder::new(Window { end_ns, ..window }, open_loop, Arc::default())
         });
         lost.merge(&recorder.turnover.lost);
-        let mut report = self.report(load, &recorder, &lost, &watch, earliest_end_ns);
-        let open_loop = matches!(load.mode, LoadMode::Open { .. });
-        report.intervals =
-            series.map_or_else(Vec::new, |series| series.finish(recorder.window.end_ns, open_loop));
-        Ok(report)
+        let intervals = series.map_or_else(Vec::new, |series| series.finish(recorder.window.end_ns, open_loop));
+        let report = self.report(load, recorder, lost, &watch, earliest_end_ns);
+        Ok(LoadReport { intervals, ..report })
     }
 
     /// Whether a pool without active connections has still to hold its idle ones.

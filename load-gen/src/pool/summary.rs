@@ -2,94 +2,52 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use model::schema::{Latency, LoadMode, LoadReport, LoadSettings, Size};
+use model::schema::{Connections, Latency, LoadMode, LoadReport, LoadSettings, Size};
 use sys::clock;
 
 use super::{Load, Pool};
 use crate::fault::Faults;
 use crate::plan::schedule::GENERATOR;
 use crate::record::recorder::Recorder;
-use crate::record::watch::{Judgement, Watch};
-
-use crate::record::{self_check, validity};
+use crate::record::self_check;
+use crate::record::validity::{self, Facts};
+use crate::record::watch::Watch;
 
 impl Pool {
     /// The result of a window that was as `recorder`, `lost` and `watch` say; the first worker ended at `earliest_end_ns`.
     pub(super) fn report(
         &self,
         load: &Load,
-        recorder: &Recorder,
-        lost: &Faults,
+        recorder: Recorder,
+        lost: Faults,
         watch: &Watch,
         earliest_end_ns: u64,
     ) -> LoadReport {
         let options = &self.shared.options;
-        let workload = &options.workload;
-        let open_loop = matches!(load.mode, LoadMode::Open { .. });
-        let window_s = (recorder.window.end_ns - recorder.window.begin_ns) as f64 / 1e9;
-        let Judgement { busy, starved, steal, stood_still_s, quota } = watch.judgement(load.wait);
-        let facts = validity::Facts {
-            open_loop,
+        let facts = Facts {
+            recorder,
+            judgement: watch.judgement(load.wait),
             asked: u64::from(options.conns),
             opened: self.connections.opened,
-            lost: *lost,
+            lost,
             any_active: options.active > 0,
-            scheduled: recorder.scheduled,
-            missed: recorder.missed,
-            missed_unsent: recorder.missed_unsent,
-            missed_unanswered: recorder.missed_unanswered,
-            is_capped: workload.most_under_way.is_some(),
-            failed: recorder.faults,
-            outstanding: recorder.outstanding(),
-            unsent: recorder.unsent,
-            own_lateness: recorder.own_lateness(),
-            response: recorder.response.clone(),
-            service: recorder.service.clone(),
-            starved,
-            steal,
-            stood_still_s,
-            quota,
+            is_capped: options.workload.most_under_way.is_some(),
             interrupted: self.shared.stop.load(Relaxed),
         };
         let mut reasons = validity::broken_rules(&facts);
-        let self_check = self_check::of(self.own_mode(load), recorder, earliest_end_ns, &facts, &mut reasons);
+        let self_check = self_check::of(self.own_mode(load), earliest_end_ns, &facts, &mut reasons);
+        let Facts { recorder, judgement, .. } = facts;
         // Without a single stamp there is nothing to report: the caller says so.
         let stamps = recorder.stamps.as_ref().filter(|stamps| !stamps.added.is_empty());
         reasons.extend(stamps.and_then(|stamps| stamps.doubt()));
-        let mut connections = self.connections.clone();
-        connections.rotated = workload.rotate_s.map(|_| recorder.turnover.rotated);
-        connections.churn = workload.churn_per_s.map(|_| recorder.turnover.churn());
-        connections.lost = lost.total();
-        for (name, count) in lost.by_name() {
-            *connections.errors.entry(name).or_default() += count;
-        }
-        for (name, count) in lost.by_errno() {
-            *connections.errnos.entry(name).or_default() += count;
-        }
+        let open_loop = recorder.is_open_loop();
+        let window_s = (recorder.window.end_ns - recorder.window.begin_ns) as f64 / 1e9;
+        let churned = recorder.turnover.connect.as_ref().filter(|connect| !connect.is_empty());
         LoadReport {
             valid: reasons.is_empty(),
             invalid_reasons: reasons,
-            settings: LoadSettings {
-                target: options.target.to_string(),
-                conns: options.whole_conns().into(),
-                active: options.whole_active().into(),
-                mode: load.mode,
-                size_bytes: options.mean_size_bytes(),
-                size: Some(options.size).filter(|size| !matches!(size, Size::Fixed { .. })),
-                protocol: options.protocol,
-                workload: workload.clone(),
-                threads: self.shared.placement.tables,
-                wait: load.wait,
-                engine: self.shared.engine,
-                duration_s: load.duration.as_secs_f64(),
-                warmup_s: load.warmup.as_secs_f64(),
-                seed: options.seed,
-                generator: GENERATOR.to_owned(),
-                start_at: None,
-                timestamps: options.timestamps,
-                interval_s: load.interval.map(|interval| interval.as_secs_f64()),
-            },
-            connections,
+            settings: self.settings(load),
+            connections: self.connections_after(&recorder, &lost),
             window_s,
             throughput_per_s: if window_s > 0.0 { recorder.replies_inside as f64 / window_s } else { 0.0 },
             scheduled: recorder.scheduled,
@@ -103,16 +61,11 @@ impl Pool {
             service: Latency::of(&recorder.service),
             lateness: open_loop.then(|| Latency::of(&recorder.lateness)),
             connect: Some(Latency::of(&self.connect)),
-            churn_connect: recorder
-                .turnover
-                .connect
-                .as_ref()
-                .filter(|connect| !connect.is_empty())
-                .map(Latency::of),
-            generator_busy: busy,
-            generator_starved: starved,
-            steal,
-            cpu_quota: facts.quota,
+            churn_connect: churned.map(Latency::of),
+            generator_busy: judgement.busy,
+            generator_starved: judgement.starved,
+            steal: judgement.steal,
+            cpu_quota: judgement.quota,
             response_kernel: stamps.filter(|_| open_loop).map(|stamps| Latency::of(&stamps.response)),
             generator_added: stamps.map(|stamps| Latency::of(&stamps.added)),
             timestamp_error_ns: stamps.map(|stamps| stamps.error_ns),
@@ -123,6 +76,46 @@ impl Pool {
             shards: Vec::new(),
             start_skew_s: None,
         }
+    }
+
+    fn settings(&self, load: &Load) -> LoadSettings {
+        let options = &self.shared.options;
+        LoadSettings {
+            target: options.target.to_string(),
+            conns: options.whole_conns().into(),
+            active: options.whole_active().into(),
+            mode: load.mode,
+            size_bytes: options.mean_size_bytes(),
+            size: Some(options.size).filter(|size| !matches!(size, Size::Fixed { .. })),
+            protocol: options.protocol,
+            workload: options.workload.clone(),
+            threads: self.shared.placement.tables,
+            wait: load.wait,
+            engine: self.shared.engine,
+            duration_s: load.duration.as_secs_f64(),
+            warmup_s: load.warmup.as_secs_f64(),
+            seed: options.seed,
+            generator: GENERATOR.to_owned(),
+            start_at: None,
+            timestamps: options.timestamps,
+            interval_s: load.interval.map(|interval| interval.as_secs_f64()),
+        }
+    }
+
+    /// How the connections fared until the end of a window in which `recorder` saw them move; `lost` since they were opened.
+    fn connections_after(&self, recorder: &Recorder, lost: &Faults) -> Connections {
+        let workload = &self.shared.options.workload;
+        let mut connections = self.connections.clone();
+        connections.rotated = workload.rotate_s.map(|_| recorder.turnover.rotated);
+        connections.churn = workload.churn_per_s.map(|_| recorder.turnover.churn());
+        connections.lost = lost.total();
+        for (name, count) in lost.by_name() {
+            *connections.errors.entry(name).or_default() += count;
+        }
+        for (name, count) in lost.by_errno() {
+            *connections.errnos.entry(name).or_default() += count;
+        }
+        connections
     }
 
     /// The load with this shard's own part of the rate.

@@ -1,10 +1,11 @@
 //! When a run's figures may not be used: the generator accuses itself.
 
-use model::histogram::Histogram;
-use model::schema::{Check, CpuQuota};
+use model::schema::Check;
 use report::format::thousands;
 
 use crate::fault::Faults;
+use crate::record::recorder::Recorder;
+use crate::record::watch::Judgement;
 
 /// What the generator may add to a response percentile in any case: a few system calls' time.
 const ADDED_FLOOR_NS: u64 = 20_000;
@@ -23,9 +24,11 @@ const MISSED_RATE: f64 = 0.01;
 
 /// What the rules look at.
 pub struct Facts {
-    /// Whether there was a schedule.
-    pub open_loop: bool,
-    /// Connections asked for and opened.
+    /// What was counted and timed, by all workers together.
+    pub recorder: Recorder,
+    /// What happened to the generator and its machine meanwhile.
+    pub judgement: Judgement,
+    /// Connections asked for.
     pub asked: u64,
     /// Connections opened.
     pub opened: u64,
@@ -33,36 +36,8 @@ pub struct Facts {
     pub lost: Faults,
     /// Whether there are connections to carry requests; a shard may hold idle ones alone.
     pub any_active: bool,
-    /// Requests of the window.
-    pub scheduled: u64,
-    /// Of those, sent after it or never, though nothing but the generator kept them.
-    pub missed: u64,
-    /// Of the missed, never sent.
-    pub missed_unsent: u64,
-    /// Of the missed, sent and without a reply.
-    pub missed_unanswered: u64,
     /// Whether there is a bound to the requests under way on a connection.
     pub is_capped: bool,
-    /// Of those, failed.
-    pub failed: Faults,
-    /// Of those, unanswered.
-    pub outstanding: u64,
-    /// Of the unanswered, never sent.
-    pub unsent: u64,
-    /// Intended to actual send of the requests that were not held back, where some were: on purpose, or by a full socket.
-    pub own_lateness: Option<Histogram>,
-    /// Intended send to reply.
-    pub response: Histogram,
-    /// Actual send to reply.
-    pub service: Histogram,
-    /// Share of the window in which the worst worker had no processor.
-    pub starved: f64,
-    /// Share of the machine's time taken by the hypervisor.
-    pub steal: f64,
-    /// Time in which the generator's process as a whole stood still, in seconds.
-    pub stood_still_s: f64,
-    /// The CPU quota of the generator's control group, where it is under one.
-    pub quota: Option<CpuQuota>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
 }
@@ -70,12 +45,12 @@ pub struct Facts {
 impl Facts {
     /// Whether its CPU quota held the generator back, and with it a server that shares the quota.
     pub fn is_held_back(&self) -> bool {
-        self.quota.as_ref().is_some_and(|quota| quota.held_back > HELD_BACK_SHARE)
+        self.judgement.quota.as_ref().is_some_and(|quota| quota.held_back > HELD_BACK_SHARE)
     }
 
     /// What gives the generator more processor time: `usual`, which would only use up a quota sooner.
     pub fn more_time(&self, usual: &str) -> String {
-        let Some(quota) = &self.quota else { return usual.to_owned() };
+        let Some(quota) = &self.judgement.quota else { return usual.to_owned() };
         let raise = format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting);
         match self.is_held_back() {
             true => raise,
@@ -87,6 +62,7 @@ impl Facts {
 
 /// One sentence, with advice, for each rule of measurement that was broken.
 pub fn broken_rules(facts: &Facts) -> Vec<String> {
+    let Facts { recorder, judgement, .. } = facts;
     let mut reasons = Vec::new();
     if facts.interrupted {
         reasons.push("the run was interrupted: the figures cover what was measured until then".to_owned());
@@ -97,20 +73,21 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
     if facts.lost.total() > 0 {
         reasons.push(format!("{} connections were lost: {}", facts.lost.total(), facts.lost));
     }
-    if facts.failed.total() > 0 {
-        reasons.push(format!("{} requests failed: {}", facts.failed.total(), facts.failed));
+    if recorder.faults.total() > 0 {
+        reasons.push(format!("{} requests failed: {}", recorder.faults.total(), recorder.faults));
     }
     // What the generator sent too late for a reply, or never, is no sign of a server that stalls.
-    let own = facts.missed_unsent + facts.missed_unanswered;
-    if facts.outstanding > own {
-        let unsent = match facts.unsent - facts.missed_unsent {
+    let own = recorder.missed_unsent + recorder.missed_unanswered;
+    let outstanding = recorder.outstanding();
+    if outstanding > own {
+        let unsent = match recorder.unsent - recorder.missed_unsent {
             0 => String::new(),
             unsent => format!(" ({unsent} of them never sent)"),
         };
         let held = if facts.is_capped { ", or --pipeline holds too many back" } else { "" };
         reasons.push(format!(
             "{} requests were still unanswered at the end{unsent}: {}, or --timeout is too short for this load{held}",
-            facts.outstanding - own,
+            outstanding - own,
             if facts.is_held_back() { "the CPU quota held them up" } else { "the server stalled" }
         ));
     }
@@ -120,14 +97,14 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
             facts.more_time("give it more --threads and processors")
         ));
     }
-    if facts.scheduled == 0 && facts.any_active {
+    if recorder.scheduled == 0 && facts.any_active {
         reasons
             .push("no request fell into the measured window: lengthen --duration or raise --rate".to_owned());
     }
-    if facts.stood_still_s > 0.0 {
+    if judgement.stood_still_s > 0.0 {
         reasons.push(format!(
             "the generator itself stood still for {:.2} s of the window ({}): {}",
-            facts.stood_still_s,
+            judgement.stood_still_s,
             "stopped by a signal or a debugger, frozen, or given no processor",
             facts.more_time("measure again and leave it running")
         ));
@@ -138,14 +115,15 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
 
 /// What the generator and its machine did to the figures.
 pub fn generator_checks(facts: &Facts) -> Vec<Check> {
+    let Facts { recorder, judgement, .. } = facts;
     let mut checks = Vec::new();
-    if facts.open_loop {
+    if recorder.is_open_loop() {
         checks.extend([missed_rate(facts), lateness(facts)]);
     }
-    if let Some(quota) = &facts.quota {
+    if let Some(quota) = &judgement.quota {
         let method = "share of the window in which the CPU quota of the control group held it back";
         let sample = (quota.held_back, HELD_BACK_SHARE);
-        checks.push(Check::new("cpu_quota", method, sample, None, facts.scheduled, || {
+        checks.push(Check::new("cpu_quota", method, sample, None, recorder.scheduled, || {
             format!(
                 "the CPU quota of {} processors ({}) held the generator, and whatever shares it, back for {:.1} % of the window, \
                  so that the figures are the quota's: raise or remove it, or lower the load",
@@ -156,40 +134,35 @@ pub fn generator_checks(facts: &Facts) -> Vec<Check> {
         }));
     }
     let starved = "share of the window in which the worst worker had no processor";
-    checks.push(Check::new(
-        "starved",
-        starved,
-        (facts.starved, STARVED_SHARE),
-        None,
-        facts.scheduled,
-        || {
-            format!(
-                "the generator had no processor for {:.1} % of the window: {}",
-                facts.starved * 100.0,
-                facts.more_time("give it one of its own with --cpu, apart from the server's")
-            )
-        },
-    ));
+    let sample = (judgement.starved, STARVED_SHARE);
+    checks.push(Check::new("starved", starved, sample, None, recorder.scheduled, || {
+        format!(
+            "the generator had no processor for {:.1} % of the window: {}",
+            judgement.starved * 100.0,
+            facts.more_time("give it one of its own with --cpu, apart from the server's")
+        )
+    }));
     let steal = "share of the machine's time that the hypervisor took";
-    checks.push(Check::new("steal", steal, (facts.steal, STEAL_SHARE), None, facts.scheduled, || {
+    checks.push(Check::new("steal", steal, (judgement.steal, STEAL_SHARE), None, recorder.scheduled, || {
         format!(
             "the hypervisor took {:.1} % of the machine's time: measure again when the host is quieter",
-            facts.steal * 100.0
+            judgement.steal * 100.0
         )
     }));
     checks
 }
 
 fn missed_rate(facts: &Facts) -> Check {
-    let share = facts.missed as f64 / facts.scheduled.max(1) as f64;
+    let recorder = &facts.recorder;
+    let share = recorder.missed as f64 / recorder.scheduled.max(1) as f64;
     let method =
         "share of the requests that left after the window that they were due in, by the generator's fault";
-    Check::new("missed_rate", method, (share, MISSED_RATE), None, facts.scheduled, || {
+    Check::new("missed_rate", method, (share, MISSED_RATE), None, recorder.scheduled, || {
         format!(
             "the generator sent {} of {} requests in the window that they were due in, so that the offered rate was missed by {:.1} %: \
              lower --rate, or {}",
-            thousands(facts.scheduled - facts.missed),
-            thousands(facts.scheduled),
+            thousands(recorder.scheduled - recorder.missed),
+            thousands(recorder.scheduled),
             share * 100.0,
             facts.more_time("give the generator more --threads and processors")
         )
@@ -200,12 +173,14 @@ fn missed_rate(facts: &Facts) -> Check {
 /// a percentile, the percentile is no longer the server's. Service times start at the actual send: the
 /// difference is what the generator added.
 fn lateness(facts: &Facts) -> Check {
+    let recorder = &facts.recorder;
+    let own_lateness = recorder.own_lateness();
     let added = ADDED_SHARE.map(|(quantile, share)| {
-        let response = facts.response.value_at_quantile(quantile);
+        let response = recorder.response.value_at_quantile(quantile);
         // What is held back until others have been answered, or by a full socket, waits for the server, not for this side.
-        let added = match &facts.own_lateness {
+        let added = match &own_lateness {
             Some(own) => own.value_at_quantile(quantile),
-            None => response.saturating_sub(facts.service.value_at_quantile(quantile)),
+            None => response.saturating_sub(recorder.service.value_at_quantile(quantile)),
         };
         let allowed = ADDED_FLOOR_NS.max((share * response as f64) as u64);
         (added as f64 / allowed as f64, quantile, added, response)
@@ -213,7 +188,7 @@ fn lateness(facts: &Facts) -> Check {
     let (worst, quantile, added, response) =
         added.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).expect("two quantiles");
     let method = "what lateness added to the response's p50 or p99, beside what it may add";
-    Check::new("lateness", method, (worst, 1.0), None, facts.service.len(), || {
+    Check::new("lateness", method, (worst, 1.0), None, recorder.service.len(), || {
         format!(
             "the generator was late: {:.0} us of the response's p{:.0} are its own ({:.0} %): {}",
             added as f64 / 1e3,
@@ -228,6 +203,10 @@ fn lateness(facts: &Facts) -> Check {
 mod tests {
     use super::*;
     use crate::fault::Fault;
+    use crate::plan::window::Window;
+    use model::histogram::Histogram;
+    use model::schema::CpuQuota;
+    use std::sync::Arc;
 
     fn all_of(value_ns: u64) -> Histogram {
         let mut histogram = model::histogram::empty();
@@ -237,31 +216,26 @@ mod tests {
 
     /// Judges a sound run after `spoil` had its way with it.
     fn judge(spoil: impl FnOnce(&mut Facts)) -> Vec<String> {
+        let mut recorder = Recorder::new(Window::NEVER, true, Arc::default());
+        (recorder.scheduled, recorder.completed) = (10_000, 10_000);
+        (recorder.response, recorder.service) = (all_of(40_000), all_of(39_000));
         let mut facts = Facts {
-            open_loop: true,
+            recorder,
+            judgement: Judgement::default(),
             asked: 10,
             opened: 10,
             lost: Faults::default(),
             any_active: true,
-            scheduled: 10_000,
-            missed: 0,
-            missed_unsent: 0,
-            missed_unanswered: 0,
             is_capped: false,
-            failed: Faults::default(),
-            outstanding: 0,
-            unsent: 0,
-            own_lateness: None,
-            response: all_of(40_000),
-            service: all_of(39_000),
-            starved: 0.0,
-            steal: 0.0,
-            stood_still_s: 0.0,
-            quota: None,
             interrupted: false,
         };
         spoil(&mut facts);
         broken_rules(&facts)
+    }
+
+    /// Leaves so many of its requests unanswered.
+    fn leave(facts: &mut Facts, outstanding: u64) {
+        facts.recorder.completed = facts.recorder.scheduled - outstanding;
     }
 
     #[test]
@@ -278,27 +252,36 @@ mod tests {
         };
         one(judge(|facts| facts.opened = 9), "9 of 10");
         one(judge(|facts| facts.lost = reset), "1 reset");
-        one(judge(|facts| facts.failed = reset), "1 reset");
-        one(judge(|facts| facts.outstanding = 3), "3 requests");
-        one(judge(|facts| facts.missed = 101), "sent 9,899 of 10,000 requests");
-        one(judge(|facts| facts.starved = 0.2), "--cpu");
-        one(judge(|facts| facts.steal = 0.1), "hypervisor");
-        one(judge(|facts| facts.stood_still_s = 0.3), "stood still for 0.30 s");
+        one(
+            judge(|facts| {
+                leave(facts, 1);
+                facts.recorder.faults = reset;
+            }),
+            "1 reset",
+        );
+        one(judge(|facts| leave(facts, 3)), "3 requests");
+        one(judge(|facts| facts.recorder.missed = 101), "sent 9,899 of 10,000 requests");
+        one(judge(|facts| facts.judgement.starved = 0.2), "--cpu");
+        one(judge(|facts| facts.judgement.steal = 0.1), "hypervisor");
+        one(judge(|facts| facts.judgement.stood_still_s = 0.3), "stood still for 0.30 s");
         one(judge(|facts| facts.interrupted = true), "interrupted");
-        one(judge(|facts| facts.response = all_of(400_000)), "late");
-        one(judge(|facts| facts.scheduled = 0), "no request");
+        one(judge(|facts| facts.recorder.response = all_of(400_000)), "late");
+        one(judge(|facts| (facts.recorder.scheduled, facts.recorder.completed) = (0, 0)), "no request");
     }
 
     #[test]
     fn under_a_quota_it_is_the_quota_that_is_blamed_and_nothing_that_spends_it_sooner_is_advised() {
         let quota = |held_back| CpuQuota { processors: 0.5, setting: "/cpu.max".to_owned(), held_back };
-        assert_eq!(judge(|facts| facts.quota = Some(quota(0.005))), Vec::<String>::new());
-        let busy = judge(|facts| (facts.quota, facts.starved) = (Some(quota(0.005)), 0.4));
+        assert_eq!(judge(|facts| facts.judgement.quota = Some(quota(0.005))), Vec::<String>::new());
+        let busy = judge(|Facts { judgement, .. }| {
+            (judgement.quota, judgement.starved) = (Some(quota(0.005)), 0.4);
+        });
         assert!(busy[0].contains("end what else runs here") && !busy[0].contains("--cpu"), "{busy:?}");
         let reasons = judge(|facts| {
-            facts.quota = Some(quota(0.4));
-            (facts.starved, facts.missed, facts.stood_still_s, facts.outstanding) = (0.4, 500, 0.3, 7);
-            facts.response = all_of(400_000);
+            leave(facts, 7);
+            let Facts { recorder, judgement, .. } = facts;
+            (recorder.missed, recorder.response) = (500, all_of(400_000));
+            (judgement.quota, judgement.starved, judgement.stood_still_s) = (Some(quota(0.4)), 0.4, 0.3);
         });
         assert_eq!(reasons.len(), 6, "{reasons:?}");
         for reason in reasons {
@@ -313,8 +296,10 @@ mod tests {
     fn what_the_generator_sent_too_late_or_never_is_not_put_down_to_the_server() {
         let late = |missed: u64, outstanding: u64| {
             judge(|facts| {
-                (facts.missed, facts.missed_unsent, facts.missed_unanswered) = (missed, missed - 10, 10);
-                (facts.unsent, facts.outstanding) = (missed - 10, outstanding);
+                leave(facts, outstanding);
+                let Recorder { missed: all, missed_unsent, missed_unanswered, unsent, .. } =
+                    &mut facts.recorder;
+                (*all, *missed_unsent, *missed_unanswered, *unsent) = (missed, missed - 10, 10, missed - 10);
             })
         };
         for (missed, words) in [(9_000, "sent 1,000 of 10,000 requests"), (50, "sent 50 requests too late")] {
@@ -331,8 +316,8 @@ mod tests {
     #[test]
     fn without_active_connections_no_request_is_no_fault() {
         let idle = |facts: &mut Facts| {
-            (facts.any_active, facts.scheduled) = (false, 0);
-            (facts.response, facts.service) = (model::histogram::empty(), model::histogram::empty());
+            facts.any_active = false;
+            facts.recorder = Recorder::new(Window::NEVER, true, Arc::default());
         };
         assert_eq!(judge(idle), Vec::<String>::new());
     }
@@ -340,9 +325,10 @@ mod tests {
     #[test]
     fn what_waits_for_earlier_replies_is_not_the_generators_lateness() {
         let held = |own_ns| {
-            judge(|facts| {
-                facts.response = all_of(400_000);
-                facts.own_lateness = Some(all_of(own_ns));
+            judge(|Facts { recorder, .. }| {
+                recorder.response = all_of(400_000);
+                (recorder.lateness, recorder.lateness_held) = (all_of(own_ns), all_of(390_000));
+                recorder.lateness.add(&recorder.lateness_held).expect("same bounds");
             })
         };
         assert_eq!(held(5_000), Vec::<String>::new());
@@ -352,7 +338,9 @@ mod tests {
     #[test]
     fn a_stalled_server_is_not_the_generators_fault() {
         assert_eq!(
-            judge(|facts| (facts.response, facts.service) = (all_of(500_000_000), all_of(499_999_000))),
+            judge(|Facts { recorder, .. }| {
+                (recorder.response, recorder.service) = (all_of(500_000_000), all_of(499_999_000));
+            }),
             Vec::<String>::new()
         );
     }

@@ -35,6 +35,7 @@ struct WorkerReading {
 }
 
 /// What two readings say about the generator and its machine: shares of the window, 0 to 1.
+#[derive(Default)]
 pub struct Judgement {
     /// Time the busiest worker spent doing something.
     pub busy: f64,
@@ -139,9 +140,7 @@ impl Watch {
 
     /// What the two edges say, once both have been read.
     pub fn judgement(&self, wait: WaitPolicy) -> Judgement {
-        let [begin, end] = &self.readings[..] else {
-            return Judgement { busy: 0.0, starved: 0.0, steal: 0.0, stood_still_s: 0.0, quota: None };
-        };
+        let [begin, end] = &self.readings[..] else { return Judgement::default() };
         let window_s = ((end.at_ns - begin.at_ns) as f64 / 1e9).max(1e-9);
         let worst = |share: &dyn Fn(&WorkerReading, &WorkerReading) -> f64| {
             begin.workers.iter().zip(&end.workers).map(|(begin, end)| share(begin, end)).fold(0.0, f64::max)

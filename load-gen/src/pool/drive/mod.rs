@@ -136,8 +136,7 @@ fn warm_up<E: Engine>(
 ) -> Result<Option<SliceRecorder>, Errno> {
     let Task { order, slice: Some(SliceOrder { warmup_ns, account }), .. } = task else { return Ok(None) };
     let open_loop = matches!(order.mode, LoadMode::Open { .. });
-    let spins = order.wait == WaitPolicy::Spin;
-    let mut slice = Some(SliceRecorder::new(Arc::clone(account), open_loop, spins));
+    let mut slice = Some(SliceRecorder::new(Arc::clone(account), open_loop, order.wait == WaitPolicy::Spin));
     let warmup_ns = *warmup_ns;
     let length_ns = order.window.end_ns - order.window.begin_ns;
     order.start_ns = now_ns();
@@ -220,7 +219,8 @@ impl<E: Engine> Run<'_, E> {
     }
 
     fn sleep_at_most_ns(&self, until_due_ns: u64) -> u64 {
-        let edge_ns = self.exchange.conversations.recorder.slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
+        let slice = &self.exchange.conversations.recorder.slice;
+        let edge_ns = slice.as_ref().map_or(u64::MAX, |slice| slice.edges.next_ns());
         let until_edge_ns = if edge_ns == u64::MAX { u64::MAX } else { edge_ns.saturating_sub(now_ns()) };
         until_due_ns.min(LONGEST_SLEEP_NS).min(until_edge_ns)
     }

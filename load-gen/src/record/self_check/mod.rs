@@ -11,23 +11,16 @@ mod tests;
 
 use model::schema::{Arrivals, Check, LoadMode, SelfCheck};
 
-use crate::record::recorder::Recorder;
 use crate::record::sample::Sample;
 use crate::record::validity::{self, Facts};
 
 /// The tests of a run in open loop, with those of the rules of validity that are on the generator. What the former found
 /// is added to `reasons`; what the latter found is there already.
-pub fn of(
-    mode: LoadMode,
-    recorder: &Recorder,
-    end_ns: u64,
-    facts: &Facts,
-    reasons: &mut Vec<String>,
-) -> Option<SelfCheck> {
+pub fn of(mode: LoadMode, end_ns: u64, facts: &Facts, reasons: &mut Vec<String>) -> Option<SelfCheck> {
     let LoadMode::Open { rate_per_s, arrivals } = mode else { return None };
-    let response_p50_ns = recorder.response.value_at_quantile(0.5);
-    let is_held_back = facts.is_held_back();
-    let run = Run { arrivals, rate_per_s, end_ns, response_p50_ns, is_held_back, samples: &recorder.samples };
+    let response_p50_ns = facts.recorder.response.value_at_quantile(0.5);
+    let (is_held_back, samples) = (facts.is_held_back(), &facts.recorder.samples);
+    let run = Run { arrivals, rate_per_s, end_ns, response_p50_ns, is_held_back, samples };
     let mut checks = checks(&run);
     for advice in checks.iter_mut().filter_map(|check| check.advice.as_mut()) {
         *advice = advice.replace(OWN_PROCESSOR, &facts.more_time(OWN_PROCESSOR));
