@@ -11,10 +11,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sys::clock::now_ns;
+
 use crate::fault::Faults;
 use crate::plan::source::Sources;
 use crate::plan::target::{self, Endpoint, Part, Target, Written};
-use crate::pool::connect::{Connector, close_with_reset};
+use crate::pool::dialer::{Dialed, Dialer, close_with_reset};
 
 /// How long to wait before a name is looked up again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -160,12 +162,18 @@ impl<'a> LookUp<'a> {
         let places = addresses.iter().map(|&address| Part::Place(Endpoint::Tcp(address)));
         let target = Written::of(places).places().expect("places alone");
         let all = addresses.len() as u32;
-        let mut connector = Connector::new(&target, Sources::new(&target, all, u32::MAX), patience);
-        (0..all).filter_map(|index| connector.start(index)).for_each(close_with_reset);
-        while connector.pending() > 0 && !self.stop.load(Relaxed) {
-            connector.harvest(NOTICE, |_, socket| close_with_reset(socket));
+        let mut dialer = Dialer::new(&target, Sources::new(&target, all, u32::MAX), patience);
+        let mut failed: BTreeMap<usize, Faults> = BTreeMap::new();
+        let mut ended = |Dialed { number, outcome, .. }: Dialed<()>| match outcome {
+            Ok(socket) => close_with_reset(socket),
+            Err(fault) => failed.entry(target.place(number)).or_default().add(fault),
+        };
+        (0..all).filter_map(|index| dialer.start(index, ())).for_each(&mut ended);
+        while dialer.on_their_way() > 0 && !self.stop.load(Relaxed) {
+            dialer.wait(NOTICE);
+            std::iter::from_fn(|| dialer.next_dialed(now_ns())).for_each(&mut ended);
         }
-        connector.failed_at
+        failed
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod anew;
 pub(crate) mod churn;
-pub(crate) mod connect;
+pub(crate) mod dialer;
 pub(crate) mod drive;
 mod handle;
 pub mod look_up;
@@ -317,8 +317,9 @@ impl Pool {
             Recorder::new(Window { end_ns, ..window }, open_loop, Arc::default())
         });
         lost.merge(&recorder.turnover.lost);
-        let intervals = series.map_or_else(Vec::new, |series| series.finish(recorder.window.end_ns, open_loop));
+        let end_ns = recorder.window.end_ns;
         let report = self.report(load, recorder, lost, &watch, earliest_end_ns);
+        let intervals = series.map_or_else(Vec::new, |series| series.finish(end_ns, open_loop));
         Ok(LoadReport { intervals, ..report })
     }
 

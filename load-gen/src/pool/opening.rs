@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use model::histogram::Histogram;
+use model::histogram::{self, Histogram};
 use rustix::io::Errno;
 use sys::clock::now_ns;
 use sys::listen_queue::{ListenQueues, is_of_this_machine};
@@ -14,7 +14,7 @@ use sys::listen_queue::{ListenQueues, is_of_this_machine};
 use crate::fault::{Fault, Faults};
 use crate::plan::source::Sources;
 use crate::plan::target::{Endpoint, Target};
-use crate::pool::connect::Connector;
+use crate::pool::dialer::{Dialed, Dialer};
 use crate::pool::worker::Shared;
 use crate::record::live::Live;
 
@@ -65,22 +65,20 @@ pub fn open(
         shared,
         live,
         keep,
-        connector: Connector::new(&options.target, sources, options.timeout),
+        dialer: Dialer::new(&options.target, sources, options.timeout),
         queues: Queues::of(&options.target),
         began_ns,
-        last_ns: began_ns,
-        opened: 0,
-        opened_at: vec![0; options.target.endpoints().len()],
+        seen: Opened {
+            durations: histogram::empty(),
+            failed: Faults::default(),
+            failed_at: BTreeMap::new(),
+            opened: 0,
+            opened_at: vec![0; options.target.endpoints().len()],
+            last_ns: began_ns,
+        },
     };
     opening.run();
-    Opened {
-        durations: opening.connector.durations,
-        failed: opening.connector.failed,
-        failed_at: opening.connector.failed_at,
-        opened: opening.opened,
-        opened_at: opening.opened_at,
-        last_ns: opening.last_ns,
-    }
+    opening.seen
 }
 
 struct Opening<'a, K> {
@@ -88,12 +86,10 @@ struct Opening<'a, K> {
     shared: &'a Shared,
     live: &'a Live,
     keep: K,
-    connector: Connector<'a>,
+    dialer: Dialer<'a, ()>,
     queues: Queues,
     began_ns: u64,
-    last_ns: u64,
-    opened: u64,
-    opened_at: Vec<u64>,
+    seen: Opened,
 }
 
 impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
@@ -113,10 +109,10 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
             for _ in 0..self.await_room(next) {
                 let in_turn = |index: &u32| *index < end && self.due_ns(*index) <= now_ns();
                 let Some(index) = mine.next_if(in_turn) else { break };
-                if let Some(socket) = self.connector.start(index) {
-                    self.established(index, socket);
+                if let Some(dialed) = self.dialer.start(index, ()) {
+                    self.ended(dialed);
                 }
-                if self.connector.pending() >= on_their_way {
+                if self.dialer.on_their_way() >= on_their_way {
                     break;
                 }
                 self.judge();
@@ -132,37 +128,45 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
 
     /// Waits until at most `most` connections are on their way.
     fn await_established(&mut self, most: usize) {
-        self.tell();
-        let mut patience = Duration::ZERO;
-        while self.connector.pending() > 0 && !self.shared.is_over() {
-            let mut established = Vec::new();
-            self.connector.harvest(patience, |index, socket| established.push((index, socket)));
-            established.into_iter().for_each(|(index, socket)| self.established(index, socket));
+        loop {
+            while let Some(dialed) = self.dialer.next_dialed(now_ns()) {
+                self.ended(dialed);
+            }
             self.tell();
             self.judge();
-            if self.connector.pending() <= most {
+            if self.dialer.on_their_way() <= most || self.shared.is_over() {
                 return;
             }
-            patience = LONGEST_WAIT;
+            self.dialer.wait(LONGEST_WAIT);
         }
     }
 
-    fn established(&mut self, index: u32, socket: OwnedFd) {
-        match (self.keep)(index, socket) {
+    /// Keeps a connection that is established, and counts it or what became of it.
+    fn ended(&mut self, Dialed { number: index, began_ns, at_ns, outcome, .. }: Dialed<()>) {
+        let kept = outcome.and_then(|socket| {
+            self.seen.durations.saturating_record(at_ns - began_ns);
+            (self.keep)(index, socket).map_err(Fault::from)
+        });
+        match kept {
             Ok(()) => {
-                self.opened += 1;
-                self.opened_at[self.shared.options.target.place(index)] += 1;
+                self.seen.opened += 1;
+                self.seen.opened_at[self.shared.options.target.place(index)] += 1;
             }
-            Err(errno) => self.connector.fail(index, errno.into()),
+            Err(fault) => self.fail(index, fault),
         }
+    }
+
+    fn fail(&mut self, index: u32, fault: Fault) {
+        self.seen.failed.add(fault);
+        self.seen.failed_at.entry(self.shared.options.target.place(index)).or_default().add(fault);
     }
 
     /// Lets others see how far it is.
     fn tell(&mut self) {
-        if self.opened > self.live.opened.load(Relaxed) {
-            self.last_ns = now_ns();
-            self.live.opened.store(self.opened, Relaxed);
-            self.shared.established_ns.fetch_max(self.last_ns, Relaxed);
+        if self.seen.opened > self.live.opened.load(Relaxed) {
+            self.seen.last_ns = now_ns();
+            self.live.opened.store(self.seen.opened, Relaxed);
+            self.shared.established_ns.fetch_max(self.seen.last_ns, Relaxed);
         }
     }
 
@@ -195,7 +199,7 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
             match self.queues.room() {
                 0 if self.shared.is_over() => return 0,
                 0 if now_ns() >= deadline_ns => {
-                    self.connector.fail(next, Fault::BacklogFull);
+                    self.fail(next, Fault::BacklogFull);
                     self.shared.give_up.store(true, Relaxed);
                     return 0;
                 }
@@ -208,8 +212,8 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
 
     /// Ends the opening where going on makes no sense: the target answers nothing, or this side has run out of something.
     fn judge(&self) {
-        let failed = &self.connector.failed;
-        if failed.total() > 0 && is_useless(failed, self.opened, || self.is_deaf()) {
+        let Opened { failed, opened, .. } = &self.seen;
+        if failed.total() > 0 && is_useless(failed, *opened, || self.is_deaf()) {
             self.shared.give_up.store(true, Relaxed);
         }
     }

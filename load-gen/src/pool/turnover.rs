@@ -1,5 +1,5 @@
 //! Connections of one worker that take each other's places while load runs: the active set moves over the idle ones
-//! ([`Rotation`]), and connections are closed and opened anew ([`Churning`]).
+//! ([`Rotation`]), and connections are closed and opened anew ([`Churn`]).
 //!
 //! A conversation goes on over another connection, where its stream of bytes stood: nothing is under way when it moves.
 
@@ -12,7 +12,8 @@ use crate::client::engine::Engine;
 use crate::client::exchange::Exchange;
 use crate::fault::Fault;
 use crate::plan::window::Window;
-use crate::pool::churn::{Churning, Connected, Place};
+use crate::pool::churn::{Churn, Replacement};
+use crate::pool::dialer::Dialed;
 use crate::pool::rotation::Rotation;
 
 /// Why the connection of a conversation is about to be exchanged for another.
@@ -33,7 +34,7 @@ pub struct Turnover<'a> {
     idle: &'a mut Vec<OwnedFd>,
     leaving: Vec<Leaving>,
     rotation: Option<Rotation>,
-    churning: Option<Churning<'a>>,
+    churn: Option<Churn<'a>>,
     /// Whether requests wait for a connection that is to become idle, so that it comes to an end in closed loop.
     holds: bool,
     window: Window,
@@ -46,46 +47,49 @@ impl<'a> Turnover<'a> {
         idle: &'a mut Vec<OwnedFd>,
         active: usize,
         rotation: Option<Rotation>,
-        churning: Option<Churning<'a>>,
+        churn: Option<Churn<'a>>,
         holds: bool,
         window: Window,
     ) -> Self {
         let leaving =
-            if rotation.is_some() || churning.is_some() { vec![Leaving::No; active] } else { Vec::new() };
-        Self { idle, leaving, rotation, churning, holds, window }
+            if rotation.is_some() || churn.is_some() { vec![Leaving::No; active] } else { Vec::new() };
+        Self { idle, leaving, rotation, churn, holds, window }
     }
 
     /// When there is something to do next.
     #[inline]
     pub fn next_ns(&self) -> u64 {
         let rotation = self.rotation.as_ref().map_or(u64::MAX, Rotation::next_ns);
-        rotation.min(self.churning.as_ref().map_or(u64::MAX, Churning::next_ns))
+        rotation.min(self.churn.as_ref().map_or(u64::MAX, Churn::next_ns))
     }
 
     /// Whether connections are on their way.
     #[inline]
     pub fn is_connecting(&self) -> bool {
-        self.churning.as_ref().is_some_and(|churning| churning.connecting() > 0)
+        self.churn.as_ref().is_some_and(|churn| churn.dialer.on_their_way() > 0)
     }
 
     /// Does what is due, but only so much that no request becomes late for it: the rest is due still.
     pub fn advance<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>) {
         if let Some(rotation) = &mut self.rotation {
-            let slots = rotation.due(now_ns, self.leaving.len(), self.idle.len());
-            for slot in slots {
-                self.rotate(slot, now_ns, exchange);
+            for slot in rotation.due(now_ns, self.leaving.len(), self.idle.len()) {
+                self.let_go(slot, Leaving::ForIdleness, now_ns, exchange);
             }
         }
-        if let Some(place) = self.churning.as_mut().and_then(|churning| churning.due(now_ns, self.idle.len()))
-        {
-            let is_counted = self.window.contains(place.due_ns);
+        if let Some(due) = self.churn.as_mut().and_then(|churn| churn.due(now_ns, self.idle.len())) {
+            let is_counted = self.window.contains(due.at_ns);
             exchange.recorder().turnover.churn.scheduled += u64::from(is_counted);
-            match place.connection.checked_sub(self.leaving.len() as u32) {
-                Some(idle) => self.replace_idle(idle as usize, is_counted, exchange),
-                None => self.replace_active(place.connection, is_counted, now_ns, exchange),
+            match due.connection.checked_sub(self.leaving.len() as u32) {
+                None => self.let_go(due.connection, Leaving::ForGood { is_counted }, now_ns, exchange),
+                Some(position) => {
+                    drop(self.idle.swap_remove(position as usize));
+                    self.replace(Replacement { conversation: None, is_counted }, exchange);
+                }
             }
         }
-        self.finish_connecting(now_ns, exchange);
+        while let Some(dialed) = self.churn.as_mut().and_then(|churn| churn.dialer.next_dialed(now_ns)) {
+            self.replaced(dialed, exchange);
+        }
     }
 
     /// Lets the connection of conversation `index` go, if it was to go as soon as it had been answered, and returns the
@@ -106,8 +110,8 @@ impl<'a> Turnover<'a> {
         if let Some(rotation) = &mut self.rotation {
             rotation.end();
         }
-        if let Some(churning) = &mut self.churning {
-            churning.end();
+        if let Some(churn) = &mut self.churn {
+            churn.end();
         }
     }
 
@@ -121,19 +125,26 @@ impl<'a> Turnover<'a> {
                 Leaving::Gone => exchange.fail(index, Fault::TimedOut),
             }
         }
-        if let Some(churning) = &mut self.churning {
-            churning.abandon().for_each(|_| exchange.recorder().turnover.lost.add(Fault::TimedOut));
+        if let Some(churn) = &mut self.churn {
+            let idle = churn.dialer.abandon().filter(|replacement| replacement.conversation.is_none());
+            idle.for_each(|_| exchange.recorder().turnover.lost.add(Fault::TimedOut));
         }
     }
 
-    /// Lets the connection of conversation `index` become idle, now or when it has been answered.
-    fn rotate<E: Engine>(&mut self, index: u32, now_ns: u64, exchange: &mut Exchange<E>) {
-        let leaving = &mut self.leaving[index as usize];
-        if *leaving != Leaving::No || !exchange.conversations.is_alive(index) {
+    /// Lets the connection of conversation `index` go, now or when it has been answered, unless it is to go already: for good
+    /// it also goes if it was to become idle.
+    fn let_go<E: Engine>(&mut self, index: u32, leaving: Leaving, now_ns: u64, exchange: &mut Exchange<E>) {
+        let is_for_good = leaving != Leaving::ForIdleness;
+        let is_free = match self.leaving[index as usize] {
+            Leaving::No => true,
+            Leaving::ForIdleness => is_for_good,
+            Leaving::ForGood { .. } | Leaving::Gone => false,
+        };
+        if !is_free || !exchange.conversations.is_alive(index) {
             return;
         }
-        *leaving = Leaving::ForIdleness;
-        if self.holds {
+        self.leaving[index as usize] = leaving;
+        if is_for_good || self.holds {
             exchange.conversations.hold(index);
         }
         self.answered(index, now_ns, exchange);
@@ -154,78 +165,46 @@ impl<'a> Turnover<'a> {
         exchange.go_on(index, clock::now_ns());
     }
 
-    fn replace_active<E: Engine>(
-        &mut self,
-        index: u32,
-        is_counted: bool,
-        now_ns: u64,
-        exchange: &mut Exchange<E>,
-    ) {
-        let is_bound = matches!(self.leaving[index as usize], Leaving::ForGood { .. } | Leaving::Gone);
-        if is_bound || !exchange.conversations.is_alive(index) {
-            return;
-        }
-        self.leaving[index as usize] = Leaving::ForGood { is_counted };
-        exchange.conversations.hold(index);
-        self.answered(index, now_ns, exchange);
-    }
-
     /// Closes the connection of conversation `index` and begins to open the one that replaces it.
     fn reopen<E: Engine>(&mut self, index: u32, is_counted: bool, exchange: &mut Exchange<E>) {
         let Some(old) = exchange.take(index) else { return };
         drop(old);
         self.leaving[index as usize] = Leaving::Gone;
-        self.connect(Place::Active(index), is_counted, exchange);
+        self.replace(Replacement { conversation: Some(index), is_counted }, exchange);
     }
 
-    fn replace_idle<E: Engine>(&mut self, position: usize, is_counted: bool, exchange: &mut Exchange<E>) {
-        drop(self.idle.swap_remove(position));
-        self.connect(Place::Idle, is_counted, exchange);
-    }
-
-    fn connect<E: Engine>(&mut self, place: Place, is_counted: bool, exchange: &mut Exchange<E>) {
-        let churning = self.churning.as_mut().expect("only what churns is connected");
-        if let Some(connected) = churning.begin(place, is_counted) {
-            self.connected(connected, exchange);
-        }
-    }
-
-    fn finish_connecting<E: Engine>(&mut self, now_ns: u64, exchange: &mut Exchange<E>) {
-        while let Some(connected) =
-            self.churning.as_mut().and_then(|churning| churning.next_connected(now_ns))
-        {
-            self.connected(connected, exchange);
+    fn replace<E: Engine>(&mut self, replacement: Replacement, exchange: &mut Exchange<E>) {
+        let churn = self.churn.as_mut().expect("without it nothing is replaced");
+        if let Some(dialed) = churn.begin(replacement) {
+            self.replaced(dialed, exchange);
         }
     }
 
     /// Puts a connection that is established to its place, or records that it could not be.
-    fn connected<E: Engine>(&mut self, connected: Connected, exchange: &mut Exchange<E>) {
-        let outcome = connected.outcome.and_then(|socket| match connected.place {
-            Place::Idle => {
+    fn replaced<E: Engine>(&mut self, dialed: Dialed<Replacement>, exchange: &mut Exchange<E>) {
+        let Dialed { purpose: Replacement { conversation, is_counted }, began_ns, at_ns, outcome, .. } =
+            dialed;
+        let outcome = outcome.and_then(|socket| match conversation {
+            Some(index) => put(index, socket, exchange).map_err(Fault::from),
+            None => {
                 self.idle.push(socket);
                 Ok(())
             }
-            Place::Active(index) => put(index, socket, exchange).map_err(Fault::from),
         });
-        if let Place::Active(index) = connected.place {
+        let counts = &mut exchange.recorder().turnover;
+        match outcome {
+            Ok(()) if is_counted => counts.replaced(at_ns.saturating_sub(began_ns)),
+            Ok(()) => {}
+            Err(_) => counts.churn.failed += u64::from(is_counted),
+        }
+        if let Some(index) = conversation {
             self.leaving[index as usize] = Leaving::No;
         }
-        match (outcome, connected.place) {
-            (Ok(()), place) => {
-                if connected.is_counted {
-                    exchange.recorder().turnover.replaced(connected.at_ns.saturating_sub(connected.began_ns));
-                }
-                if let Place::Active(index) = place {
-                    exchange.go_on(index, clock::now_ns());
-                }
-            }
-            (Err(fault), place) => {
-                exchange.recorder().turnover.churn.failed += u64::from(connected.is_counted);
-                match place {
-                    Place::Active(index) => exchange.fail(index, fault),
-                    Place::Idle => exchange.recorder().turnover.lost.add(fault),
-                }
-            }
+        match (outcome, conversation) {
+            (Ok(()), Some(index)) => exchange.go_on(index, clock::now_ns()),
+            (Ok(()), None) => {}
+            (Err(fault), Some(index)) => exchange.fail(index, fault),
+            (Err(fault), None) => exchange.recorder().turnover.lost.add(fault),
         }
     }
 }

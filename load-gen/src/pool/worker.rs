@@ -20,7 +20,7 @@ use crate::plan::options::PoolOptions;
 use crate::plan::placement::Placement;
 use crate::plan::sizes::Sizes;
 use crate::plan::source::Sources;
-use crate::pool::connect::{Connector, close_with_reset, reset_when_closed};
+use crate::pool::dialer::{Dialer, close_with_reset, reset_when_closed};
 use crate::pool::drive::{self, Task};
 use crate::pool::opening::{self, Opened};
 use crate::pool::turns::Turns;
@@ -229,8 +229,8 @@ impl<'a, E: Engine> Worker<'a, E> {
     fn connections(&mut self) -> drive::Connections<'_, E> {
         let Shared { options, local_ports, .. } = self.shared;
         let sources = Sources::new(&options.target, options.conns, *local_ports);
-        let connector = Connector::new(&options.target, sources, options.timeout);
-        drive::Connections { exchange: &mut self.exchange, idle: &mut self.idle, connector }
+        let dialer = Dialer::new(&options.target, sources, options.timeout);
+        drive::Connections { exchange: &mut self.exchange, idle: &mut self.idle, dialer }
     }
 
     /// Looks at every idle connection once: an idle one has nothing to say, so anything to read on it

@@ -4,7 +4,7 @@ mod closed;
 mod drain;
 mod open;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -18,8 +18,8 @@ use crate::client::exchange::Exchange;
 use crate::plan::order::Order;
 use crate::plan::schedule::{self, Purpose, Schedule};
 use crate::plan::window::Window;
-use crate::pool::churn::Churning;
-use crate::pool::connect::Connector;
+use crate::pool::churn::{Churn, Replacement};
+use crate::pool::dialer::Dialer;
 use crate::pool::rotation::Rotation;
 use crate::pool::turnover::Turnover;
 use crate::record::live::Live;
@@ -78,8 +78,8 @@ pub struct Connections<'a, E> {
     pub exchange: &'a mut Exchange<E>,
     /// The others.
     pub idle: &'a mut Vec<OwnedFd>,
-    /// Opens new ones.
-    pub connector: Connector<'a>,
+    /// Opens those that replace others.
+    pub dialer: Dialer<'a, Replacement>,
 }
 
 /// Runs `task` on `connections` and returns what was recorded.
@@ -91,7 +91,7 @@ pub fn run<E: Engine>(
     live: &Arc<Live>,
     ends: [&AtomicBool; 2],
 ) -> Result<Recorder, Errno> {
-    let Connections { exchange, idle, connector } = connections;
+    let Connections { exchange, idle, dialer } = connections;
     let slice = warm_up(exchange, idle, &mut task, live, ends)?;
     let mut recorder = task.recorder(live);
     recorder.slice = slice;
@@ -99,7 +99,7 @@ pub fn run<E: Engine>(
     let order = &task.order;
     let turnover = match exchange.conversations.len() {
         0 => Turnover::new(idle, 0, None, None, false, order.window),
-        _ => turnover(order, exchange, idle, connector)?,
+        _ => turnover(order, exchange, idle, dialer)?,
     };
     // All workers begin together, and nothing is sent before the load begins: without warm-up the window begins
     // with it.
@@ -162,29 +162,27 @@ fn turnover<'a, E: Engine>(
     order: &Order,
     exchange: &mut Exchange<E>,
     idle: &'a mut Vec<OwnedFd>,
-    connector: Connector<'a>,
+    mut dialer: Dialer<'a, Replacement>,
 ) -> Result<Turnover<'a>, Errno> {
     if order.moves_connections() && exchange.engine.moving().is_none() {
         return Err(Errno::OPNOTSUPP);
     }
-    let Order { start_ns, window, drain_ns, seed, shard, stream, .. } = *order;
+    let Order { start_ns, window, seed, shard, stream, .. } = *order;
     let active = exchange.conversations.len();
     let rotation = order.rotate_ns.map(|every_ns| {
         let mut random = schedule::random_for(Purpose::Rotation, seed, shard, stream);
         Rotation::new(every_ns, start_ns, window.end_ns, idle, &mut random)
     });
-    let mut churning = None;
+    let mut churn = None;
     if let Some(rate) = order.churn_per_s {
         let random = schedule::random_for(Purpose::Churn, seed, shard, stream);
         let all = (active + idle.len()) as u32;
         let schedule = Schedule::new(Arrivals::Poisson, rate * f64::from(all), all, random);
-        let times = (start_ns, window.end_ns);
-        let new = Churning::new(schedule, times, active as u32, connector, drain_ns)?;
-        exchange.engine.moving().ok_or(Errno::OPNOTSUPP)?.wake_on(new.as_fd())?;
-        churning = Some(new);
+        exchange.engine.moving().ok_or(Errno::OPNOTSUPP)?.wake_on(dialer.news()?)?;
+        churn = Some(Churn::new(schedule, (start_ns, window.end_ns), active as u32, dialer));
     }
     let holds = matches!(order.mode, LoadMode::Closed { .. });
-    Ok(Turnover::new(idle, active, rotation, churning, holds, window))
+    Ok(Turnover::new(idle, active, rotation, churn, holds, window))
 }
 
 /// Whether one of the flags is set that end a run.

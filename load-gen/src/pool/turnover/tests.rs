@@ -17,7 +17,7 @@ use crate::plan::schedule::{Purpose, Schedule, random_for};
 use crate::plan::sizes::Sizes;
 use crate::plan::source::Sources;
 use crate::plan::target::Target;
-use crate::pool::connect::Connector;
+use crate::pool::dialer::Dialer;
 use crate::record::recorder::Recorder;
 use crate::record::turnover::TurnoverCounts;
 
@@ -109,7 +109,11 @@ fn an_exchange_for_an_answer_tells_the_time_at_which_it_is_over() {
     turnover.advance(1, &mut world.exchange);
     let asked_ns = now_ns();
     let untouched_ns = turnover.answered(0, 1, &mut world.exchange);
-    assert_eq!((untouched_ns, world.exchange.recorder().turnover.rotated), (1, 0), "a reply is still to come");
+    assert_eq!(
+        (untouched_ns, world.exchange.recorder().turnover.rotated),
+        (1, 0),
+        "a reply is still to come"
+    );
     world.answer();
     let over_ns = turnover.answered(0, 1, &mut world.exchange);
     assert_eq!(world.exchange.recorder().turnover.rotated, 1);
@@ -140,11 +144,11 @@ fn after_the_load_no_further_connection_begins_to_move() {
     let mut world = World::new();
     let target: Target = "127.0.0.1:1".parse().expect("a target");
     let schedule = Schedule::new(Arrivals::Poisson, 1e9, 2, random_for(Purpose::Churn, 1, 0, 0));
-    let connector = Connector::new(&target, Sources::new(&target, 2, 28_000), Duration::ZERO);
-    let churning = Churning::new(schedule, (0, u64::MAX), 1, connector, 1).expect("an epoll instance");
+    let dialer = Dialer::new(&target, Sources::new(&target, 2, 28_000), Duration::ZERO);
+    let churn = Churn::new(schedule, (0, u64::MAX), 1, dialer);
     let rotation = rotation(&mut world.idle);
     let World { exchange, idle, .. } = &mut world;
-    let mut turnover = Turnover::new(idle, 1, Some(rotation), Some(churning), false, WINDOW);
+    let mut turnover = Turnover::new(idle, 1, Some(rotation), Some(churn), false, WINDOW);
     assert!(turnover.next_ns() < u64::MAX);
     turnover.end_load();
     assert_eq!(turnover.next_ns(), u64::MAX);
