@@ -5,96 +5,82 @@ use std::fmt;
 
 use rustix::io::Errno;
 
-/// What went wrong. The names are keys of the JSON output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
+/// The name of an errno, as errno(3) has it.
+macro_rules! errno_name {
+    (ACCESS) => {
+        "EACCES"
+    };
+    ($errno:ident) => {
+        concat!("E", stringify!($errno))
+    };
+}
+
+/// Takes the table of all kinds: each with its name in the output, and the errors of the system that are of it.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $kind:ident, $name:literal, [$($errno:ident)*];)*) => {
+        /// What went wrong. The names are keys of the JSON output.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Fault {
+            $($(#[$doc])* $kind,)*
+            /// What the system says, which is of one of the kinds above.
+            System(Errno),
+        }
+
+        /// Every kind, and its name.
+        const KINDS: &[(Fault, &str)] = &[$((Fault::$kind, $name)),*];
+
+        /// The errors of socket(2), bind(2), connect(2), recv(2), send(2), of ip(7), tcp(7) and unix(7), and those that ICMP
+        /// brings (net/ipv4/icmp.c, `icmp_err_convert`): name and kind.
+        const ERRNOS: &[(Errno, &str, Fault)] = &[$($((Errno::$errno, errno_name!($errno), Fault::$kind),)*)*];
+    };
+}
+
+// ENOENT, ENOTDIR and ELOOP are of a path at which there is no socket. The errors of the last kind are mistakes of the caller, and of
+// machines, which no run is known to meet.
+faults! {
     /// Nothing listens at the target (ECONNREFUSED; ENOENT and the like, for a Unix socket).
-    Refused,
+    Refused, "refused", [CONNREFUSED NOENT NOTDIR LOOP];
     /// No route to the target, or the network says that it cannot be had (ENETUNREACH, EHOSTUNREACH).
-    Unreachable,
+    Unreachable, "unreachable", [NETUNREACH HOSTUNREACH HOSTDOWN NETDOWN NONET NOLINK];
     /// No answer within the time allowed.
-    TimedOut,
+    TimedOut, "timed_out", [TIMEDOUT];
     /// The descriptor limit was reached (EMFILE, ENFILE).
-    OutOfDescriptors,
+    OutOfDescriptors, "out_of_descriptors", [MFILE NFILE];
     /// No local port is left for the target (EADDRNOTAVAIL, EADDRINUSE).
-    OutOfPorts,
+    OutOfPorts, "out_of_ports", [ADDRNOTAVAIL ADDRINUSE];
     /// This machine has no address to reach the target from: none of its family, above all (EADDRNOTAVAIL,
     /// EAFNOSUPPORT).
-    NoAddress,
+    NoAddress, "no_address", [AFNOSUPPORT PFNOSUPPORT];
     /// The target is a socket of another type, or speaks another protocol (EPROTOTYPE).
-    WrongType,
+    WrongType, "wrong_type", [PROTOTYPE PROTONOSUPPORT SOCKTNOSUPPORT OPNOTSUPP NOPROTOOPT PROTO NOTSOCK];
     /// The address of the target cannot be used as it is: the interface is missing, for one (EINVAL, ENODEV).
-    InvalidAddress,
+    InvalidAddress, "invalid_address", [INVAL NODEV NXIO DESTADDRREQ NAMETOOLONG];
     /// The server accepts no connections: its queue of them stays full (listen(2)).
-    BacklogFull,
+    BacklogFull, "backlog_full", [];
     /// The kernel has no memory left for a connection (ENOMEM, ENOBUFS).
-    OutOfMemory,
+    OutOfMemory, "out_of_memory", [NOMEM NOBUFS NOSPC];
     /// The system forbids the connection (EACCES, EPERM).
-    Denied,
+    Denied, "denied", [ACCESS PERM ROFS];
     /// The server answered a new connection with its refusal and closed it.
-    ServerFull,
+    ServerFull, "server_full", [];
     /// The server reset the connection (ECONNRESET, EPIPE).
-    Reset,
+    Reset, "reset", [CONNRESET CONNABORTED NETRESET PIPE NOTCONN SHUTDOWN];
     /// The server closed the connection while whole replies were missing, or while it was idle.
-    Lost,
+    Lost, "lost", [];
     /// The server closed the connection in the middle of a reply.
-    Short,
+    Short, "short", [];
     /// A reply differs from what was sent.
-    WrongBytes,
+    WrongBytes, "wrong_bytes", [];
     /// More was replied than had been asked for.
-    Surplus,
+    Surplus, "surplus", [];
     /// Any other error of the system.
-    Other,
-    /// What the system says, which is of one of the kinds above.
-    System(Errno),
+    Other, "other", [MSGSIZE BADF FAULT AGAIN INTR ISCONN ALREADY INPROGRESS IO CANCELED NOSYS];
 }
 
 impl Fault {
-    /// Every kind.
-    const KINDS: [Self; 18] = [
-        Self::Refused,
-        Self::Unreachable,
-        Self::TimedOut,
-        Self::OutOfDescriptors,
-        Self::OutOfPorts,
-        Self::NoAddress,
-        Self::WrongType,
-        Self::InvalidAddress,
-        Self::BacklogFull,
-        Self::OutOfMemory,
-        Self::Denied,
-        Self::ServerFull,
-        Self::Reset,
-        Self::Lost,
-        Self::Short,
-        Self::WrongBytes,
-        Self::Surplus,
-        Self::Other,
-    ];
-
     /// Its name in the output.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::OutOfDescriptors => "out_of_descriptors",
-            Self::OutOfPorts => "out_of_ports",
-            Self::NoAddress => "no_address",
-            Self::WrongType => "wrong_type",
-            Self::InvalidAddress => "invalid_address",
-            Self::BacklogFull => "backlog_full",
-            Self::OutOfMemory => "out_of_memory",
-            Self::Denied => "denied",
-            Self::ServerFull => "server_full",
-            Self::Reset => "reset",
-            Self::Lost => "lost",
-            Self::Short => "short",
-            Self::WrongBytes => "wrong_bytes",
-            Self::Surplus => "surplus",
-            Self::Other => "other",
-            Self::System(errno) => kind_of(errno).name(),
-        }
+        KINDS[self.place()].1
     }
 
     /// What kind it is of: itself, unless it is what the system said.
@@ -118,68 +104,9 @@ impl Fault {
     /// Its place among the kinds.
     fn place(self) -> usize {
         let kind = self.kind();
-        Self::KINDS.iter().position(|&known| known == kind).expect("every kind is listed")
+        KINDS.iter().position(|&(known, _)| known == kind).expect("every kind is listed")
     }
 }
-
-/// The errors of socket(2), bind(2), connect(2), recv(2), send(2), of ip(7), tcp(7) and unix(7), and those that ICMP brings
-/// (net/ipv4/icmp.c, `icmp_err_convert`): name and kind.
-const ERRNOS: [(Errno, &str, Fault); 52] = [
-    (Errno::CONNREFUSED, "ECONNREFUSED", Fault::Refused),
-    // A path at which there is no socket.
-    (Errno::NOENT, "ENOENT", Fault::Refused),
-    (Errno::NOTDIR, "ENOTDIR", Fault::Refused),
-    (Errno::LOOP, "ELOOP", Fault::Refused),
-    (Errno::NETUNREACH, "ENETUNREACH", Fault::Unreachable),
-    (Errno::HOSTUNREACH, "EHOSTUNREACH", Fault::Unreachable),
-    (Errno::HOSTDOWN, "EHOSTDOWN", Fault::Unreachable),
-    (Errno::NETDOWN, "ENETDOWN", Fault::Unreachable),
-    (Errno::NONET, "ENONET", Fault::Unreachable),
-    (Errno::NOLINK, "ENOLINK", Fault::Unreachable),
-    (Errno::TIMEDOUT, "ETIMEDOUT", Fault::TimedOut),
-    (Errno::MFILE, "EMFILE", Fault::OutOfDescriptors),
-    (Errno::NFILE, "ENFILE", Fault::OutOfDescriptors),
-    (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL", Fault::OutOfPorts),
-    (Errno::ADDRINUSE, "EADDRINUSE", Fault::OutOfPorts),
-    (Errno::AFNOSUPPORT, "EAFNOSUPPORT", Fault::NoAddress),
-    (Errno::PFNOSUPPORT, "EPFNOSUPPORT", Fault::NoAddress),
-    (Errno::PROTOTYPE, "EPROTOTYPE", Fault::WrongType),
-    (Errno::PROTONOSUPPORT, "EPROTONOSUPPORT", Fault::WrongType),
-    (Errno::SOCKTNOSUPPORT, "ESOCKTNOSUPPORT", Fault::WrongType),
-    (Errno::OPNOTSUPP, "EOPNOTSUPP", Fault::WrongType),
-    (Errno::NOPROTOOPT, "ENOPROTOOPT", Fault::WrongType),
-    (Errno::PROTO, "EPROTO", Fault::WrongType),
-    (Errno::NOTSOCK, "ENOTSOCK", Fault::WrongType),
-    (Errno::INVAL, "EINVAL", Fault::InvalidAddress),
-    (Errno::NODEV, "ENODEV", Fault::InvalidAddress),
-    (Errno::NXIO, "ENXIO", Fault::InvalidAddress),
-    (Errno::DESTADDRREQ, "EDESTADDRREQ", Fault::InvalidAddress),
-    (Errno::NAMETOOLONG, "ENAMETOOLONG", Fault::InvalidAddress),
-    (Errno::NOMEM, "ENOMEM", Fault::OutOfMemory),
-    (Errno::NOBUFS, "ENOBUFS", Fault::OutOfMemory),
-    (Errno::NOSPC, "ENOSPC", Fault::OutOfMemory),
-    (Errno::ACCESS, "EACCES", Fault::Denied),
-    (Errno::PERM, "EPERM", Fault::Denied),
-    (Errno::ROFS, "EROFS", Fault::Denied),
-    (Errno::CONNRESET, "ECONNRESET", Fault::Reset),
-    (Errno::CONNABORTED, "ECONNABORTED", Fault::Reset),
-    (Errno::NETRESET, "ENETRESET", Fault::Reset),
-    (Errno::PIPE, "EPIPE", Fault::Reset),
-    (Errno::NOTCONN, "ENOTCONN", Fault::Reset),
-    (Errno::SHUTDOWN, "ESHUTDOWN", Fault::Reset),
-    // What no run is known to meet: mistakes of the caller, and of machines.
-    (Errno::MSGSIZE, "EMSGSIZE", Fault::Other),
-    (Errno::BADF, "EBADF", Fault::Other),
-    (Errno::FAULT, "EFAULT", Fault::Other),
-    (Errno::AGAIN, "EAGAIN", Fault::Other),
-    (Errno::INTR, "EINTR", Fault::Other),
-    (Errno::ISCONN, "EISCONN", Fault::Other),
-    (Errno::ALREADY, "EALREADY", Fault::Other),
-    (Errno::INPROGRESS, "EINPROGRESS", Fault::Other),
-    (Errno::IO, "EIO", Fault::Other),
-    (Errno::CANCELED, "ECANCELED", Fault::Other),
-    (Errno::NOSYS, "ENOSYS", Fault::Other),
-];
 
 fn kind_of(errno: Errno) -> Fault {
     ERRNOS.iter().find(|(known, ..)| *known == errno).map_or(Fault::Other, |&(.., kind)| kind)
@@ -203,13 +130,13 @@ const ERRNOS_MOST: usize = 134;
 /// Faults counted by kind and errno, without allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Faults {
-    kinds: [u64; Fault::KINDS.len()],
+    kinds: [u64; KINDS.len()],
     errnos: [u64; ERRNOS_MOST],
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { kinds: [0; Fault::KINDS.len()], errnos: [0; ERRNOS_MOST] }
+        Self { kinds: [0; KINDS.len()], errnos: [0; ERRNOS_MOST] }
     }
 }
 
@@ -242,11 +169,12 @@ impl Faults {
 
     /// The counts that are not zero, by name.
     pub fn by_name(&self) -> BTreeMap<String, u64> {
-        Fault::KINDS
-            .iter()
-            .map(|kind| (kind.name().to_owned(), self.count(*kind)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        self.kinds().map(|(kind, count)| (kind.name().to_owned(), count)).collect()
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = (Fault, u64)> {
+        let counts = KINDS.iter().zip(self.kinds).filter(|&(_, count)| count > 0);
+        counts.map(|(&(kind, _), count)| (kind, count))
     }
 
     /// The counts of what the system said, by the name of the errno.
@@ -264,8 +192,8 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
-        for kind in Fault::KINDS.into_iter().filter(|&kind| self.count(kind) > 0) {
-            write!(f, "{comma}{} {}", self.count(kind), kind.name())?;
+        for (kind, count) in self.kinds() {
+            write!(f, "{comma}{count} {}", kind.name())?;
             comma = ", ";
             let is_its = |errno: &Errno| kind_of(*errno) == kind || kind.errno() == Some(*errno);
             let names: Vec<_> =
@@ -285,15 +213,15 @@ mod tests {
     #[test]
     fn every_fault_has_a_name_of_its_own_and_a_place_of_its_own() {
         let mut faults = Faults::default();
-        Fault::KINDS.into_iter().for_each(|fault| faults.add(fault));
-        assert_eq!(faults.by_name().len(), Fault::KINDS.len());
+        KINDS.iter().for_each(|&(fault, _)| faults.add(fault));
+        assert_eq!(faults.by_name().len(), KINDS.len());
         assert!(faults.by_name().values().all(|&count| count == 1));
-        assert_eq!(faults.total(), Fault::KINDS.len() as u64);
+        assert_eq!(faults.total(), KINDS.len() as u64);
     }
 
     #[test]
     fn an_errno_has_one_name_and_one_kind_and_is_told_beside_the_kind() {
-        for (at, (errno, name, kind)) in ERRNOS.into_iter().enumerate() {
+        for (at, &(errno, name, kind)) in ERRNOS.iter().enumerate() {
             assert!(
                 ERRNOS[..at].iter().all(|(other, theirs, _)| *other != errno && *theirs != name),
                 "{name}"
