@@ -19,7 +19,7 @@ use load_gen::plan::target::Target;
 use load_gen::pool::Pool;
 use load_gen::pool::look_up::{LookUp, LookUpError};
 use model::note;
-use model::schema::{LoadCurve, LoadMode, LoadReport, ResultFile, Timestamps};
+use model::schema::{LoadMode, LoadReport, ResultFile, Timestamps};
 use model::streams::{self, PrintError};
 use sys::capacity::Capacity;
 use sys::processors;
@@ -84,19 +84,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         return Ok(0);
     }
     cli.exports().check_writable()?;
-    let processors = processors::allowed().context("cannot tell the processors")?;
-    if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {
-        let sentence = format!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
-        anyhow::bail!(UsageError(sentence));
-    }
-    let plan = cli.plan().map_err(UsageError)?;
-    let is_shard = cli.shard_and_why().map_err(UsageError)?.is_some();
-    let is_for_one_window = is_shard || cli.start_at.is_some() || cli.exports().is_any();
-    if plan != Plan::Once && is_for_one_window {
-        let sentence = "--shard, --start-at and --export are for one window, not for a curve or a search: give one --rate";
-        anyhow::bail!(UsageError(sentence.to_owned()));
-    }
-    cli.start_at.map_or(Ok(()), StartAt::check)?;
+    let plan = plan(cli)?;
     // Until here there is nothing to wait for, and a signal ends the process at once.
     let interruption = Interruption::take_over().context("cannot watch for signals")?;
     let stop = interruption.stop();
@@ -105,36 +93,20 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     let mut view = View::new(options.conns, cli.quiet, cli.color);
     let options = PoolOptions { live_latencies: view.is_shown(), ..options };
     let mut pool = Pool::open(options, Arc::clone(stop), &mut view)?;
-    let start_ns = cli.start_at.map(|at| at.wait(stop, &mut view)).transpose()?;
-    let load = cli.load(processors::granted().context("cannot tell the processors")?);
-    view.loading(matches!(load.mode, LoadMode::Open { .. }));
-    let (mut file, valid) = match plan {
-        Plan::Once => {
-            let mut report = match start_ns {
-                Some(start_ns) => pool.run_from(start_ns, &load, &mut view)?,
-                None => pool.run(&load, &mut view)?,
-            };
-            report.settings.start_at = cli.start_at.map(|at| at.to_string());
-            if !cli.quiet {
-                say_if_unstamped(&report);
-            }
-            let valid = report.valid;
-            (ResultFile::Load(report), valid)
-        }
-        Plan::Steps(rates) => of_curve(curve::steps(&mut pool, &load, &rates, &mut view)?),
-        Plan::Search(range, objective) => {
-            of_curve(curve::search(&mut pool, &load, range, objective, &mut view)?)
-        }
-    };
+    let mut file = measure(cli, plan, &mut pool, stop, &mut view)?;
     view.closing();
     let closed_s = pool.close();
-    match &mut file {
-        ResultFile::Load(report) => report.connections.closed_s = closed_s,
+    let valid = match &mut file {
+        ResultFile::Load(report) => {
+            report.connections.closed_s = closed_s;
+            report.valid
+        }
         ResultFile::LoadCurve(curve) => {
             curve.steps.iter_mut().for_each(|step| step.connections.closed_s = closed_s);
+            curve.valid
         }
-        _ => {}
-    }
+        _ => true,
+    };
     view.finish();
     // The result is printed although an export may fail, and exported although nobody may read what is printed. An export that
     // failed is told first: a reader of the result that has gone ends the process without a word.
@@ -151,6 +123,53 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     })
 }
 
+/// What is to be measured, if the options allow it.
+fn plan(cli: &Cli) -> anyhow::Result<Plan> {
+    let processors = processors::allowed().context("cannot tell the processors")?;
+    if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {
+        let sentence = format!("there is no processor {cpu} to pin to; choose --cpu from {processors:?}");
+        anyhow::bail!(UsageError(sentence));
+    }
+    let plan = cli.plan().map_err(UsageError)?;
+    let is_shard = cli.shard_and_why().map_err(UsageError)?.is_some();
+    let is_for_one_window = is_shard || cli.start_at.is_some() || cli.exports().is_any();
+    if plan != Plan::Once && is_for_one_window {
+        let sentence = "--shard, --start-at and --export are for one window, not for a curve or a search: give one --rate";
+        anyhow::bail!(UsageError(sentence.to_owned()));
+    }
+    cli.start_at.map_or(Ok(()), StartAt::check)?;
+    Ok(plan)
+}
+
+/// Puts the load that `plan` asks for on the connections.
+fn measure(
+    cli: &Cli,
+    plan: Plan,
+    pool: &mut Pool,
+    stop: &AtomicBool,
+    view: &mut View,
+) -> anyhow::Result<ResultFile> {
+    let start_ns = cli.start_at.map(|at| at.wait(stop, view)).transpose()?;
+    let load = cli.load(processors::granted().context("cannot tell the processors")?);
+    view.loading(matches!(load.mode, LoadMode::Open { .. }));
+    let curve = match plan {
+        Plan::Once => {
+            let mut report = match start_ns {
+                Some(start_ns) => pool.run_from(start_ns, &load, view)?,
+                None => pool.run(&load, view)?,
+            };
+            report.settings.start_at = cli.start_at.map(|at| at.to_string());
+            if !cli.quiet {
+                say_if_unstamped(&report);
+            }
+            return Ok(ResultFile::Load(report));
+        }
+        Plan::Steps(rates) => curve::steps(pool, &load, &rates, view)?,
+        Plan::Search(range, objective) => curve::search(pool, &load, range, objective, view)?,
+    };
+    Ok(ResultFile::LoadCurve(curve))
+}
+
 fn say_if_unstamped(report: &LoadReport) {
     let stamped = report.generator_added.as_ref().map_or(0, |added| added.count);
     match (report.settings.timestamps, stamped) {
@@ -163,11 +182,6 @@ fn say_if_unstamped(report: &LoadReport) {
         ),
         _ => {}
     }
-}
-
-fn of_curve(curve: LoadCurve) -> (ResultFile, bool) {
-    let valid = curve.valid;
-    (ResultFile::LoadCurve(curve), valid)
 }
 
 /// As a table or JSON. The table goes to standard error where an export has taken standard output.
