@@ -51,11 +51,7 @@ pub fn judge(report: &LoadReport, objective: &Objective) -> Result<Trial, TooFew
         let histogram = histogram.unwrap_or_else(model::histogram::empty);
         model::histogram::quantile_ns(&histogram, objective.quantile)
             .map(|value| value > objective.limit_ns)
-            .ok_or_else(|| TooFewSamples {
-                samples: histogram.len(),
-                needed: (model::histogram::SAMPLES_BEYOND as f64 / (1.0 - objective.quantile)).round() as u64,
-                percentile: percentile(objective.quantile),
-            })
+            .ok_or_else(|| too_few(histogram.len(), objective.quantile))
     };
     Ok(match (over(report.response.as_ref())?, report.valid) {
         (false, true) => Trial::Met,

@@ -3,7 +3,7 @@
 //! Connection `i` of the run belongs to shard `i mod count`, so that each has its share of the active and of the idle ones, and
 //! of each share the remainder goes to the first shards: 10 connections over 3 shards are 4, 3 and 3.
 
-use model::schema::Shard;
+use model::schema::{LoadMode, Shard};
 
 use crate::plan::options::PoolOptions;
 
@@ -75,6 +75,17 @@ impl PoolOptions {
     /// Active connections of the whole run.
     pub fn whole_active(&self) -> u32 {
         self.part_of.map_or(self.active, |whole| whole.active)
+    }
+
+    /// The part of a load that `active` of the connections carry: of a rate, which is that of all shards together, their share.
+    pub fn part(&self, load: LoadMode, active: u32) -> LoadMode {
+        match load {
+            LoadMode::Open { rate_per_s, arrivals } => {
+                let share = f64::from(active) / f64::from(self.whole_active());
+                LoadMode::Open { rate_per_s: rate_per_s * share, arrivals }
+            }
+            closed @ LoadMode::Closed { .. } => closed,
+        }
     }
 
     /// Active connections of the shards before this one.

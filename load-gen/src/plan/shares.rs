@@ -32,7 +32,7 @@ impl<'a> Shares<'a> {
         let Self { options, load, start_ns, .. } = *self;
         let workload = &options.workload;
         Order {
-            mode: self.mode(number),
+            mode: options.part(load.mode, self.active(number)),
             wait: load.wait,
             start_ns,
             ramp_ns: self.ramp_ns(),
@@ -59,17 +59,6 @@ impl<'a> Shares<'a> {
     fn active(&self, number: u32) -> u32 {
         let (workers, active) = (self.placement.workers, self.options.active);
         active / workers + u32::from(number < active % workers)
-    }
-
-    fn mode(&self, number: u32) -> LoadMode {
-        match self.load.mode {
-            // The rate is that of all shards together.
-            LoadMode::Open { rate_per_s, arrivals } => {
-                let share = f64::from(self.active(number)) / f64::from(self.options.whole_active());
-                LoadMode::Open { rate_per_s: rate_per_s * share, arrivals }
-            }
-            closed @ LoadMode::Closed { .. } => closed,
-        }
     }
 
     /// A part as large as the worker's part of all active connections; all parts together, over all shards, are

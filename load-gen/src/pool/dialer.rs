@@ -118,7 +118,9 @@ impl<'a, P: Copy> Dialer<'a, P> {
         if self.on_their_way.is_empty() {
             return None;
         }
-        if let (true, Some(epoll)) = (self.events.is_empty(), &self.epoll) {
+        if self.events.is_empty()
+            && let Some(epoll) = &self.epoll
+        {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
             // Nobody but this thread is interrupted here; the next call looks again.
             let _ = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&at_once));

@@ -8,7 +8,6 @@ mod handle;
 pub mod look_up;
 mod open_error;
 pub(crate) mod opening;
-mod places;
 pub(crate) mod rotation;
 mod slices;
 mod summary;
@@ -32,14 +31,14 @@ use sys::{limits, processors, usage};
 pub use self::open_error::OpenError;
 
 use self::handle::WorkerHandle;
-use self::places::Places;
 use crate::client::engine;
-use crate::fault::{Fault, Faults};
+use crate::fault::Fault;
 use crate::plan::options::{Load, PoolOptions};
 use crate::plan::placement::Placement;
 use crate::plan::shares::Shares;
 use crate::plan::window::Window;
 use crate::pool::drive::Task;
+use crate::pool::opening::Opened;
 use crate::pool::turns::Turns;
 use crate::pool::worker::{Answer, Checked, Command, Shared};
 use crate::record::live::{LatencyCounts, Live};
@@ -191,19 +190,13 @@ impl Pool {
     }
 
     fn await_open(&mut self, began_ns: u64, observer: &mut dyn Observer) -> Result<(), OpenError> {
-        let mut failed = Faults::default();
         let target = self.shared.options.target.clone();
-        let mut places = Places::of(&target);
-        let mut last_ns = began_ns;
+        let mut all = Opened::none(&target, began_ns);
         let mut awaited = self.workers.len();
         while awaited > 0 {
             match self.answers.recv_timeout(observer.period()) {
                 Ok(Answer::Opened(opened)) => {
-                    self.connect.add(&opened.durations).expect("all histograms have the project's bounds");
-                    failed.merge(&opened.failed);
-                    places.add(&opened);
-                    self.connections.opened += opened.opened;
-                    last_ns = last_ns.max(opened.last_ns);
+                    all.merge(&opened);
                     awaited -= 1;
                 }
                 Ok(Answer::Unable(error)) => return Err(OpenError::Worker(error)),
@@ -216,14 +209,16 @@ impl Pool {
                 }
             }
         }
-        self.connections.ramp_s = (last_ns - began_ns) as f64 / 1e9;
-        self.connections.errors = failed.by_name();
-        self.connections.errnos = failed.by_errno();
-        self.connections.targets = places.report(&target);
-        match self.connections.opened {
+        self.connections.opened = all.opened;
+        self.connections.ramp_s = (all.last_ns - began_ns) as f64 / 1e9;
+        self.connections.errors = all.failed.by_name();
+        self.connections.errnos = all.failed.by_errno();
+        self.connections.targets = all.by_place(&target);
+        self.connect = all.durations;
+        match all.opened {
             _ if self.shared.stop.load(Relaxed) => Err(OpenError::Interrupted),
-            0 if failed.count(Fault::Refused) > 0 => Err(OpenError::NothingListens(target)),
-            0 => Err(OpenError::Nothing { target, why: failed.to_string() }),
+            0 if all.failed.count(Fault::Refused) > 0 => Err(OpenError::NothingListens(target)),
+            0 => Err(OpenError::Nothing { target, why: all.failed.to_string() }),
             _ => Ok(()),
         }
     }
@@ -292,8 +287,6 @@ impl Pool {
                     }
                     awaited -= 1;
                 }
-                Ok(Answer::Unable(error)) => return Err(self.failed(&error.to_string())),
-                Ok(_) => unreachable!("workers answer in the order they were asked"),
                 Err(RecvTimeoutError::Timeout) => {
                     let now_ns = now_ns();
                     if watch.edge_is_due(now_ns) {
@@ -303,7 +296,7 @@ impl Pool {
                         observer.progress(&self.progress(&mut latencies_before));
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.failed("it ended unexpectedly")),
+                other => return Err(self.failed(other.ok())),
             }
         }
         // A run that ended early still has two edges.
@@ -347,19 +340,22 @@ impl Pool {
         for _ in 0..self.workers.len() {
             match self.answers.recv() {
                 Ok(Answer::Checked(theirs)) => all.merge(&theirs),
-                Ok(Answer::Unable(error)) => return Err(self.failed(&error.to_string())),
-                Ok(_) => unreachable!("workers answer in the order they were asked"),
-                Err(_) => return Err(self.failed("it ended unexpectedly")),
+                other => return Err(self.failed(other.ok())),
             }
         }
         self.pending = all.pending;
         Ok(all)
     }
 
-    /// A worker has failed: what the others measure has no more use, so they end at once.
-    fn failed(&mut self, why: &str) -> RunError {
+    /// A worker has failed, as its answer says, or without any: what the others measure has no more use, so they end at once.
+    fn failed(&mut self, answer: Option<Answer>) -> RunError {
+        let why = match answer {
+            None => "it ended unexpectedly".to_owned(),
+            Some(Answer::Unable(error)) => error.to_string(),
+            Some(_) => unreachable!("workers answer in the order they were asked"),
+        };
         self.shared.is_abandoned.store(true, Relaxed);
-        RunError(self.failure.insert(why.to_owned()).clone())
+        RunError(self.failure.insert(why).clone())
     }
 
     /// Whether all workers live.

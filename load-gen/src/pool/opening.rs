@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use model::histogram::{self, Histogram};
+use model::schema::TargetReport;
 use rustix::io::Errno;
 use sys::clock::now_ns;
 use sys::listen_queue::{ListenQueues, is_of_this_machine};
@@ -31,20 +32,64 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The longest wait: how soon an end is noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
-/// How opening its share of the connections went.
+/// How opening connections went: a worker's share of them, or all.
 pub struct Opened {
     /// From connect(2) to the established connection.
     pub durations: Histogram,
     /// Connections that could not be opened.
     pub failed: Faults,
     /// The same by the place of the target.
-    pub failed_at: BTreeMap<usize, Faults>,
+    failed_at: BTreeMap<usize, Faults>,
     /// Connections that are open and, if active, watched.
     pub opened: u64,
     /// The same by the place of the target.
-    pub opened_at: Vec<u64>,
+    opened_at: Vec<u64>,
     /// When the last one was established.
     pub last_ns: u64,
+}
+
+impl Opened {
+    /// Nothing yet of what is to be opened to `target` from `began_ns` on.
+    pub fn none(target: &Target, began_ns: u64) -> Self {
+        Self {
+            durations: histogram::empty(),
+            failed: Faults::default(),
+            failed_at: BTreeMap::new(),
+            opened: 0,
+            opened_at: vec![0; target.endpoints().len()],
+            last_ns: began_ns,
+        }
+    }
+
+    /// Adds what another worker opened.
+    pub fn merge(&mut self, other: &Self) {
+        self.durations.add(&other.durations).expect("all histograms have the project's bounds");
+        self.failed.merge(&other.failed);
+        for (&place, theirs) in &other.failed_at {
+            self.failed_at.entry(place).or_default().merge(theirs);
+        }
+        self.opened += other.opened;
+        self.opened_at.iter_mut().zip(&other.opened_at).for_each(|(all, theirs)| *all += theirs);
+        self.last_ns = self.last_ns.max(other.last_ns);
+    }
+
+    /// How the connections to each place of `target` fared, with the addresses of names that nothing was opened to.
+    pub fn by_place(&self, target: &Target) -> Vec<TargetReport> {
+        let none = Faults::default();
+        let failed_at = |place: usize| self.failed_at.get(&place).unwrap_or(&none);
+        let counts = self.opened_at.iter().enumerate().map(|(place, &opened)| (opened, failed_at(place)));
+        let places = target.endpoints().iter().zip(counts);
+        let silent = target.silent().iter().map(|(endpoint, faults)| (endpoint, (0, faults)));
+        places
+            .chain(silent)
+            .map(|(endpoint, (opened, faults))| TargetReport {
+                address: endpoint.to_string(),
+                opened,
+                errors: faults.by_name(),
+                errnos: faults.by_errno(),
+            })
+            .collect()
+    }
 }
 
 /// Opens the share of the worker with descriptor table `table`, and hands each connection to `keep`.
@@ -68,14 +113,7 @@ pub fn open(
         dialer: Dialer::new(&options.target, sources, options.timeout),
         queues: Queues::of(&options.target),
         began_ns,
-        seen: Opened {
-            durations: histogram::empty(),
-            failed: Faults::default(),
-            failed_at: BTreeMap::new(),
-            opened: 0,
-            opened_at: vec![0; options.target.endpoints().len()],
-            last_ns: began_ns,
-        },
+        seen: Opened::none(&options.target, began_ns),
     };
     opening.run();
     opening.seen

@@ -48,9 +48,7 @@ impl Pool {
         while all.len() < workers as usize {
             match self.answers.recv() {
                 Ok(Answer::Ran(recorder)) => all.push(*recorder),
-                Ok(Answer::Unable(error)) => return Err(self.failed(&error.to_string())),
-                Ok(_) => unreachable!("workers answer in the order they were asked"),
-                Err(_) => return Err(self.failed("it ended unexpectedly")),
+                other => return Err(self.failed(other.ok())),
             }
         }
         Ok(slice::summary::of(candidate, &all))

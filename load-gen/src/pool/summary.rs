@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use model::schema::{Connections, Latency, LoadMode, LoadReport, LoadSettings, Size};
+use model::schema::{Connections, Latency, LoadReport, LoadSettings, Size};
 use sys::clock;
 
 use super::{Load, Pool};
@@ -35,7 +35,8 @@ impl Pool {
             interrupted: self.shared.stop.load(Relaxed),
         };
         let mut reasons = validity::broken_rules(&facts);
-        let self_check = self_check::of(self.own_mode(load), earliest_end_ns, &facts, &mut reasons);
+        let own = options.part(load.mode, options.active);
+        let self_check = self_check::of(own, earliest_end_ns, &facts, &mut reasons);
         let Facts { recorder, judgement, .. } = facts;
         // Without a single stamp there is nothing to report: the caller says so.
         let stamps = recorder.stamps.as_ref().filter(|stamps| !stamps.added.is_empty());
@@ -116,17 +117,5 @@ impl Pool {
             *connections.errnos.entry(name).or_default() += count;
         }
         connections
-    }
-
-    /// The load with this shard's own part of the rate.
-    fn own_mode(&self, load: &Load) -> LoadMode {
-        let options = &self.shared.options;
-        match load.mode {
-            LoadMode::Open { rate_per_s, arrivals } => {
-                let share = f64::from(options.active) / f64::from(options.whole_active());
-                LoadMode::Open { rate_per_s: rate_per_s * share, arrivals }
-            }
-            closed @ LoadMode::Closed { .. } => closed,
-        }
     }
 }
