@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use crate::support::{json, stderr};
 
 /// The first bytes that came on each connection.
 type Openings = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -56,14 +56,6 @@ fn load_gen(target: SocketAddr, arguments: &str) -> Command {
 
 fn run(target: SocketAddr, arguments: &str) -> Output {
     load_gen(target, arguments).output().expect("load-gen starts")
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(output)))
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn from_now(ahead: Duration) -> SystemTime {

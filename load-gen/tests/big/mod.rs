@@ -7,7 +7,7 @@ mod targets;
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use crate::support::{json as report, stderr};
 
 /// Runs `load-gen` for a short time.
 fn run(arguments: &[&str]) -> Output {
@@ -19,21 +19,6 @@ fn load_gen(arguments: &[&str]) -> Command {
     command.args(["-d", "200ms", "--warmup", "0s", "--timeout", "5s", "--json"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// The result, of which scheduled = completed + errors + outstanding, exactly.
-fn report(output: &Output) -> Value {
-    let report: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(output)));
-    let number = |value: &Value| value.as_u64().expect("a count");
-    let errors: u64 = report["errors"].as_object().expect("counts by name").values().map(number).sum();
-    let sum = number(&report["completed"]) + errors + number(&report["outstanding"]);
-    assert_eq!(number(&report["scheduled"]), sum, "{report}");
-    report
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Echoes until the peer ends the connection; true if it did so with a reset.

@@ -5,25 +5,13 @@ mod distributions;
 mod files;
 mod read_back;
 
-use std::net::{SocketAddr, TcpListener};
 use std::process::{Output, Stdio};
-use std::thread;
 
 use model::schema::{Interval, LoadReport, ResultFile};
 use report::export::{self, Format};
 
-/// An echo server that lives as long as the test.
-fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let address = listener.local_addr().expect("bound");
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut reader = stream.try_clone().expect("a socket");
-            thread::spawn(move || std::io::copy(&mut reader, &mut { stream }));
-        }
-    });
-    address
-}
+use crate::support::servers::echo;
+use crate::support::stderr;
 
 fn load_gen(arguments: &[&str]) -> Output {
     let mut command = trials::command(env!("CARGO_BIN_EXE_load-gen"));
@@ -34,10 +22,6 @@ fn load_gen(arguments: &[&str]) -> Output {
 fn run(arguments: &[&str]) -> Output {
     let target = echo().to_string();
     load_gen(&[&["--target", &target, "--conns", "4", "-d", "500ms", "--warmup", "0s"], arguments].concat())
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The report of a short run, in open loop if there is a rate.
