@@ -264,28 +264,18 @@ impl Pool {
             worker.command(Command::Run(Box::new(task)));
         }
         let mut watch = Watch::new(window, observer.period());
-        let mut recorder: Option<Recorder> = None;
-        let mut earliest_end_ns = window.end_ns;
+        let mut recorders: Vec<Recorder> = Vec::with_capacity(workers as usize);
         let mut latencies_before = LatencyCounts::default();
-        let mut awaited = workers;
-        while awaited > 0 || self.sits_idle_until(window.end_ns) {
+        while recorders.len() < workers as usize || self.sits_idle_until(window.end_ns) {
             let wake_ns = watch.next_wake_ns();
             let answer = self.answers.recv_timeout(Duration::from_nanos(wake_ns.saturating_sub(now_ns())));
             watch.woken(wake_ns, now_ns());
             match answer {
                 Ok(Answer::Ran(mut theirs)) => {
-                    earliest_end_ns = earliest_end_ns.min(theirs.window.end_ns);
                     if let Some(series) = theirs.series.take() {
                         series.finish();
                     }
-                    match &mut recorder {
-                        None => recorder = Some(*theirs),
-                        Some(recorder) => {
-                            recorder.merge(&theirs);
-                            recorder.window.end_ns = recorder.window.end_ns.max(theirs.window.end_ns);
-                        }
-                    }
-                    awaited -= 1;
+                    recorders.push(*theirs);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let now_ns = now_ns();
@@ -305,7 +295,9 @@ impl Pool {
         }
         let Checked { mut lost, .. } = self.check(0)?;
         let open_loop = matches!(load.mode, LoadMode::Open { .. });
-        let recorder = recorder.unwrap_or_else(|| {
+        let ends_ns = recorders.iter().map(|recorder| recorder.window.end_ns);
+        let earliest_end_ns = ends_ns.fold(window.end_ns, u64::min);
+        let recorder = recorders.into_iter().reduce(Recorder::merge).unwrap_or_else(|| {
             let end_ns = window.end_ns.min(now_ns()).max(window.begin_ns);
             Recorder::new(Window { end_ns, ..window }, open_loop, Arc::default())
         });

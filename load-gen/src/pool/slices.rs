@@ -51,7 +51,7 @@ impl Pool {
                 other => return Err(self.failed(other.ok())),
             }
         }
-        Ok(slice::summary::of(candidate, &all))
+        Ok(slice::summary::of(candidate, all))
     }
 
     /// Looks after all connections, idle ones too, and returns how many have been lost since they were opened.

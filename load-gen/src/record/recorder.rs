@@ -239,8 +239,9 @@ impl Recorder {
         live::add(&self.live.failed, 1);
     }
 
-    /// Adds what another worker recorded for the same window.
-    pub fn merge(&mut self, other: &Self) {
+    /// Both together: what two workers recorded for the same window, which ends with the later of them.
+    pub fn merge(mut self, other: Self) -> Self {
+        self.window.end_ns = self.window.end_ns.max(other.window.end_ns);
         self.scheduled += other.scheduled;
         self.completed += other.completed;
         self.faults.merge(&other.faults);
@@ -259,10 +260,11 @@ impl Recorder {
         ] {
             mine.add(theirs).expect("all histograms have the project's bounds");
         }
-        self.samples.extend_from_slice(&other.samples);
+        self.samples.extend(other.samples);
         if let (Some(mine), Some(theirs)) = (&mut self.stamps, &other.stamps) {
             mine.merge(theirs);
         }
+        self
     }
 
     /// Intended send to actual send of the requests that nothing held back: what this side added. None where nothing was.

@@ -4,19 +4,14 @@ use model::campaign::Slice;
 use model::histogram;
 
 use super::{LONG_GAP_NS, MISSED_AT_MOST, Reading, STARVED_AT_MOST};
-use crate::fault::Faults;
 use crate::record::recorder::Recorder;
 
 /// The slice that the recorders of its workers tell of, at least one.
-pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
-    let [first, ..] = all else { unreachable!("a slice is made by workers") };
-    let open_loop = first.is_open_loop();
-    let (mut response, mut service) = (histogram::empty(), histogram::empty());
+pub fn of(candidate: &str, all: Vec<Recorder>) -> Slice {
     let (mut first_half, mut disturbed) = (histogram::empty(), histogram::empty());
     let mut slice = Slice { candidate: candidate.to_owned(), ..Slice::default() };
-    let mut faults = Faults::default();
     let (mut starved, mut longest_gap_ns): (f64, u64) = (0.0, 0);
-    for recorder in all {
+    for recorder in &all {
         let Some(own) = &recorder.slice else { unreachable!("asked for a slice") };
         let [begin, middle, end] = &own.edges.readings[..] else { unreachable!("three edges are read") };
         let seconds = |from: &Reading, to: &Reading| (to.at_ns - from.at_ns) as f64 / 1e9;
@@ -35,33 +30,30 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
         slice.server = end.server.since(&begin.server, window_s);
         slice.longest_silence_ns = slice.longest_silence_ns.max(own.longest_silence_ns);
         slice.warmup_silence_ns = slice.warmup_silence_ns.max(own.warmup_silence_ns);
-        slice.scheduled += recorder.scheduled;
-        slice.completed += recorder.completed;
-        slice.missed += recorder.missed;
-        faults.merge(&recorder.faults);
-        for (sum, part) in [
-            (&mut response, &recorder.response),
-            (&mut service, &recorder.service),
-            (&mut first_half, &own.first),
-        ]
-        .into_iter()
-        .chain(own.disturbed.as_ref().map(|part| (&mut disturbed, part)))
-        {
-            sum.add(part).expect("all histograms have the project's bounds");
+        first_half.add(&own.first).expect("all histograms have the project's bounds");
+        if let Some(part) = &own.disturbed {
+            disturbed.add(part).expect("all histograms have the project's bounds");
         }
     }
-    slice.errors = faults.by_name();
-    let main = if open_loop { &response } else { &service };
+    let first_requests = all.iter().filter_map(|recorder| recorder.slice.as_ref()?.first_request);
+    slice.first_request_ns = first_requests.min().map(|(_, duration_ns)| duration_ns);
+    let Some(whole) = all.into_iter().reduce(Recorder::merge) else {
+        unreachable!("a slice is made by workers")
+    };
+    slice.scheduled = whole.scheduled;
+    slice.completed = whole.completed;
+    slice.missed = whole.missed;
+    slice.errors = whole.faults.by_name();
+    let open_loop = whole.is_open_loop();
+    let main = if open_loop { &whole.response } else { &whole.service };
     let mut second_half = main.clone();
     second_half.subtract(&first_half).expect("the first half is a part of all");
     slice.response = histogram::encode(main);
     slice.disturbed = (!disturbed.is_empty()).then(|| histogram::encode(&disturbed));
-    let first_requests = all.iter().filter_map(|recorder| recorder.slice.as_ref()?.first_request);
-    slice.first_request_ns = first_requests.min().map(|(_, duration_ns)| duration_ns);
     slice.p50_ns = median_ns(main);
     slice.p50_first_ns = median_ns(&first_half);
     slice.p50_second_ns = median_ns(&second_half);
-    slice.service_p50_ns = if open_loop { median_ns(&service) } else { None };
+    slice.service_p50_ns = if open_loop { median_ns(&whole.service) } else { None };
     let missed = slice.missed as f64 / slice.scheduled.max(1) as f64;
     slice.faults = faults_of_generator(longest_gap_ns, starved, missed);
     slice
@@ -69,22 +61,20 @@ pub fn of(candidate: &str, all: &[Recorder]) -> Slice {
 
 /// The generator's faults in a slice.
 fn faults_of_generator(longest_gap_ns: u64, starved: f64, missed: f64) -> Vec<String> {
-    let fault = |is_fault: bool, text: String| is_fault.then_some(text);
+    let gap_ms = longest_gap_ns / 1_000_000;
+    let (starved_percent, missed_percent) = (starved * 100.0, missed * 100.0);
     let all = [
-        fault(
-            longest_gap_ns > LONG_GAP_NS,
-            format!("the generator stood still for {} ms", longest_gap_ns / 1_000_000),
-        ),
-        fault(
+        (longest_gap_ns > LONG_GAP_NS, format!("the generator stood still for {gap_ms} ms")),
+        (
             starved > STARVED_AT_MOST,
-            format!("the generator had no processor for {:.0} % of a slice", starved * 100.0),
+            format!("the generator had no processor for {starved_percent:.0} % of a slice"),
         ),
-        fault(
+        (
             missed > MISSED_AT_MOST,
-            format!("the generator sent {:.0} % of its requests too late", missed * 100.0),
+            format!("the generator sent {missed_percent:.0} % of its requests too late"),
         ),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().filter_map(|(is_fault, text)| is_fault.then_some(text)).collect()
 }
 
 fn median_ns(histogram: &histogram::Histogram) -> Option<u64> {
