@@ -96,7 +96,7 @@ pub fn percentile(quantile: f64) -> String {
 /// From the lowest rate on it doubles until the objective is missed, then halves the gap between what is met and
 /// what is missed (as ratios), and at last asks for the rate that it found once more: a rate counts only if it is
 /// met twice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Search {
     ceiling: f64,
     /// Rates that met the objective, rising.
@@ -113,17 +113,7 @@ pub struct Search {
 impl Search {
     /// A search among the rates from `floor` to `ceiling`.
     pub fn new(floor: f64, ceiling: f64) -> Self {
-        Self {
-            ceiling,
-            met: Vec::new(),
-            missed: None,
-            next: floor,
-            is_confirming: false,
-            tries: 0,
-            unsound: 0,
-            generator_is_the_limit: false,
-            end: None,
-        }
+        Self { ceiling, next: floor, ..Self::default() }
     }
 
     /// The rate to try next; none when the search has ended.

@@ -303,16 +303,13 @@ impl Uring {
             (Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN), _) => Ok(0),
             (Err(errno), _) => Err(errno.into()),
         };
-        match outcome {
-            _ if is_over => Ok(0),
-            Ok(count) => {
-                if completion.is_last() {
-                    self.begin(index, Operation::Receive);
-                }
-                Ok(count)
-            }
-            failed => failed,
+        if is_over {
+            return Ok(0);
         }
+        if outcome.is_ok() && completion.is_last() {
+            self.begin(index, Operation::Receive);
+        }
+        outcome
     }
 
     /// Gives up conversation `index`. Its socket is closed when the kernel has nothing in hand for it.
