@@ -193,30 +193,13 @@ fn of_an_array(variable: &impl Fn(&str) -> Option<String>) -> Result<(Shard, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::schema::{Protocol, Size, Timestamps, Workload};
+    use crate::plan::target::Target;
+    use model::schema::Workload;
     use proptest::prelude::*;
-    use std::time::Duration;
-    use sys::ring_size::RingSize;
 
     fn options(conns: u32, active: u32) -> PoolOptions {
-        PoolOptions {
-            target: "127.0.0.1:7777".parse().expect("an address"),
-            conns,
-            active,
-            threads: 1,
-            connect_rate: Some(100.0),
-            engine: None,
-            ring: RingSize::default(),
-            protocol: Protocol::Echo,
-            size: Size::Fixed { bytes: 64 },
-            workload: Workload::default(),
-            cpu: None,
-            timeout: Duration::from_secs(1),
-            seed: 1,
-            live_latencies: false,
-            part_of: None,
-            timestamps: Timestamps::User,
-        }
+        let target: Target = "127.0.0.1:7777".parse().expect("an address");
+        PoolOptions { connect_rate: Some(100.0), ..PoolOptions::new(target, conns, active) }
     }
 
     fn cut(conns: u32, active: u32, count: u32) -> Vec<PoolOptions> {
