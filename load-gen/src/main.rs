@@ -154,10 +154,7 @@ fn measure(
     view.loading(matches!(load.mode, LoadMode::Open { .. }));
     let curve = match plan {
         Plan::Once => {
-            let mut report = match start_ns {
-                Some(start_ns) => pool.run_from(start_ns, &load, view)?,
-                None => pool.run(&load, view)?,
-            };
+            let mut report = pool.run_from(start_ns, &load, view)?;
             report.settings.start_at = cli.start_at.map(|at| at.to_string());
             if !cli.quiet {
                 say_if_unstamped(&report);

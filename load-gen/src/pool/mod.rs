@@ -235,17 +235,17 @@ impl Pool {
     ///
     /// When a worker thread fails, or has failed before; what goes wrong on connections is in the report.
     pub fn run(&mut self, load: &Load, observer: &mut dyn Observer) -> Result<LoadReport, RunError> {
-        self.run_from(now_ns() + HEAD_START_NS, load, observer)
+        self.run_from(None, load, observer)
     }
 
-    /// As [`run`](Self::run), but the load begins at `start_ns`, in nanoseconds of [`sys::clock`].
+    /// As [`run`](Self::run), but the load begins at `start_ns`, in nanoseconds of [`sys::clock`], if that is given.
     ///
     /// # Errors
     ///
     /// When a worker thread fails; what goes wrong on connections is in the report.
     pub fn run_from(
         &mut self,
-        start_ns: u64,
+        start_ns: Option<u64>,
         load: &Load,
         observer: &mut dyn Observer,
     ) -> Result<LoadReport, RunError> {
@@ -254,9 +254,10 @@ impl Pool {
         let Shared { options, placement, .. } = &*shared;
         // A shard may hold idle connections alone.
         let workers = if options.active == 0 { 0 } else { placement.workers };
+        let stock = load.interval.map(|_| Stock::new(workers as usize));
+        let start_ns = start_ns.unwrap_or_else(|| now_ns() + HEAD_START_NS);
         let shares = Shares::new(options, placement, load, start_ns);
         let window = shares.window();
-        let stock = load.interval.map(|_| Stock::new(workers as usize));
         let (series, mut writers) =
             series::start(load.interval, window, stock).map_err(|error| RunError(error.to_string()))?;
         for (number, worker) in self.workers.iter().take(workers as usize).enumerate() {
@@ -264,18 +265,42 @@ impl Pool {
             worker.command(Command::Run(Box::new(task)));
         }
         let mut watch = Watch::new(window, observer.period());
-        let mut recorders: Vec<Recorder> = Vec::with_capacity(workers as usize);
+        let recorders = self.await_recorders(workers as usize, window.end_ns, &mut watch, observer)?;
+        let Checked { mut lost, .. } = self.check(0)?;
+        let open_loop = matches!(load.mode, LoadMode::Open { .. });
+        let ends_ns = recorders.iter().map(|recorder| recorder.window.end_ns);
+        let earliest_end_ns = ends_ns.fold(window.end_ns, u64::min);
+        let recorder = recorders.into_iter().reduce(Recorder::merge).unwrap_or_else(|| {
+            let end_ns = window.end_ns.min(now_ns()).max(window.begin_ns);
+            Recorder::new(Window { end_ns, ..window }, open_loop, Arc::default())
+        });
+        lost.merge(&recorder.turnover.lost);
+        let end_ns = recorder.window.end_ns;
+        let report = self.report(load, recorder, lost, &watch, earliest_end_ns);
+        let intervals = series.map_or_else(Vec::new, |series| series.finish(end_ns, open_loop));
+        Ok(LoadReport { intervals, ..report })
+    }
+
+    /// Awaits what so many workers record in a window that ends at `end_ns`; `watch` reads its edges meanwhile.
+    fn await_recorders(
+        &mut self,
+        workers: usize,
+        end_ns: u64,
+        watch: &mut Watch,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Recorder>, RunError> {
+        let mut recorders = Vec::with_capacity(workers);
         let mut latencies_before = LatencyCounts::default();
-        while recorders.len() < workers as usize || self.sits_idle_until(window.end_ns) {
+        while recorders.len() < workers || self.sits_idle_until(end_ns) {
             let wake_ns = watch.next_wake_ns();
             let answer = self.answers.recv_timeout(Duration::from_nanos(wake_ns.saturating_sub(now_ns())));
             watch.woken(wake_ns, now_ns());
             match answer {
-                Ok(Answer::Ran(mut theirs)) => {
-                    if let Some(series) = theirs.series.take() {
+                Ok(Answer::Ran(mut recorder)) => {
+                    if let Some(series) = recorder.series.take() {
                         series.finish();
                     }
-                    recorders.push(*theirs);
+                    recorders.push(*recorder);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let now_ns = now_ns();
@@ -293,19 +318,7 @@ impl Pool {
         while watch.edges_read() < 2 {
             watch.read_edge(self.loaded(), observer);
         }
-        let Checked { mut lost, .. } = self.check(0)?;
-        let open_loop = matches!(load.mode, LoadMode::Open { .. });
-        let ends_ns = recorders.iter().map(|recorder| recorder.window.end_ns);
-        let earliest_end_ns = ends_ns.fold(window.end_ns, u64::min);
-        let recorder = recorders.into_iter().reduce(Recorder::merge).unwrap_or_else(|| {
-            let end_ns = window.end_ns.min(now_ns()).max(window.begin_ns);
-            Recorder::new(Window { end_ns, ..window }, open_loop, Arc::default())
-        });
-        lost.merge(&recorder.turnover.lost);
-        let end_ns = recorder.window.end_ns;
-        let report = self.report(load, recorder, lost, &watch, earliest_end_ns);
-        let intervals = series.map_or_else(Vec::new, |series| series.finish(end_ns, open_loop));
-        Ok(LoadReport { intervals, ..report })
+        Ok(recorders)
     }
 
     /// Whether a pool without active connections has still to hold its idle ones.
