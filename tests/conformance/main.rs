@@ -46,5 +46,7 @@ fn main() -> std::process::ExitCode {
         schedules::TESTS,
     ]
     .concat();
-    trials::run(&arguments, suite::trials(&tests))
+    // Those of the suite, and those of its own model.
+    let trials = suite::trials(&tests).into_iter().chain(trials::all());
+    trials::run(&arguments, trials.collect())
 }

@@ -1,5 +1,7 @@
 //! What a peer must receive: the whole theory of an echo server, and of one that acknowledges.
 
+mod tests;
+
 use std::fmt;
 use std::sync::LazyLock;
 

@@ -110,19 +110,34 @@ fn files_of_targets(package: &Path) -> Vec<PathBuf> {
             let line = target.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
             line.map(|rest| rest.trim_end_matches('"'))
         };
-        match value("path") {
-            Some(path) => {
-                let folder = package.join(path).parent().expect("a folder").to_owned();
-                files
-                    .extend(std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()));
-            }
-            None => {
-                files.push(package.join("tests").join(value("name").expect("a name")).with_extension("rs"))
-            }
+        let own = || format!("tests/{}.rs", value("name").expect("a name"));
+        let main = package.join(value("path").map_or_else(own, str::to_owned));
+        add_with_modules(&main, main.parent().expect("a folder"), &mut files);
+    }
+    files
+}
+
+/// Adds `file`, whose modules are in `folder` unless it says where, and the files of its modules.
+fn add_with_modules(file: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    files.push(file.to_owned());
+    let mut path = None;
+    for line in text.lines() {
+        let is_said = line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]"));
+        path = is_said.or(path);
+        let declared = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ");
+        let Some(name) = declared.and_then(|rest| rest.strip_suffix(';')) else { continue };
+        let below = folder.join(name);
+        let module = match path.take() {
+            Some(path) => file.with_file_name(path),
+            None if below.join("mod.rs").is_file() => below.join("mod.rs"),
+            None => below.with_extension("rs"),
+        };
+        match module.ends_with("mod.rs") {
+            true => add_with_modules(&module, module.parent().expect("a folder"), files),
+            false => add_with_modules(&module, &module.with_extension(""), files),
         }
     }
-    files.retain(|file| file.extension().is_some_and(|kind| kind == "rs"));
-    files
 }
 
 /// In a target without libtest the compiler drops what its own `#[test]` stands before, without a word.
