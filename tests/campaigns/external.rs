@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use model::campaign::{Campaign, Phase, Started};
@@ -10,7 +10,7 @@ use model::read;
 use rustix::process::{Pid, Signal, kill_process};
 use trials::test;
 
-use crate::support::{PATIENCE, muxbench};
+use crate::support::{PATIENCE, muxbench, stderr};
 
 /// A scenario without its servers: one start of a quarter of a second.
 const SCENARIO: &str = r#"
@@ -161,10 +161,6 @@ impl Place {
 /// All candidates of all starts.
 fn started(campaign: &Campaign) -> impl Iterator<Item = &Started> {
     campaign.starts.iter().flat_map(|start| &start.candidates)
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test(needs(Program("socat"), Program("python3")))]

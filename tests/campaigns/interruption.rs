@@ -16,7 +16,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use trials::test;
 
-use crate::support::{self, wait_until};
+use crate::support::{self, children, wait_until};
 
 /// The command under test, which hears SIGINT even if this process was told to ignore it, as what a script starts in the
 /// background is: an ignored signal is inherited, one with a handler is not (execve(2)).
@@ -57,12 +57,6 @@ fn interrupted(what: &str, mut child: Child) -> ExitStatus {
         || format!("{what} ends when it is interrupted"),
     );
     ended.expect("it has")
-}
-
-/// The processes whose parent is `child`.
-fn children(child: &Child) -> Vec<Pid> {
-    let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
-    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 fn command_line(pid: Pid) -> String {

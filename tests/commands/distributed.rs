@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use model::read::loads;
 use model::schema::{Latency, LoadReport};
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use trials::{Need, test};
 
-use crate::support::{AtTheEnd, load_gen, muxbench, wait_until};
+use crate::support::{AtTheEnd, load_gen, muxbench, stderr, wait_until};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/parallel");
 
@@ -75,10 +75,6 @@ fn named_namespaces() -> Vec<PathBuf> {
         fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|name| name.path()).collect();
     names.sort();
     names
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// How often each value is in a histogram.

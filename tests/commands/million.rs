@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use trials::test;
 
-use crate::support::{load_gen, muxbench};
+use crate::support::{load_gen, muxbench, stderr};
 
 /// A folder that takes the place of `target`, with a cargo that builds nothing.
 struct Programs(tempfile::TempDir);
@@ -39,10 +39,6 @@ impl Programs {
         command.env("PATH", format!("{}:{path}", self.0.path().display()));
         command.env("CARGO_TARGET_DIR", self.0.path()).output().expect("bash starts")
     }
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]

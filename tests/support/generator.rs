@@ -32,7 +32,6 @@ impl Generator {
     }
 
     /// Connections that have been lost since they were opened.
-    #[allow(dead_code)] // not every test that drives a generator loses any
     pub fn lost(&mut self) -> u64 {
         self.pool.lost().expect("the workers live")
     }

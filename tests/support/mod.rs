@@ -9,13 +9,16 @@ mod generator;
 mod process;
 mod server;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output};
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
 
 pub use foreign::{Foreign, asyncio, nginx, redis, socat};
 pub use generator::Generator;
@@ -71,6 +74,17 @@ pub fn for_every_mechanism(test: impl Fn(&Server)) {
         eprintln!("{}", mechanism.name);
         test(&Server::serve(&["--mechanism", mechanism.name]));
     }
+}
+
+/// What a command that has ended wrote to standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The processes whose parent is `child`.
+pub fn children(child: &Child) -> Vec<Pid> {
+    let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
+    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 /// Looks again and again until `condition` holds; `what` says what was waited for in vain.

@@ -7,8 +7,8 @@ use std::time::Instant;
 use rustix::process::Signal;
 use trials::test;
 
-use super::place::{Place, SCENARIO, campaign_in, is_measured, signal, stderr};
-use crate::support::{PATIENCE, muxbench};
+use super::place::{Place, SCENARIO, campaign_in, is_measured, signal};
+use crate::support::{PATIENCE, muxbench, stderr};
 
 #[test]
 fn an_interrupted_campaign_keeps_its_rounds_and_goes_on_with_a_new_start() {

@@ -1,15 +1,14 @@
 //! What servers and the generator do wrong, and what becomes of the others.
 
 use std::fs;
-use std::process::Child;
 use std::time::Instant;
 
 use model::campaign::Slice;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use trials::test;
 
-use super::place::{Place, SCENARIO, flawed, is_measured, signal, stderr};
-use crate::support::PATIENCE;
+use super::place::{Place, SCENARIO, flawed, is_measured, signal};
+use crate::support::{PATIENCE, children, stderr};
 
 /// A server that stands still for 50 ms on the first request after a pause is found, though no window holds that request.
 #[test(needs(Program("gcc")))]
@@ -43,12 +42,6 @@ fn a_stall_on_the_first_request_after_a_pause_is_a_result_of_its_server() {
     let is_quiet = |slice: &&Slice| slice.longest_silence_ns.max(slice.warmup_silence_ns) <= 5_000_000;
     let is_clear = own.iter().filter(|slice| is_stall(slice)).count() >= 6 && others.iter().all(is_quiet);
     assert!(named || !is_clear, "{answer}");
-}
-
-/// The processes whose parent is `child`.
-fn children(child: &Child) -> Vec<Pid> {
-    let list = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
-    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 #[test]

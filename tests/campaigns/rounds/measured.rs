@@ -7,8 +7,8 @@ use model::campaign::Phase;
 use model::schema::Point;
 use trials::test;
 
-use super::place::{Place, SCENARIO, is_measured, stderr};
-use crate::support::muxbench;
+use super::place::{Place, SCENARIO, is_measured};
+use crate::support::{muxbench, stderr};
 
 #[test]
 fn every_round_gives_each_candidate_one_slice_and_the_orders_differ() {

@@ -9,7 +9,7 @@ use model::campaign::Campaign;
 use model::read;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PATIENCE, muxbench};
+use crate::support::{PATIENCE, muxbench, stderr};
 
 /// Two mechanisms at two points, two starts of each of a quarter of a second.
 pub const SCENARIO: &str = r#"
@@ -83,10 +83,6 @@ impl Place {
 
 pub fn campaign_in(folder: &Path) -> Campaign {
     read::campaign(&folder.join("campaign.json")).expect("a campaign").0
-}
-
-pub fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// On a busy machine so short a campaign may have gaps, which is what status 4 says; it was measured all the same.

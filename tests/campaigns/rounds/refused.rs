@@ -4,8 +4,8 @@ use std::fs;
 
 use trials::test;
 
-use super::place::{Place, SCENARIO, stderr};
-use crate::support::muxbench;
+use super::place::{Place, SCENARIO};
+use crate::support::{muxbench, stderr};
 
 #[test]
 fn bad_input_is_refused_before_anything_starts() {

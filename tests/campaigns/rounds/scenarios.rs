@@ -2,8 +2,8 @@
 
 use trials::test;
 
-use super::place::{Place, SCENARIO, campaign_in, is_measured, stderr};
-use crate::support::muxbench;
+use super::place::{Place, SCENARIO, campaign_in, is_measured};
+use crate::support::{muxbench, stderr};
 
 #[test]
 fn several_scenarios_are_measured_one_after_the_other_into_folders_of_their_own() {

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use trials::test;
 
-use super::place::{Place, SCENARIO, stderr};
+use super::place::{Place, SCENARIO};
+use crate::support::stderr;
 
 /// A server of known flaws beside the same without them.
 #[test(needs(Program("gcc")))]

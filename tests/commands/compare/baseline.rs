@@ -7,8 +7,8 @@ use model::read;
 use model::schema::ResultFile;
 use trials::test;
 
-use super::place::{Place, SCENARIO, stderr, stdout};
-use crate::support::{PATIENCE, muxbench};
+use super::place::{Place, SCENARIO, stdout};
+use crate::support::{PATIENCE, muxbench, stderr};
 
 #[test]
 fn a_campaign_with_a_gap_leaves_the_earlier_baseline_as_it_is_and_says_so() {

@@ -6,7 +6,8 @@ use std::process::Output;
 use model::schema::{Compared, ComparedVerdict, Comparison, ResultFile};
 use trials::test;
 
-use super::place::{BASE, Place, SCENARIO, leave_out, slowed, stderr, stdout};
+use super::place::{BASE, Place, SCENARIO, leave_out, slowed, stdout};
+use crate::support::stderr;
 
 fn comparison(output: &Output) -> Comparison {
     match serde_json::from_slice(&output.stdout) {

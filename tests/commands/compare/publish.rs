@@ -9,7 +9,8 @@ use model::read;
 use model::schema::ResultFile;
 use trials::test;
 
-use super::place::{Place, leave_out, slowed, stderr};
+use super::place::{Place, leave_out, slowed};
+use crate::support::stderr;
 
 /// A run of `.ci/publish`, with what a workflow gives it.
 struct Publish<'a> {
