@@ -9,6 +9,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("muxbench uses epoll(7), /proc and a descriptor table per thread, which exist on Linux only");
 
+pub mod by_number;
 pub mod capacity;
 pub mod clock;
 mod control_groups;
@@ -18,6 +19,7 @@ pub mod epoll_pwait2;
 mod hostile_input;
 pub mod limits;
 pub mod listen_queue;
+pub mod objects;
 pub mod process_group;
 pub mod processors;
 pub mod quota;

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod completion;
+mod poll;
 mod probe;
 mod ring;
 mod setup;
@@ -13,6 +14,7 @@ use io_uring::{IoUring, opcode};
 use buffers::GROUP;
 pub use buffers::{Buffer, ProvidedBuffers};
 pub use completion::{Completion, Operation};
+pub use poll::Poll;
 pub use probe::{on_a_thread, probe_completion, probe_readiness, reason};
 pub use ring::{Ring, Want};
 pub use setup::Notice;

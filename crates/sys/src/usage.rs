@@ -12,6 +12,18 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::process_group::ProcessGroup;
 
+/// The number of times that the calling thread has slept so far (getrusage(2), ru_nvcsw).
+pub fn voluntary_switches() -> i64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    #[allow(unsafe_code)]
+    // SAFETY: getrusage(2) fills the structure, and all zeroes are a valid one should it fail.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    usage.ru_nvcsw
+}
+
 /// The processor time of one process, all its threads together, to the nanosecond; /proc/PID/stat would give hundredths of a
 /// second. A reading is one system call of the reader's, and the process has no part in it.
 ///
