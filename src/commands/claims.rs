@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use evidence::base::Base;
 use evidence::cost;
+use evidence::semantics::{self, Selection};
 use model::campaign::{Campaign, Histograms, Length};
 use model::schema::{
     BenchGroup, Claims as Verdicts, LoadReport, Reproductions, ResultFile, SCHEMA_VERSION, Semantics,
 };
 use model::{note, read};
-use muxbench::semantics::{self, Selection};
 use report::claims::{self, page};
 use report::rounds::Analysis;
 

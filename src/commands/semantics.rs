@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use evidence::semantics::{self, Observation, Selection};
 use model::note;
 use model::schema::ResultFile;
-use muxbench::semantics::{self, Observation, Selection};
 
 use super::{FAILURE, UsageError, print};
 

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use evidence::semantics::{claims, situations};
 use model::schema::ResultFile;
-use muxbench::semantics::{claims, situations};
 use serde_json::Value;
 use trials::test;
 

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
+use evidence::semantics::{self, Selection};
 use model::schema::{Answer, ClaimResult, Semantics, WaitPhase};
-use muxbench::semantics::{self, Selection};
 
 /// Everything, observed once: the observation must have the process to itself.
 pub fn observed() -> &'static Semantics {

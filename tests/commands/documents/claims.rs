@@ -39,6 +39,15 @@ fn the_page_of_claims_is_that_of_the_reference_campaign() {
 }
 
 #[test]
+fn the_claims_about_semantics_are_those_of_the_documentation() {
+    let documented = std::fs::read_to_string("docs/CLAIMS.md").expect("docs/CLAIMS.md");
+    let (_, semantics) = documented.split_once("## Semantics").expect("a section of semantics");
+    let rows = semantics.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let all = evidence::semantics::claims::all();
+    assert_eq!(rows.collect::<Vec<_>>(), all.map(|claim| claim.id).collect::<Vec<_>>());
+}
+
+#[test]
 fn every_claim_has_a_verdict_and_one_without_data_the_command_that_makes_them() {
     let found = &*OF_THE_REFERENCE;
     assert_eq!(found["kind"], "claims");

@@ -2,15 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use sys::by_number;
+use sys::objects::interrupt;
 
 use super::asleep;
 use super::{Claim, Seen, bounding, context, essential, scene};
-use crate::semantics::system::{epoll, epoll_add, epoll_wait, interrupt, outcome, result};
+use crate::semantics::system::{epoll, epoll_add, epoll_wait, outcome};
 
 /// A signal that is ignored unless somebody handles it (signal(7)): once the handler is gone, nothing is
 /// left.
@@ -43,12 +43,7 @@ pub static ERRORS: Claim = Claim {
 };
 
 fn with_maxevents(count: libc::c_int) -> io::Result<Seen> {
-    let set = epoll()?;
-    let mut event = libc::epoll_event { events: 0, u64: 0 };
-    #[allow(unsafe_code)]
-    // SAFETY: nothing is stored where the number of events is not above zero.
-    let returned = unsafe { libc::epoll_wait(set.as_raw_fd(), ptr::from_mut(&mut event), count, 0) };
-    Ok(outcome(result(returned)).into())
+    Ok(outcome(by_number::epoll_wait(epoll()?.as_raw_fd(), count, 0)).into())
 }
 
 /// epoll_wait(2) into a page that may only be read.
@@ -58,17 +53,7 @@ fn read_only(event_waiting: bool) -> io::Result<Seen> {
     if event_waiting {
         epoll_add(&set, readable.fd, libc::EPOLLIN)?;
     }
-    let length = rustix::param::page_size();
-    #[allow(unsafe_code)]
-    // SAFETY: the page is new and nothing refers to it after it is unmapped; that it may not be written is
-    // the point, and the kernel answers that by an error.
-    let returned = unsafe {
-        let page = mmap_anonymous(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE)?;
-        let returned = result(libc::epoll_wait(set.as_raw_fd(), page.cast(), 1, 0));
-        munmap(page, length)?;
-        returned
-    };
-    Ok(match returned {
+    Ok(match by_number::epoll_wait_into_read_only(set.as_raw_fd())? {
         Ok(count) => count.to_string().into(),
         failed => outcome(failed).into(),
     })

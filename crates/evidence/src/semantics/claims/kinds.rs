@@ -3,9 +3,10 @@
 use std::io;
 
 use model::schema::Answer;
+use sys::by_number::epoll_create;
 
 use super::{Claim, Part, Seen, bounding, context, essential, scene};
-use crate::semantics::system::{epoll, epoll_add, outcome, result};
+use crate::semantics::system::{epoll, epoll_add, outcome};
 use crate::semantics::watchers::MECHANISMS;
 
 pub static POLLABLE: Claim = Claim {
@@ -124,16 +125,6 @@ fn filesystem() -> io::Result<Seen> {
         || Seen::With("no".to_owned(), format!("magic number {magic:#x}")),
         |(_, answer, name)| Seen::With((*answer).to_owned(), (*name).to_owned()),
     ))
-}
-
-/// epoll_create(2), the older call, with any size.
-fn epoll_create(size: i32) -> Result<std::os::fd::OwnedFd, rustix::io::Errno> {
-    #[allow(unsafe_code)]
-    // SAFETY: the call takes a number; what it returns is new, and nobody else's.
-    unsafe {
-        let fd = result(libc::epoll_create(size))?;
-        Ok(std::os::fd::FromRawFd::from_raw_fd(fd as std::os::fd::RawFd))
-    }
 }
 
 fn create(size: i32) -> io::Result<Seen> {

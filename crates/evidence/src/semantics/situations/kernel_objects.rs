@@ -10,6 +10,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+use sys::objects::userfaultfd;
 
 use super::{Action, READ_ALL, Scene, Situation, UNEVENTFUL, read_all, read_up_to, write};
 use crate::semantics::system::{await_events, epoll, epoll_add};
@@ -136,23 +137,4 @@ fn make_file(scene: &mut Scene) -> io::Result<()> {
     scene.pending += 1;
     std::fs::File::create(folder.path().join(scene.pending.to_string()))?;
     Ok(())
-}
-
-/// A userfaultfd for faults in user mode, which needs no privilege since Linux 5.11.
-fn userfaultfd() -> io::Result<OwnedFd> {
-    use rustix::mm::UserfaultfdFlags as Flags;
-    /// UFFDIO_API: the version of the interface (linux/userfaultfd.h).
-    const UFFD_API: u64 = 0xAA;
-    const USER_MODE_ONLY: Flags = Flags::from_bits_retain(1);
-    let flags = Flags::CLOEXEC | Flags::NONBLOCK | USER_MODE_ONLY;
-    #[allow(unsafe_code)]
-    // SAFETY: no memory is ever registered with it, so it changes no page fault of this process.
-    let fd = unsafe { rustix::mm::userfaultfd(flags)? };
-    let mut handshake = [UFFD_API, 0, 0];
-    let request = rustix::ioctl::opcode::read_write::<[u64; 3]>(0xAA, 0x3F);
-    #[allow(unsafe_code)]
-    // SAFETY: UFFDIO_API reads and writes a `struct uffdio_api`, three 64-bit numbers.
-    let returned = unsafe { libc::ioctl(fd.as_raw_fd(), request as _, handshake.as_mut_ptr()) };
-    crate::semantics::system::result(returned)?;
-    Ok(fd)
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use sys::by_number::{readable_bytes, under_way_bytes};
 
 use super::{
     Action, PEER_READS_ONE, READ_ALL, READ_ONE, Scene, Situation, UNEVENTFUL, read_all, read_exactly,
     read_up_to, write,
 };
-use crate::semantics::system::{PATIENCE_MS, await_events, poll_one, readable_bytes, under_way_bytes};
+use crate::semantics::system::{PATIENCE_MS, await_events, poll_one};
 
 pub static SITUATIONS: [Situation; 8] = [
     Situation {

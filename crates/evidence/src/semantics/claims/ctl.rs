@@ -8,9 +8,8 @@ use libc::{
 };
 use rustix::io::Errno;
 
-use evidence::cost::LIMITED;
-
 use super::{Claim, Seen, context, essential, in_turn, limit, look, scene};
+use crate::cost::LIMITED;
 use crate::semantics::system::{epoll, epoll_add, epoll_ctl, epoll_mod, outcome};
 
 pub static OPERATIONS: Claim = Claim {

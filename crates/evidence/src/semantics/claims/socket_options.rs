@@ -2,16 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::ptr;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt;
+use sys::socket_options::{get, set};
 
 use super::asleep;
 use super::{Claim, Seen, bounding, context, essential};
 use crate::semantics::situations::{fill, small_send_buffer, tcp_pair};
-use crate::semantics::system::{await_events, outcome, result};
+use crate::semantics::system::{await_events, outcome};
 
 const LOW_WATER_MARK: libc::c_int = 2048;
 
@@ -28,7 +28,7 @@ pub static SNDLOWAT: Claim = Claim {
             let (own, _peer) = tcp_pair()?;
             // Its refusal is the part before this one.
             let _ = set(&own, libc::SOL_SOCKET, libc::SO_SNDLOWAT, LOW_WATER_MARK);
-            Ok(get(&own, libc::SO_SNDLOWAT)?.to_string().into())
+            Ok(get(&own, libc::SOL_SOCKET, libc::SO_SNDLOWAT)?.to_string().into())
         }),
         context("setsockopt(TCP_NOTSENT_LOWAT, 2048), what Linux has instead", || {
             let (own, _peer) = tcp_pair()?;
@@ -123,36 +123,4 @@ fn read_to_end(peer: &OwnedFd, pending: usize) -> io::Result<Seen> {
             }
         }
     }
-}
-
-fn set(
-    socket: &OwnedFd,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> rustix::io::Result<()> {
-    let length = size_of_val(&value) as libc::socklen_t;
-    #[allow(unsafe_code)]
-    // SAFETY: the value outlives the call, and is as long as is said.
-    let returned =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&value).cast(), length) };
-    result(returned).map(|_| ())
-}
-
-/// An option of the socket level that is a number.
-fn get(socket: &OwnedFd, option: libc::c_int) -> rustix::io::Result<libc::c_int> {
-    let mut value: libc::c_int = 0;
-    let mut length = size_of_val(&value) as libc::socklen_t;
-    #[allow(unsafe_code)]
-    // SAFETY: value and length outlive the call, and the length is the value's.
-    let returned = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            ptr::from_mut(&mut value).cast(),
-            ptr::from_mut(&mut length),
-        )
-    };
-    result(returned).map(|_| value)
 }

@@ -2,7 +2,7 @@
 //! everything that can be told, and a wait that does not wait.
 
 mod epoll;
-#[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
+#[cfg(feature = "io-uring")]
 mod io_uring;
 mod poll;
 mod select;
@@ -88,41 +88,41 @@ pub static MECHANISMS: [Mechanism; 7] = [
     },
 ];
 
-#[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
+#[cfg(feature = "io-uring")]
 fn multishot(fd: RawFd) -> Result<Box<dyn Watcher>, Errno> {
     Ok(Box::new(io_uring::Ring::new(fd, true)?))
 }
 
-#[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
+#[cfg(feature = "io-uring")]
 fn single_shot(fd: RawFd) -> Result<Box<dyn Watcher>, Errno> {
     Ok(Box::new(io_uring::Ring::new(fd, false)?))
 }
 
-#[cfg(any(feature = "io-uring", feature = "io-uring-poll"))]
+#[cfg(feature = "io-uring")]
 fn no_ring() -> Option<String> {
     io_uring::refusal()
 }
 
-#[cfg(not(any(feature = "io-uring", feature = "io-uring-poll")))]
+#[cfg(not(feature = "io-uring"))]
 fn multishot(_: RawFd) -> Result<Box<dyn Watcher>, Errno> {
     Ok(Box::new(Absent))
 }
 
-#[cfg(not(any(feature = "io-uring", feature = "io-uring-poll")))]
+#[cfg(not(feature = "io-uring"))]
 fn single_shot(_: RawFd) -> Result<Box<dyn Watcher>, Errno> {
     Ok(Box::new(Absent))
 }
 
-#[cfg(not(any(feature = "io-uring", feature = "io-uring-poll")))]
+#[cfg(not(feature = "io-uring"))]
 fn no_ring() -> Option<String> {
     Some("this build has no io_uring: build it with --features io-uring-poll".to_owned())
 }
 
 /// A mechanism that cannot be had.
-#[cfg(not(any(feature = "io-uring", feature = "io-uring-poll")))]
+#[cfg(not(feature = "io-uring"))]
 struct Absent;
 
-#[cfg(not(any(feature = "io-uring", feature = "io-uring-poll")))]
+#[cfg(not(feature = "io-uring"))]
 impl Watcher for Absent {
     fn wait(&mut self) -> Answer {
         Answer::Unavailable

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use model::schema::{Answer, Event};
 use rustix::io::Errno;
 use rustix::process::Resource;
+use sys::by_number::poll_without_array;
 
 use super::asleep;
 use super::{Claim, Seen, essential, scene};
@@ -41,10 +42,7 @@ pub static TIMEOUT: Claim = Claim {
             // The kernel compares the number before it reads the array (fs/select.c, do_sys_poll).
             let beyond =
                 rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::from(u32::MAX)) + 1;
-            #[allow(unsafe_code)]
-            // SAFETY: no array is handed over; were it looked for after all, the answer would be EFAULT.
-            let returned = unsafe { libc::poll(std::ptr::null_mut(), beyond as libc::nfds_t, 0) };
-            Ok(outcome(system::result(returned)).into())
+            Ok(outcome(poll_without_array(beyond)).into())
         }),
         essential("epoll_wait on a closed descriptor", "EBADF", || {
             Ok(outcome(epoll_wait(scene("closed-descriptor")?.fd, 0)).into())

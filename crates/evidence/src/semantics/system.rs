@@ -1,20 +1,16 @@
-//! The calls under observation, as they are: on descriptor *numbers*, which may be closed, and with
-//! arguments that a safe interface rules out.
+//! The calls under observation, as they are: on descriptor *numbers*, which may be closed.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
+use sys::by_number::{self, Word};
+
+pub use sys::by_number::{epoll_ctl, poll};
 
 /// How long to wait for what must happen, before it is called a failure. Nothing is measured against it.
 pub const PATIENCE_MS: i32 = 20_000;
-
-/// What -1 and errno, or another value, mean.
-pub fn result(returned: libc::c_int) -> Result<usize, Errno> {
-    usize::try_from(returned)
-        .map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
-}
 
 /// The name of an error, as man pages give it.
 pub fn errno_name(errno: Errno) -> String {
@@ -58,13 +54,6 @@ pub fn outcome<T>(result: Result<T, Errno>) -> String {
     result.map_or_else(errno_name, |_| "success".to_owned())
 }
 
-/// poll(2) of an array as it is; returns how many descriptors have events.
-pub fn poll(fds: &mut [libc::pollfd], timeout_ms: i32) -> Result<usize, Errno> {
-    #[allow(unsafe_code)]
-    // SAFETY: the array is as long as is said, and poll(2) writes to nothing else.
-    result(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) })
-}
-
 /// poll(2) of one descriptor, without waiting: what it reports.
 pub fn poll_one(fd: RawFd, events: libc::c_short) -> Result<libc::c_short, Errno> {
     let mut fds = [libc::pollfd { fd, events, revents: 0 }];
@@ -89,10 +78,10 @@ pub fn await_events(fd: RawFd, events: libc::c_short) -> io::Result<()> {
 }
 
 /// A set of select(2): words on the heap, since glibc's `fd_set` ends at descriptor 1023.
-pub struct FdSet(Vec<libc::c_ulong>);
+pub struct FdSet(Vec<Word>);
 
 impl FdSet {
-    const BITS: usize = libc::c_ulong::BITS as usize;
+    const BITS: usize = Word::BITS as usize;
 
     /// A set with room for descriptors up to `highest`, holding `members`.
     pub fn new(highest: RawFd, members: &[RawFd]) -> Self {
@@ -113,16 +102,7 @@ impl FdSet {
 ///
 /// The sets must have room for `nfds` descriptors, which is asserted.
 pub fn select(nfds: RawFd, sets: &mut [FdSet; 3]) -> Result<usize, Errno> {
-    assert!(sets.iter().all(|set| set.0.len() * FdSet::BITS >= nfds as usize), "sets too short");
-    let mut now = libc::timeval { tv_sec: 0, tv_usec: 0 };
-    let [readable, writable, exceptional] = sets;
-    let set = |set: &mut FdSet| set.0.as_mut_ptr().cast::<libc::fd_set>();
-    #[allow(unsafe_code)]
-    // SAFETY: select(2) reads and writes whole words that hold the first `nfds` bits, which each set has.
-    let returned = unsafe {
-        libc::select(nfds, set(readable), set(writable), set(exceptional), ptr::from_mut(&mut now))
-    };
-    result(returned)
+    by_number::select(nfds, sets.each_mut().map(|set| Some(&mut set.0[..])), Some(Duration::ZERO))
 }
 
 /// A new epoll instance.
@@ -132,14 +112,6 @@ pub fn select(nfds: RawFd, sets: &mut [FdSet; 3]) -> Result<usize, Errno> {
 /// When no descriptor is left.
 pub fn epoll() -> Result<OwnedFd, Errno> {
     rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)
-}
-
-/// epoll_ctl(2) with any operation, any descriptor number and any flags; an event carries the number.
-pub fn epoll_ctl(set: RawFd, operation: libc::c_int, fd: RawFd, flags: libc::c_int) -> Result<(), Errno> {
-    let mut event = libc::epoll_event { events: flags as u32, u64: fd as u64 };
-    #[allow(unsafe_code)]
-    // SAFETY: the event outlives the call; numbers that name no descriptor are answered by an error.
-    result(unsafe { libc::epoll_ctl(set, operation, fd, ptr::from_mut(&mut event)) }).map(|_| ())
 }
 
 /// Adds `fd` to the set.
@@ -154,42 +126,13 @@ pub fn epoll_mod(set: &OwnedFd, fd: RawFd, flags: libc::c_int) -> Result<(), Err
 
 /// epoll_wait(2) for up to eight events: of each the number it carries, and its flags.
 pub fn epoll_wait(set: RawFd, timeout_ms: i32) -> Result<Vec<(u64, libc::c_int)>, Errno> {
-    let mut events = [libc::epoll_event { events: 0, u64: 0 }; 8];
-    #[allow(unsafe_code)]
-    // SAFETY: the array is as long as is said.
-    let returned =
-        unsafe { libc::epoll_wait(set, events.as_mut_ptr(), events.len() as libc::c_int, timeout_ms) };
-    let count = result(returned)?;
-    Ok(events[..count].iter().map(|event| (event.u64, event.events as libc::c_int)).collect())
+    by_number::epoll_wait(set, 8, timeout_ms)
 }
 
 /// What the set reports of all its members without waiting, as one mask.
 pub fn epoll_look(set: &OwnedFd) -> Result<libc::c_int, Errno> {
     let events = epoll_wait(set.as_raw_fd(), 0)?;
     Ok(events.iter().fold(0, |mask, (_, flags)| mask | flags))
-}
-
-/// signalfd(2), non-blocking.
-///
-/// # Errors
-///
-/// When the kernel has none to give.
-pub fn signalfd(mask: &libc::sigset_t) -> Result<OwnedFd, Errno> {
-    #[allow(unsafe_code)]
-    // SAFETY: the mask outlives the call.
-    let fd =
-        result(unsafe { libc::signalfd(-1, ptr::from_ref(mask), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })?;
-    #[allow(unsafe_code)]
-    // SAFETY: the kernel just made it, and nobody else knows of it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
-}
-
-/// Sends `signal` to the thread `thread` of this process.
-pub fn interrupt(thread: libc::pid_t, signal: libc::c_int) -> Result<(), Errno> {
-    #[allow(unsafe_code)]
-    // SAFETY: tgkill(2) touches no memory.
-    let returned = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
-    result(returned as libc::c_int).map(|_| ())
 }
 
 /// A descriptor number that nothing else takes while few are open, since the kernel gives out the lowest that
@@ -205,31 +148,6 @@ pub fn remote_number(highest: u64) -> io::Result<RawFd> {
         return Err(io::Error::other(format!("a descriptor limit of {ROOM} or more is needed (ulimit -n)")));
     }
     Ok((limit.min(highest) - 16) as RawFd)
-}
-
-/// Bytes that can be read from `fd`.
-///
-/// Of a TCP socket this takes its lock (net/ipv4/tcp.c, `tcp_ioctl`), so that no segment is still being
-/// worked on when it returns.
-pub fn readable_bytes(fd: RawFd) -> Result<usize, Errno> {
-    integer_of(fd, libc::FIONREAD)
-}
-
-/// Bytes that a TCP socket has sent, and that were not acknowledged: those of SIOCOUTQ without those of
-/// SIOCOUTQNSD, which wait to be sent (tcp(7); net/ipv4/tcp.c, `tcp_ioctl`).
-pub fn under_way_bytes(fd: RawFd) -> Result<usize, Errno> {
-    const SIOCOUTQNSD: libc::Ioctl = 0x894B;
-    // Read in this order, a byte sent in between counts as under way, and not the other way round.
-    let unsent = integer_of(fd, SIOCOUTQNSD)?;
-    Ok(integer_of(fd, libc::TIOCOUTQ)?.saturating_sub(unsent))
-}
-
-fn integer_of(fd: RawFd, request: libc::Ioctl) -> Result<usize, Errno> {
-    let mut answer: libc::c_int = 0;
-    #[allow(unsafe_code)]
-    // SAFETY: both requests write one int.
-    let returned = unsafe { libc::ioctl(fd, request, ptr::from_mut(&mut answer)) };
-    result(returned).map(|_| answer.max(0) as usize)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use sys::usage::voluntary_switches;
+
 /// How long to wait for a call to return after it was given cause to, before the cause is given again.
 const BEFORE_ANOTHER_CAUSE: Duration = Duration::from_secs(2);
 
@@ -78,22 +80,11 @@ fn asleep_or_done<T>(thread: libc::pid_t, outcomes: &Receiver<T>) -> io::Result<
 }
 
 /// Runs `call`, and counts how often this thread gave up the processor of its own accord meanwhile: not at
-/// all unless it slept (getrusage(2), ru_nvcsw).
+/// all unless it slept.
 pub fn counted<T>(call: impl FnOnce() -> T) -> (T, i64) {
-    let before = gave_up();
+    let before = voluntary_switches();
     let outcome = call();
-    (outcome, gave_up() - before)
-}
-
-fn gave_up() -> i64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    #[allow(unsafe_code)]
-    // SAFETY: getrusage(2) fills the structure, and all zeroes are a valid one should it fail.
-    let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    usage.ru_nvcsw
+    (outcome, voluntary_switches() - before)
 }
 
 #[cfg(test)]
