@@ -334,23 +334,22 @@ impl CostClaim {
 
 /// What a part saw as evidence.
 fn weighed(weight: Weight, seen: Seen) -> Evidence {
-    let unseen = match weight {
-        Essential => Finding::Open,
-        Bounding(_) | Context => Finding::OpenAside,
+    let not_seen = |what, note| {
+        let finding = weight.finding(None);
+        Evidence { what, claimed: None, observed: None, note: Some(note), finding }
     };
-    let not_seen =
-        |what, note| Evidence { what, claimed: None, observed: None, note: Some(note), finding: unseen };
     let Found { what, claimed, observed, holds, .. } = match seen {
         Seen::Found(found) => *found,
         Seen::Lacks(what, command) => return not_seen(what, format!("needs {command}")),
         Seen::Cannot(what, why) => return not_seen(what, why),
     };
-    let (finding, note) = match (weight, holds) {
-        (Context, _) => (Finding::Context, None),
-        (_, Some(true)) => (Finding::AsClaimed, None),
-        (Essential, Some(false)) => (Finding::Contradicts, None),
-        (Bounding(condition), Some(false)) => (Finding::Condition, Some(condition)),
-        (_, None) => (unseen, Some("the interval is too wide to say; a longer run makes it narrower")),
+    let finding = weight.finding(holds);
+    let note = match (finding, weight) {
+        (Finding::Condition, Bounding(condition)) => Some(condition),
+        (Finding::Open | Finding::OpenAside, _) => {
+            Some("the interval is too wide to say; a longer run makes it narrower")
+        }
+        _ => None,
     };
     let note = note.map(str::to_owned);
     let claimed = (finding != Finding::Context).then_some(claimed);

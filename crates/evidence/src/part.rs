@@ -1,6 +1,6 @@
 //! The parts of a claim: where each looks, what it expects there, and what it makes of what it sees.
 
-use model::schema::{BenchPoint, ClaimFigure};
+use model::schema::{BenchPoint, ClaimFigure, Finding};
 use stats::Relation;
 
 use crate::base::{Base, Number, Place, Spot, mean_ratio, used};
@@ -20,6 +20,20 @@ pub enum Weight {
     Bounding(&'static str),
     /// It shows how far the claim reaches.
     Context,
+}
+
+impl Weight {
+    /// What it says of the claim that a part of this weight is as claimed, or is not; `None` where nobody can tell.
+    pub fn finding(self, holds: Option<bool>) -> Finding {
+        match (self, holds) {
+            (Self::Context, _) => Finding::Context,
+            (_, Some(true)) => Finding::AsClaimed,
+            (Self::Essential, Some(false)) => Finding::Contradicts,
+            (Self::Bounding(_), Some(false)) => Finding::Condition,
+            (Self::Essential, None) => Finding::Open,
+            (Self::Bounding(_), None) => Finding::OpenAside,
+        }
+    }
 }
 
 /// What a part expects of a number.

@@ -23,6 +23,7 @@ use super::situations::{self, Scene};
 use super::system::outcome;
 use super::watchers::{of_epoll, refused};
 use super::{ObserveError, system};
+pub use crate::part::Weight;
 
 /// A claim, in the words of docs/CLAIMS.md.
 pub struct Claim {
@@ -40,29 +41,12 @@ pub struct Claim {
 pub struct Part {
     /// What is done.
     pub what: &'static str,
-    /// What the outcome must be for the claim to hold.
+    /// The outcome that is claimed; `None` of context.
+    pub claimed: Option<&'static str>,
+    /// What another outcome means to the claim.
     pub weight: Weight,
     /// Does it on this kernel.
     pub look: fn() -> io::Result<Seen>,
-}
-
-/// What an outcome means to its claim.
-#[derive(Clone, Copy)]
-pub enum Weight {
-    /// Another outcome refutes the claim.
-    Essential {
-        /// What is claimed.
-        claimed: &'static str,
-    },
-    /// Another outcome bounds the claim.
-    Bounding {
-        /// What the claim says or suggests.
-        claimed: &'static str,
-        /// What is true instead, for the reader, when the outcome is another.
-        condition: &'static str,
-    },
-    /// Nothing is claimed of it; it shows how far the claim reaches.
-    Context,
 }
 
 /// An outcome.
@@ -98,7 +82,7 @@ impl From<String> for Seen {
 
 /// A part without which there is no claim.
 const fn essential(what: &'static str, claimed: &'static str, look: fn() -> io::Result<Seen>) -> Part {
-    Part { what, weight: Weight::Essential { claimed }, look }
+    Part { what, claimed: Some(claimed), weight: Weight::Essential, look }
 }
 
 /// A part that may turn out to be a condition.
@@ -108,47 +92,31 @@ const fn bounding(
     condition: &'static str,
     look: fn() -> io::Result<Seen>,
 ) -> Part {
-    Part { what, weight: Weight::Bounding { claimed, condition }, look }
+    Part { what, claimed: Some(claimed), weight: Weight::Bounding(condition), look }
 }
 
 /// A part that is there for the reader.
 const fn context(what: &'static str, look: fn() -> io::Result<Seen>) -> Part {
-    Part { what, weight: Weight::Context, look }
+    Part { what, claimed: None, weight: Weight::Context, look }
 }
 
 impl Part {
     /// What `seen` means to the claim.
     pub fn weigh(&self, seen: &Seen) -> Evidence {
-        let (observed, mut note) = match seen {
+        let (observed, note) = match seen {
             Seen::Is(observed) => (Some(observed.clone()), None),
             Seen::With(observed, note) => (Some(observed.clone()), Some(note.clone())),
             Seen::Open(why) => (None, Some(why.clone())),
         };
-        let (claimed, finding) = match self.weight {
-            Weight::Context => (None, Finding::Context),
-            Weight::Essential { claimed } => (
-                Some(claimed),
-                match observed.as_deref() {
-                    None => Finding::Open,
-                    Some(observed) if observed == claimed => Finding::AsClaimed,
-                    Some(_) => Finding::Contradicts,
-                },
-            ),
-            Weight::Bounding { claimed, condition } => (
-                Some(claimed),
-                match observed.as_deref() {
-                    None => Finding::OpenAside,
-                    Some(observed) if observed == claimed => Finding::AsClaimed,
-                    Some(_) => {
-                        note = Some(
-                            note.map_or_else(|| condition.to_owned(), |note| format!("{condition} ({note})")),
-                        );
-                        Finding::Condition
-                    }
-                },
-            ),
+        let finding = self.weight.finding(observed.as_deref().map(|observed| Some(observed) == self.claimed));
+        let note = match (finding, self.weight) {
+            (Finding::Condition, Weight::Bounding(condition)) => {
+                Some(note.map_or_else(|| condition.to_owned(), |note| format!("{condition} ({note})")))
+            }
+            _ => note,
         };
-        Evidence { what: self.what.to_owned(), claimed: claimed.map(str::to_owned), observed, note, finding }
+        let claimed = self.claimed.map(str::to_owned);
+        Evidence { what: self.what.to_owned(), claimed, observed, note, finding }
     }
 }
 
@@ -231,10 +199,7 @@ mod tests {
 
     /// The outcomes that are claimed.
     fn as_claimed(claim: &Claim) -> Vec<Seen> {
-        let outcome = |part: &Part| match part.weight {
-            Weight::Essential { claimed } | Weight::Bounding { claimed, .. } => Seen::from(claimed),
-            Weight::Context => Seen::from("whatever"),
-        };
+        let outcome = |part: &Part| Seen::from(part.claimed.unwrap_or("whatever"));
         claim.parts.iter().map(outcome).collect()
     }
 
@@ -256,7 +221,7 @@ mod tests {
     #[test]
     fn every_claim_is_refuted_by_any_essential_part_that_is_otherwise() {
         for claim in all() {
-            let essential = |part: &&Part| matches!(part.weight, Weight::Essential { .. });
+            let essential = |part: &&Part| matches!(part.weight, Weight::Essential);
             assert!(claim.parts.iter().any(|part| essential(&part)), "{} claims nothing", claim.id);
             for (index, part) in claim.parts.iter().enumerate().filter(|(_, part)| essential(part)) {
                 let verdict = verdict_with(claim, index, "quite otherwise".into());
@@ -270,8 +235,8 @@ mod tests {
         for claim in all() {
             for (index, part) in claim.parts.iter().enumerate() {
                 let expected = match part.weight {
-                    Weight::Essential { .. } => continue,
-                    Weight::Bounding { .. } => ClaimVerdict::ConfirmedWithConditions,
+                    Weight::Essential => continue,
+                    Weight::Bounding(_) => ClaimVerdict::ConfirmedWithConditions,
                     Weight::Context => ClaimVerdict::Confirmed,
                 };
                 let verdict = verdict_with(claim, index, "quite otherwise".into());
