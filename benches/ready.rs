@@ -5,8 +5,8 @@ mod support;
 
 use std::os::fd::RawFd;
 
+use evidence::reproductions::waiters::{MECHANISMS, Wait, waiter};
 use muxbench::experiment::environment::Pinning;
-use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
 use sys::limits;
 
 use support::eventfds::Eventfds;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread::JoinHandle;
 
+use evidence::reproductions::waiters::{self, Wait};
 use muxbench::experiment::environment::Pinning;
-use muxbench::reproductions::waiters::{self, Wait};
 use rustix::event::{EventfdFlags, eventfd};
 use sys::clock::now_ns;
 use sys::processors;

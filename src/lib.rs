@@ -2,7 +2,7 @@
 //!
 //! [`mechanisms`] holds one file a mechanism, with its system calls in plain sight; [`server`] holds what
 //! they share, so that the difference between two of those files is the difference between the mechanisms.
-//! [`reproductions`] measures again what others have published; [`doctor`] asks whether a machine is fit to measure on.
+//! [`experiment`] measures campaigns; [`doctor`] asks whether a machine is fit to measure on.
 
 // A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -17,5 +17,4 @@ pub mod experiment;
 #[cfg(test)]
 mod hostile_input;
 pub mod mechanisms;
-pub mod reproductions;
 pub mod server;

@@ -6,8 +6,8 @@ mod watched;
 
 use std::os::fd::RawFd;
 
+use evidence::reproductions::waiters::{MECHANISMS, Wait, waiter};
 use muxbench::experiment::environment::Pinning;
-use muxbench::reproductions::waiters::{MECHANISMS, Wait, waiter};
 use sys::limits;
 
 use support::{Collector, criterion_on, timed};

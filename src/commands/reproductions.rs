@@ -1,19 +1,51 @@
 //! `muxbench run reproductions`: no campaign, but one thread that measures again what others have published.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
+use evidence::reproductions::{self, Failure, Server, Servers};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::note;
-use model::schema::ResultFile;
-use muxbench::reproductions;
+use model::schema::{Point, Protocol, ResultFile};
+use muxbench::experiment::environment::{self, Pinning};
+use muxbench::experiment::server::{self, Own};
+use muxbench::mechanisms;
 
 use super::{UsageError, print};
 
 /// The file in its folder.
 pub const FILE_NAME: &str = "reproductions.json";
+
+/// The servers of the `muxbench` at this path.
+struct Ours(PathBuf);
+
+impl Servers for Ours {
+    fn has(&self, mechanism: &str) -> bool {
+        mechanisms::find(mechanism).is_some_and(|mechanism| mechanism.obstacle().is_none())
+    }
+
+    fn start(&self, mechanism: &str, point: &Point, cpu: Option<u32>) -> Result<Box<dyn Server>, Failure> {
+        let stop = Arc::default();
+        let server = Own::start(&self.0, mechanism, point, Protocol::Echo, cpu.as_slice(), &stop)?;
+        Ok(Box::new(Started(server)))
+    }
+}
+
+struct Started(server::Server);
+
+impl Server for Started {
+    fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    fn await_accepted(&mut self, opened: u64) -> Result<(), Failure> {
+        Ok(self.0.await_accepted(opened)?)
+    }
+}
 
 /// Measures the tables called `names`, or all, writes the result and its page into `out`, and prints the tables, or the result.
 pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
@@ -32,7 +64,8 @@ pub fn execute(names: &[String], seed: u64, out: Option<&Path>, json: bool) -> a
     let bar = ProgressBar::with_draw_target(None, target).with_style(style);
     let program =
         std::env::current_exe().context("cannot find the muxbench program to start servers with")?;
-    let measured = reproductions::run(&program, &names, seed, |done, planned| {
+    let environment = environment::capture(&Pinning::choose());
+    let measured = reproductions::run(&Ours(program), environment, &names, seed, |done, planned| {
         bar.set_length(planned.into());
         bar.set_position(done.into());
     });

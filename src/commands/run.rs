@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use evidence::reproductions::NAME as REPRODUCTIONS;
 use model::campaign::{Campaign, Histograms, Length};
 use model::note;
 use model::schema::{Diagnosis, Environment, ResultFile, SCHEMA_VERSION};
@@ -21,7 +22,6 @@ use muxbench::experiment::journal::Journal;
 use muxbench::experiment::scenario::{self, Overrides, Prepared, ScenarioError};
 use muxbench::experiment::server::Base;
 use muxbench::experiment::{plan, rounds, shell};
-use muxbench::reproductions::NAME as REPRODUCTIONS;
 use sys::capacity::Capacity;
 use sys::limits;
 use sys::signals::{INTERRUPTED, Interruption};

@@ -57,7 +57,7 @@ fn a_table_that_does_not_exist_is_told_with_those_that_do_before_anything_is_mea
 #[test]
 fn the_help_of_run_names_every_table() {
     let help = String::from_utf8_lossy(&run(&["--help"]).stdout).into_owned();
-    for table in muxbench::reproductions::TABLES {
+    for table in evidence::reproductions::TABLES {
         assert!(help.contains(table), "{table} in {help}");
     }
 }

@@ -1,7 +1,8 @@
-//! What the claims of a widespread tutorial on poll and epoll come to on a machine.
+//! What the claims of a widespread tutorial on poll and epoll, and published figures, come to on a machine.
 //!
 //! [`cost`] has the claims about cost and scale, as data, each decided from campaigns and micro-benchmarks ([`base`]). [`semantics`]
-//! observes what the kernel reports through each mechanism, and decides the claims about that.
+//! observes what the kernel reports through each mechanism, and decides the claims about that. [`reproductions`] measures again what
+//! others have published.
 
 // A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -15,6 +16,7 @@ compile_error!(
 pub mod base;
 pub mod cost;
 mod part;
+pub mod reproductions;
 pub mod semantics;
 #[cfg(test)]
 mod tests;

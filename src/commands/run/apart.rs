@@ -1,6 +1,6 @@
 //! What `muxbench run` is asked for by name and is no scenario.
 
-use muxbench::reproductions;
+use evidence::reproductions;
 
 /// Something that is measured in a way of its own.
 pub struct Apart {

@@ -1,8 +1,10 @@
 //! One wait of each mechanism, and the scan that finds what is ready: what a loop does before it serves.
 
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags};
+use rustix::io::retry_on_intr;
+use sys::by_number::{self, Word};
 
 /// The mechanisms that there is a waiter for.
 pub const MECHANISMS: [&str; 4] = ["select", "poll", "epoll-lt", "epoll-et"];
@@ -21,46 +23,51 @@ pub fn waiter(mechanism: &str, descriptors: &[RawFd]) -> Box<dyn Wait> {
     match mechanism {
         "select" => Box::new(Select::new(descriptors)),
         "poll" => Box::new(Poll::new(descriptors)),
-        "epoll-lt" => Box::new(Epoll::level(descriptors)),
-        "epoll-et" => Box::new(Epoll::edge(descriptors)),
+        "epoll-lt" => Box::new(Epoll::new(descriptors, libc::EPOLLIN)),
+        "epoll-et" => Box::new(Epoll::new(descriptors, libc::EPOLLIN | libc::EPOLLET)),
         other => panic!("no waiter of {other}"),
     }
 }
 
 /// select(2), with sets of any size, copied for each call since the kernel overwrites them.
 struct Select {
-    watched: Vec<u64>,
-    ready: Vec<u64>,
-    end: i32,
+    watched: Vec<Word>,
+    ready: Vec<Word>,
+    end: RawFd,
 }
 
 impl Select {
+    const BITS: usize = Word::BITS as usize;
+
+    /// The index of the word that has the bit of `fd`, and the bit.
+    fn place(fd: RawFd) -> (usize, Word) {
+        (fd as usize / Self::BITS, 1 << (fd as usize % Self::BITS))
+    }
+
     fn new(descriptors: &[RawFd]) -> Self {
         let highest = descriptors.iter().copied().max().expect("something to watch");
-        let mut watched = vec![0; highest as usize / 64 + 1];
-        descriptors.iter().for_each(|&fd| watched[fd as usize / 64] |= 1 << (fd % 64));
+        let mut watched = vec![0; highest as usize / Self::BITS + 1];
+        for (word, bit) in descriptors.iter().copied().map(Self::place) {
+            watched[word] |= bit;
+        }
         Self { ready: watched.clone(), watched, end: highest + 1 }
     }
 }
 
 impl Wait for Select {
     fn watch_anew(&mut self, descriptors: &[RawFd]) {
-        descriptors.iter().for_each(|&fd| self.watched[fd as usize / 64] &= !(1 << (fd % 64)));
-        descriptors.iter().for_each(|&fd| self.watched[fd as usize / 64] |= 1 << (fd % 64));
+        descriptors.iter().copied().map(Self::place).for_each(|(word, bit)| self.watched[word] &= !bit);
+        descriptors.iter().copied().map(Self::place).for_each(|(word, bit)| self.watched[word] |= bit);
     }
 
     fn wait(&mut self, found: &mut Vec<RawFd>) {
         self.ready.copy_from_slice(&self.watched);
-        #[allow(unsafe_code)]
-        // SAFETY: the set has a bit for every descriptor below `end`.
-        let mut left = unsafe {
-            let none = std::ptr::null_mut();
-            libc::select(self.end, self.ready.as_mut_ptr().cast(), none, none, std::ptr::null_mut())
-        };
+        let wait = || by_number::select(self.end, [Some(&mut self.ready), None, None], None);
+        let mut left = retry_on_intr(wait).expect("waited");
         for (at, word) in self.ready.iter().enumerate() {
             let mut word = *word;
             while word != 0 {
-                found.push((at * 64) as RawFd + word.trailing_zeros() as RawFd);
+                found.push((at * Self::BITS) as RawFd + word.trailing_zeros() as RawFd);
                 word &= word - 1;
                 left -= 1;
             }
@@ -87,37 +94,24 @@ impl Wait for Poll {
     }
 
     fn wait(&mut self, found: &mut Vec<RawFd>) {
-        #[allow(unsafe_code)]
-        // SAFETY: pointer and length are those of one exclusively borrowed vector.
-        let ready = unsafe { libc::poll(self.0.as_mut_ptr(), self.0.len() as libc::nfds_t, -1) };
+        let ready = retry_on_intr(|| by_number::poll(&mut self.0, -1)).expect("waited");
         let is_ready = |entry: &&libc::pollfd| entry.revents != 0;
-        found.extend(self.0.iter().filter(is_ready).map(|entry| entry.fd).take(ready as usize));
+        found.extend(self.0.iter().filter(is_ready).map(|entry| entry.fd).take(ready));
     }
 }
 
 /// epoll(7), level- or edge-triggered.
 struct Epoll {
     instance: OwnedFd,
-    flags: EventFlags,
+    flags: libc::c_int,
     events: Vec<epoll::Event>,
 }
 
 impl Epoll {
-    fn level(descriptors: &[RawFd]) -> Self {
-        Self::new(descriptors, EventFlags::IN)
-    }
-
-    fn edge(descriptors: &[RawFd]) -> Self {
-        Self::new(descriptors, EventFlags::IN | EventFlags::ET)
-    }
-
-    fn new(descriptors: &[RawFd], flags: EventFlags) -> Self {
+    fn new(descriptors: &[RawFd], flags: libc::c_int) -> Self {
         let instance = epoll::create(CreateFlags::CLOEXEC).expect("a descriptor is free");
         for &fd in descriptors {
-            #[allow(unsafe_code)]
-            // SAFETY: the descriptors outlive this call: their owner outlives the waiter.
-            let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
-            epoll::add(&instance, descriptor, EventData::new_u64(fd as u64), flags).expect("a socket");
+            by_number::epoll_ctl(instance.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, flags).expect("a socket");
         }
         Self { instance, flags, events: Vec::with_capacity(1_024) }
     }
@@ -125,23 +119,18 @@ impl Epoll {
 
 impl Wait for Epoll {
     fn watch_anew(&mut self, descriptors: &[RawFd]) {
+        let set = self.instance.as_raw_fd();
         for &fd in descriptors {
-            #[allow(unsafe_code)]
-            // SAFETY: as in `new`.
-            let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
-            epoll::delete(&self.instance, descriptor).expect("registered");
-            epoll::add(&self.instance, descriptor, EventData::new_u64(fd as u64), self.flags)
-                .expect("new again");
+            by_number::epoll_ctl(set, libc::EPOLL_CTL_DEL, fd, 0).expect("registered");
+            by_number::epoll_ctl(set, libc::EPOLL_CTL_ADD, fd, self.flags).expect("new again");
         }
     }
 
     fn wait(&mut self, found: &mut Vec<RawFd>) {
         self.events.clear();
         // A closed ring interrupts the thread that used it once more, though there is no signal.
-        rustix::io::retry_on_intr(|| {
-            epoll::wait(&self.instance, rustix::buffer::spare_capacity(&mut self.events), None)
-        })
-        .expect("waited");
+        retry_on_intr(|| epoll::wait(&self.instance, rustix::buffer::spare_capacity(&mut self.events), None))
+            .expect("waited");
         found.extend(self.events.iter().map(|event| event.data.u64() as RawFd));
     }
 }

@@ -1,18 +1,13 @@
 //! Tables of echoes a second: io_uring against epoll, and what idle connections cost.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use load_gen::plan::options::{Load, PoolOptions};
 use load_gen::pool::Pool;
-use model::schema::{LoadMode, Point, Protocol, Size, WaitPolicy};
+use model::schema::{Environment, LoadMode, Point, Size, WaitPolicy};
 
-use crate::experiment::environment::Pinning;
-use crate::experiment::server::Own;
-use crate::mechanisms;
-
-use super::{Case, Table, head};
+use super::{Case, Servers, Table, head};
 
 /// The names of the two tables.
 pub const IO_URING_NAME: &str = "io-uring-echo";
@@ -35,7 +30,7 @@ const LEFT: [(&str, Option<f64>); 4] =
     [("select", Some(0.21)), ("poll", Some(0.21)), ("epoll-lt", None), ("epoll-et", None)];
 
 /// The benchmarks of io_uring-echo-server.
-pub fn io_uring(program: &Path, pinning: &Pinning) -> Table {
+pub fn io_uring<'a>(servers: &'a dyn Servers, environment: &'a Environment) -> Table<'a> {
     let head = head(
         IO_URING_NAME,
         "io_uring echo server: requests a second, 128 bytes",
@@ -48,21 +43,21 @@ pub fn io_uring(program: &Path, pinning: &Pinning) -> Table {
         "echoes/s",
     );
     let ways = [("io-uring", IO_URING), ("epoll-lt", EPOLL)];
-    let cases =
-        ways.into_iter().filter(|(mechanism, _)| runs(mechanism)).flat_map(|(mechanism, published)| {
+    let cases = ways.into_iter().filter(|(mechanism, _)| servers.has(mechanism)).flat_map(
+        |(mechanism, published)| {
             CLIENTS.into_iter().zip(published).map(move |(clients, published)| {
-                let (program, pinning) = (program.to_owned(), pinning.clone());
                 let measure = Box::new(move || {
-                    echoes_per_s(&program, &pinning, mechanism, clients, clients, MESSAGE_BYTES)
+                    echoes_per_s(servers, environment, mechanism, clients, clients, MESSAGE_BYTES)
                 });
                 Case { mechanism, watched: clients, published: Some(published), measure }
             })
-        });
+        },
+    );
     (head, cases.collect())
 }
 
 /// Gammo, Brecht, Shukla and Pariag, OLS 2004.
-pub fn gammo(program: &Path, pinning: &Pinning, limit: u32) -> Table {
+pub fn gammo<'a>(servers: &'a dyn Servers, environment: &'a Environment, limit: u32) -> Table<'a> {
     let head = head(
         GAMMO_NAME,
         "Gammo et al.: the same work without and with 10,000 idle connections",
@@ -76,20 +71,15 @@ pub fn gammo(program: &Path, pinning: &Pinning, limit: u32) -> Table {
         "of the capacity without idle ones",
     );
     let idle = IDLE.min(limit.saturating_sub(WORKING + 100));
-    let cases = LEFT.into_iter().filter(|(mechanism, _)| runs(mechanism)).map(|(mechanism, published)| {
-        let (program, pinning) = (program.to_owned(), pinning.clone());
+    let runs = |(mechanism, _): &(&str, Option<f64>)| servers.has(mechanism);
+    let cases = LEFT.into_iter().filter(runs).map(|(mechanism, published)| {
         let measure = Box::new(move || {
-            let capacity = |idle| echoes_per_s(&program, &pinning, mechanism, WORKING + idle, WORKING, 1);
+            let capacity = |idle| echoes_per_s(servers, environment, mechanism, WORKING + idle, WORKING, 1);
             capacity(idle) / capacity(0)
         });
         Case { mechanism, watched: WORKING + idle, published, measure }
     });
     (head, cases.collect())
-}
-
-/// Whether this build and this kernel have `mechanism`.
-fn runs(mechanism: &str) -> bool {
-    mechanisms::find(mechanism).is_some_and(|mechanism| mechanism.obstacle().is_none())
 }
 
 /// Requests answered in a second, in closed loop, by a server of `mechanism` with `active` of `connections` at work.
@@ -98,8 +88,8 @@ fn runs(mechanism: &str) -> bool {
 ///
 /// When the server does not start, or a request fails.
 fn echoes_per_s(
-    program: &Path,
-    pinning: &Pinning,
+    servers: &dyn Servers,
+    environment: &Environment,
     mechanism: &str,
     connections: u32,
     active: u32,
@@ -107,11 +97,10 @@ fn echoes_per_s(
 ) -> f64 {
     let point = Point::new("reproductions", connections, active);
     let mut server =
-        Own::start(program, mechanism, &point, Protocol::Echo, &pinning.of_server(1), &Arc::default())
-            .expect("a server of ours starts");
+        servers.start(mechanism, &point, environment.server_cpu).expect("a server of ours starts");
     let options = PoolOptions {
         size: Size::Fixed { bytes: size_bytes },
-        cpu: pinning.generator,
+        cpu: environment.generator_cpu,
         ..PoolOptions::new(server.address(), connections, active)
     };
     let load = Load {

@@ -23,7 +23,7 @@ const SIZES: [u32; 3] = [2_500, 5_000, 10_000];
 const PUBLISHED: [f64; 3] = [20.0, 40.0, 80.0];
 
 /// N. Provos, libevent; the benchmark is its test/bench.c.
-pub fn table(limit: u32) -> Table {
+pub fn table(limit: u32) -> Table<'static> {
     let head = head(
         NAME,
         "libevent's figure: 100 active of N socketpairs",

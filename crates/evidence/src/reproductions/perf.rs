@@ -22,7 +22,7 @@ const BUDGET: Duration = Duration::from_millis(300);
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// tools/perf/bench/epoll-wait.c.
-pub fn table(writer_cpu: Option<u32>) -> Table {
+pub fn table(writer_cpu: Option<u32>) -> Table<'static> {
     let head = head(
         NAME,
         "perf bench epoll wait: operations a second by mode, one waiter",

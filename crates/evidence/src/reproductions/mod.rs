@@ -1,7 +1,7 @@
 //! Published figures, measured again: the same calls on the same kind of descriptors, beside what was printed.
 //!
 //! Most need no server and no generator: one thread waits for what it has made ready itself, as the originals do. What is
-//! timed is what they time. [`waiters`] has the waits, which the micro-benchmarks use too.
+//! timed is what they time. [`waiters`] has the waits, which the micro-benchmarks use too. [`Servers`] are the caller's.
 
 mod channels;
 mod echo;
@@ -10,16 +10,15 @@ mod one_ready;
 mod perf;
 pub mod waiters;
 
-use std::path::Path;
+use std::error::Error;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use load_gen::plan::schedule;
-use model::schema::{ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
+use model::schema::{Environment, Point, ReproducedFigure, Reproduction, Reproductions, SCHEMA_VERSION};
 use rand::seq::SliceRandom;
 use stats::{Interval, Level};
 use sys::{limits, processors};
-
-use crate::experiment::environment::{self, Pinning};
 
 /// How often each figure is measured: an interval over six repeats deserves the name.
 pub const REPEATS: u32 = 6;
@@ -37,8 +36,37 @@ pub const TABLES: [&str; 6] = [
     perf::NAME,
 ];
 
+/// Why there is no server.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Echo servers, one a mechanism.
+pub trait Servers {
+    /// Whether this build and this kernel have one of `mechanism`.
+    fn has(&self, mechanism: &str) -> bool;
+
+    /// Starts one for the connections of `point`, on the processor `cpu` if there is one for it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come to listen.
+    fn start(&self, mechanism: &str, point: &Point, cpu: Option<u32>) -> Result<Box<dyn Server>, Failure>;
+}
+
+/// A server that runs. Dropping it ends it.
+pub trait Server {
+    /// Where it listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Waits until it has accepted `opened` connections.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    fn await_accepted(&mut self, opened: u64) -> Result<(), Failure>;
+}
+
 /// One figure that is to be measured.
-pub struct Case {
+pub struct Case<'a> {
     /// As [`ReproducedFigure::mechanism`].
     mechanism: &'static str,
     /// Descriptors watched.
@@ -46,11 +74,11 @@ pub struct Case {
     /// What was published.
     published: Option<f64>,
     /// Sets up and measures once, in the table's unit.
-    measure: Box<dyn Fn() -> f64>,
+    measure: Box<dyn Fn() -> f64 + 'a>,
 }
 
 /// One table that is to be measured: everything but the figures, and the cases.
-type Table = (Reproduction, Vec<Case>);
+type Table<'a> = (Reproduction, Vec<Case<'a>>);
 
 /// The tables called so, in the order of [`TABLES`]; all of them where no name is given.
 ///
@@ -74,42 +102,52 @@ pub fn select(names: &[String]) -> Result<Vec<&'static str>, String> {
     Ok(TABLES.into_iter().filter(is_wanted).collect())
 }
 
-/// Measures the tables called `names` with servers of `program`, a `muxbench`, and tells `progress` of each figure as it comes,
-/// with how many there will be.
-pub fn run(program: &Path, names: &[&str], seed: u64, mut progress: impl FnMut(u32, u32)) -> Reproductions {
+/// Measures the tables called `names` on the machine and the processors of `environment`, and tells `progress` of each figure as
+/// it comes, with how many there will be.
+pub fn run(
+    servers: &dyn Servers,
+    environment: Environment,
+    names: &[&str],
+    seed: u64,
+    mut progress: impl FnMut(u32, u32),
+) -> Reproductions {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let pinning = Pinning::choose();
-    let environment = environment::capture(&pinning);
     let limit = u32::try_from(limits::raise_descriptors()).unwrap_or(u32::MAX);
-    if let Some(cpu) = pinning.server {
+    if let Some(cpu) = environment.server_cpu {
         // Where it cannot be pinned it may wander, which the interval tells.
         let _ = processors::pin_to(&[cpu]);
     }
-    let mut tables = vec![
-        one_ready::tlpi(limit),
-        one_ready::kegel(limit),
-        libevent::table(limit),
-        echo::gammo(program, &pinning, limit),
-        echo::io_uring(program, &pinning),
-        perf::table(pinning.generator),
-    ];
+    let mut tables = Vec::from(all(servers, &environment, limit));
     tables.retain(|(table, _)| names.contains(&table.name.as_str()));
     let planned = tables.iter().map(|(_, cases)| cases.len() as u32).sum::<u32>() * REPEATS;
     let mut done = 0;
-    let mut measure = |(table, cases): Table| {
+    let mut measure = |(table, cases): Table<'_>| {
         let figures = interleaved(&cases, seed, || {
             done += 1;
             progress(done, planned);
         });
         Reproduction { figures, ..table }
     };
+    let tables = tables.into_iter().map(&mut measure).collect();
     Reproductions {
         schema_version: SCHEMA_VERSION,
         started,
         command: command(names, seed),
         environment,
-        tables: tables.into_iter().map(&mut measure).collect(),
+        tables,
     }
+}
+
+/// All tables, in the order of [`TABLES`], under a descriptor limit.
+fn all<'a>(servers: &'a dyn Servers, environment: &'a Environment, limit: u32) -> [Table<'a>; TABLES.len()] {
+    [
+        one_ready::tlpi(limit),
+        one_ready::kegel(limit),
+        libevent::table(limit),
+        echo::gammo(servers, environment, limit),
+        echo::io_uring(servers, environment),
+        perf::table(environment.generator_cpu),
+    ]
 }
 
 /// The command that repeats it.
@@ -119,7 +157,7 @@ fn command(names: &[&str], seed: u64) -> String {
 }
 
 /// Measures every case once a repeat, in a random order.
-fn interleaved(cases: &[Case], seed: u64, mut measured: impl FnMut()) -> Vec<ReproducedFigure> {
+fn interleaved(cases: &[Case<'_>], seed: u64, mut measured: impl FnMut()) -> Vec<ReproducedFigure> {
     let mut random = schedule::random(seed, 0, 0);
     let mut values = vec![Vec::new(); cases.len()];
     for _ in 0..REPEATS {
@@ -130,7 +168,7 @@ fn interleaved(cases: &[Case], seed: u64, mut measured: impl FnMut()) -> Vec<Rep
             measured();
         }
     }
-    let figure = |(case, values): (&Case, Vec<f64>)| {
+    let figure = |(case, values): (&Case<'_>, Vec<f64>)| {
         let level = stats::of_repeats(&values).expect("enough repeats");
         let Level { value: median, interval: Interval { low, high } } = level;
         ReproducedFigure {
@@ -163,6 +201,18 @@ fn head(name: &str, title: &str, source: &str, what: &str, differs: &str, unit: 
 mod tests {
     use super::*;
 
+    struct NoServers;
+
+    impl Servers for NoServers {
+        fn has(&self, _: &str) -> bool {
+            false
+        }
+
+        fn start(&self, mechanism: &str, _: &Point, _: Option<u32>) -> Result<Box<dyn Server>, Failure> {
+            Err(mechanism.into())
+        }
+    }
+
     #[test]
     fn tables_are_selected_by_name_in_their_own_order_and_the_command_names_them() {
         let select =
@@ -182,17 +232,8 @@ mod tests {
 
     #[test]
     fn every_table_is_known_by_the_name_in_its_head() {
-        let pinning = Pinning::default();
-        let program = Path::new("muxbench");
-        let tables = [
-            one_ready::tlpi(1_000),
-            one_ready::kegel(1_000),
-            libevent::table(1_000),
-            echo::gammo(program, &pinning, 1_000),
-            echo::io_uring(program, &pinning),
-            perf::table(None),
-        ];
-        assert_eq!(tables.map(|(head, _)| head.name), TABLES);
+        let environment = Environment::default();
+        assert_eq!(all(&NoServers, &environment, 1_000).map(|(head, _)| head.name), TABLES);
     }
 
     #[test]

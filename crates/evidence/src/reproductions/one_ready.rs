@@ -34,7 +34,7 @@ const KEGEL: [f64; 3] = [49.0, 1_184.0, 14_660.0];
 const KEGEL_SIZES: [u32; 3] = [100, 1_000, 10_000];
 
 /// M. Kerrisk, The Linux Programming Interface, Table 63-9.
-pub fn tlpi(limit: u32) -> Table {
+pub fn tlpi(limit: u32) -> Table<'static> {
     let head = head(
         TLPI_NAME,
         "TLPI, Table 63-9: time for 100,000 monitoring operations",
@@ -59,7 +59,7 @@ pub fn tlpi(limit: u32) -> Table {
 }
 
 /// D. Kegel, Poller_bench.
-pub fn kegel(limit: u32) -> Table {
+pub fn kegel(limit: u32) -> Table<'static> {
     let head = head(
         KEGEL_NAME,
         "Kegel's Poller_bench: one call, one of N socketpairs active",
