@@ -83,7 +83,7 @@ impl Registered {
         }
     }
 
-    /// What EPOLLONESHOT costs an event: the descriptor has fired, and is armed again.
+    /// Returns the cost of EPOLLONESHOT per event, in nanoseconds: the descriptor has fired, and is armed again.
     fn re_arm(&mut self, at: usize) -> u64 {
         let oneshot = EventFlags::IN | EventFlags::ONESHOT;
         self.modify(at, oneshot);

@@ -1,4 +1,4 @@
-//! What the instrument itself costs: each request of the generator pays for two or three of these.
+//! The cost of the instrument itself: each request of the generator pays for two or three of these operations.
 
 mod support;
 

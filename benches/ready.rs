@@ -20,7 +20,7 @@ const READY: [u32; 4] = [1, 10, 100, 1_000];
 struct Point {
     eventfds: Eventfds,
     waiter: Box<dyn Wait>,
-    /// Which are made ready: evenly spread.
+    /// The positions of those that are made ready, evenly spread.
     chosen: Vec<usize>,
     expected: Vec<RawFd>,
     found: Vec<RawFd>,

@@ -18,7 +18,7 @@ use support::{Collector, criterion_on};
 /// A thread that sleeps until the bell rings, over and over.
 struct Sleeper {
     shared: Arc<Shared>,
-    /// Where the kernel says what the thread does (proc_pid_stat(5)).
+    /// The path of the file that tells the thread's state (proc_pid_stat(5)).
     stat: String,
     thread: Option<JoinHandle<()>>,
 }
@@ -27,7 +27,7 @@ struct Shared {
     bell: OwnedFd,
     /// The sleeper's thread, once it has one.
     id: AtomicU64,
-    /// When it woke; 0 until it does.
+    /// The instant at which it woke, in nanoseconds; 0 until it does.
     woken_ns: AtomicU64,
     ends: AtomicBool,
 }
@@ -119,7 +119,7 @@ fn read(bell: impl AsFd) {
     rustix::io::read(bell, &mut [0_u8; 8]).expect("the bell has rung");
 }
 
-/// How a thread sleeps on the bell.
+/// The way in which a thread sleeps on the bell.
 enum Sleep {
     /// In read(2).
     Read,

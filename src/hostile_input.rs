@@ -1,5 +1,5 @@
-//! What reads scenarios, journals and what the kernel says takes anything: no panic, no endless loop, no memory beyond a multiple of what
-//! it reads.
+//! Tests that the readers of scenarios, journals and the kernel's files take any input: no panic, no endless loop, no
+//! memory beyond a multiple of what they read.
 
 use std::fs;
 

@@ -58,21 +58,21 @@ fn always() -> Result<Vec<&'static str>, String> {
     Ok(Vec::new())
 }
 
-/// What glibc's poll(3) calls: newer architectures have ppoll(2) only.
+/// The call of glibc's poll(3): newer architectures have ppoll(2) only.
 const POLL: &str = if cfg!(target_arch = "x86_64") { "poll" } else { "ppoll" };
 
-/// What the C library's epoll_wait(3) calls: newer architectures have epoll_pwait(2) only, and musl calls no other.
+/// The call of the C library's epoll_wait(3): newer architectures have epoll_pwait(2) only, and musl makes no other.
 const EPOLL_WAIT: &str =
     if cfg!(all(target_arch = "x86_64", not(target_env = "musl"))) { "epoll_wait" } else { "epoll_pwait" };
 
-/// What the C library's select(3) calls: glibc pselect6(2) everywhere, musl the older call where there is one.
+/// The call of the C library's select(3): pselect6(2) with glibc; with musl the older call where there is one.
 const SELECT: &str =
     if cfg!(all(target_arch = "x86_64", target_env = "musl")) { "select" } else { "pselect6" };
 
-/// What the C library begins a thread with.
+/// The call with which the C library begins a thread.
 const CLONE: &str = if cfg!(target_env = "musl") { "clone" } else { "clone3" };
 
-/// What bounds a thread a connection.
+/// The function that bounds the connections of the mechanism `threads`.
 #[cfg(feature = "threads")]
 const MOST_THREADS: Option<fn() -> u64> = Some(threads::most_threads);
 #[cfg(not(feature = "threads"))]

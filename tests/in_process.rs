@@ -53,7 +53,7 @@ fn threads() -> HashSet<libc::pid_t> {
     tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether thread `id` of this process waits in the kernel.
+/// Returns whether thread `id` of this process waits in the kernel.
 fn waits(id: libc::pid_t) -> bool {
     let stat = fs::read_to_string(format!("/proc/self/task/{id}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))

@@ -33,15 +33,15 @@ use support::{Generator, Server, run_ahead_of_others};
 use sys::clock::{now_ns, sleep_until};
 
 const WINDOW_S: f64 = 5.0;
-/// When a stall begins and when it ends, in milliseconds since the window began.
+/// The begin and the end of a stall, in milliseconds since the window began.
 type Stretch = (u64, u64);
 const ONE: &[Stretch] = &[(1_000, 2_000)];
 const TWO: &[Stretch] = &[(1_000, 1_500), (3_000, 3_500)];
-/// How much the length of a stall may be unknown: from the signal until the last thread has stopped.
+/// The largest uncertainty allowed in the length of a stall: from the signal until the last thread has stopped.
 const UNCERTAIN_NS: u64 = 5_000_000;
 /// That, and the three digits of a histogram.
 const PRECISION_MS: f64 = 6.0;
-/// How often is looked how many requests are outstanding.
+/// The interval between two looks at the number of outstanding requests.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The server, the generator and the signals need the machine for themselves.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -51,16 +51,16 @@ struct Staller {
     server: Arc<Server>,
     plan: &'static [Stretch],
     stalling: Option<JoinHandle<Stalls>>,
-    /// When it was looked, and how many requests were outstanding then.
+    /// The instant of each look, and the number of requests that were outstanding then.
     seen: Vec<(u64, u64)>,
 }
 
-/// What became of the stalls.
+/// The outcome of the stalls.
 struct Stalls {
     /// Their lengths, and how much of each may be unknown.
     lengths_ms: Vec<f64>,
     uncertain_ns: u64,
-    /// When the server went on.
+    /// The instants at which the server went on.
     continued_ns: Vec<u64>,
 }
 
@@ -160,7 +160,8 @@ impl Case {
         panic!("the machine is too busy to stop a process in time");
     }
 
-    /// How long more requests were outstanding than fall due between two looks, after the stall for which that was longest.
+    /// Returns the longest time, in milliseconds, for which more requests were outstanding after a stall than fall due
+    /// between two looks.
     fn catch_up_ms(&self, stalls: &Stalls, seen: &[(u64, u64)]) -> f64 {
         let few = u64::from(self.rate_per_s()) * LOOK_EVERY.as_millis() as u64 / 1_000;
         let after = |continued_ns: u64| {

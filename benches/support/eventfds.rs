@@ -11,7 +11,7 @@ const RESERVED: u64 = 50;
 pub struct Eventfds(Vec<OwnedFd>);
 
 impl Eventfds {
-    /// How many there can be under a descriptor limit.
+    /// The largest number of them under a descriptor limit.
     pub fn most(limit: u64) -> u32 {
         u32::try_from(limit.saturating_sub(RESERVED)).unwrap_or(u32::MAX)
     }

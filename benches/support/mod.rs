@@ -1,4 +1,4 @@
-//! What the benches share: timing single calls inside criterion's loop, and keeping them as a result file.
+//! The code that the benches share: timing single calls inside criterion's loop, and keeping them as a result file.
 
 // Each bench has its own copy of this module and uses what it needs of it.
 #![allow(dead_code)]
@@ -39,7 +39,7 @@ pub struct Collector {
     points: RefCell<Vec<BenchPoint>>,
 }
 
-/// Where a point is.
+/// The parameters of a point.
 pub struct At<'a> {
     /// Its name for criterion.
     pub id: String,
@@ -49,7 +49,7 @@ pub struct At<'a> {
     pub watched: u32,
     /// Of those, the ones that are ready in each call.
     pub ready: u32,
-    /// What is timed at once is so many of them: for what is too short to be timed alone.
+    /// The number of operations that are timed together: more than one where a single one is too short to be timed.
     pub a_call: u32,
 }
 

@@ -29,7 +29,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// How many can be watched under a descriptor limit.
+    /// The largest number of connections that can be watched under a descriptor limit.
     pub fn most(limit: u64) -> u32 {
         u32::try_from(limit.saturating_sub(RESERVED)).unwrap_or(u32::MAX)
     }
@@ -88,7 +88,7 @@ impl Watched {
         self
     }
 
-    /// What to watch.
+    /// The descriptors to watch.
     pub fn descriptors(&self) -> &[RawFd] {
         &self.descriptors
     }

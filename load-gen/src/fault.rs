@@ -18,11 +18,11 @@ macro_rules! errno_name {
 /// Takes the table of all kinds: each with its name in the output, and the errors of the system that are of it.
 macro_rules! faults {
     ($($(#[$doc:meta])* $kind:ident, $name:literal, [$($errno:ident)*];)*) => {
-        /// What went wrong. The names are keys of the JSON output.
+        /// A fault of a connection or a request. Its name is a key of the JSON output.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Fault {
             $($(#[$doc])* $kind,)*
-            /// What the system says, which is of one of the kinds above.
+            /// An error of the system, which is of one of the kinds above.
             System(Errno),
         }
 
@@ -83,7 +83,7 @@ impl Fault {
         KINDS[self.place()].1
     }
 
-    /// What kind it is of: itself, unless it is what the system said.
+    /// The kind that it is of: itself, unless it is an error of the system.
     pub fn kind(self) -> Self {
         match self {
             Self::System(errno) => kind_of(errno),
@@ -91,7 +91,7 @@ impl Fault {
         }
     }
 
-    /// What the system said, where it is about that.
+    /// The errno of the system, if there is one.
     fn errno(self) -> Option<Errno> {
         match self {
             Self::System(errno) => Some(errno),
@@ -157,12 +157,12 @@ impl Faults {
         }
     }
 
-    /// How many of one kind there were.
+    /// The number of faults of one kind.
     pub fn count(&self, fault: Fault) -> u64 {
         self.kinds[fault.place()]
     }
 
-    /// How many there were.
+    /// The number of faults of all kinds.
     pub fn total(&self) -> u64 {
         self.kinds.iter().sum()
     }

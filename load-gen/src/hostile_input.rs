@@ -1,5 +1,5 @@
-//! What reads what people write takes anything: no panic, no endless loop, no memory beyond a multiple of what it
-//! reads.
+//! Tests that the code which reads what people write takes any input: no panic, no endless loop, no memory beyond a
+//! multiple of what it reads.
 
 use std::net::IpAddr;
 

@@ -75,8 +75,8 @@ fn a_server_that_closes_after_some_replies_loses_only_what_came_later() {
     });
 }
 
-/// Whether the `replies` that were sent before the connections failed were counted. In open loop some may not be: where the
-/// next request is due before they are read, its send finds the connection reset.
+/// Returns whether the `replies` that were sent before the connections failed were counted. In open loop some may not
+/// be: if the next request is due before they are read, its send finds the connection reset.
 fn completed_before_the_end(report: &Value, replies: u64) -> bool {
     let completed = count(&report["completed"]);
     if report.get("response").is_some() { completed <= replies } else { completed == replies }

@@ -14,7 +14,7 @@ fn generate(what: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What `mandoc` makes of a page.
+/// The output of `mandoc` for a page.
 fn mandoc(arguments: &[&str], page: &str) -> Output {
     fed(Command::new("mandoc").args(arguments), page)
 }

@@ -22,7 +22,7 @@ on_each_engine! {
     an_interrupted_run_leaves_its_connections_to_the_kernel_which_resets_them,
 }
 
-/// What a server has seen.
+/// The connections and bytes that a server has seen.
 #[derive(Default)]
 struct Seen {
     opened: AtomicU64,
@@ -30,7 +30,7 @@ struct Seen {
     closed: AtomicU64,
 }
 
-/// How a phase is known to have begun.
+/// The sign that a phase has begun.
 #[derive(Clone, Copy)]
 enum Begun {
     /// Progress says so.
@@ -43,7 +43,7 @@ enum Begun {
     Closed(u64),
 }
 
-/// What cannot be written to.
+/// The stream that cannot be written to, if any.
 #[derive(Clone, Copy, PartialEq)]
 enum Stuck {
     Nothing,

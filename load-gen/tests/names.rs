@@ -62,7 +62,7 @@ fn command(target: &str, arguments: &[&str]) -> Command {
     load_gen(&[&always, arguments].concat())
 }
 
-/// What each place got in a run to `target` of 12 connections.
+/// Runs 12 connections to `target` and returns what each of its places got.
 fn targets(target: &str) -> Value {
     let output = output_of(spawn(command(target, &["--conns", "12"])));
     // On a busy machine the generator may have been late; the connections are what this is about.

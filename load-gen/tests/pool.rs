@@ -13,7 +13,7 @@ use load_gen::plan::options::Load;
 use load_gen::pool::Pool;
 use load_gen::record::observer::{Edge, Observer, Progress};
 
-/// What `arguments` of the command say.
+/// Opens the pool that `arguments` of the command describe, and returns it with their load.
 fn parse(target: SocketAddr, arguments: &str) -> (Pool, Load) {
     let always = ["load-gen", "--warmup", "0s", "--wait", "sleep"];
     let cli = Cli::try_parse_from(always.into_iter().chain(arguments.split_whitespace()));

@@ -1,26 +1,27 @@
-//! What load-gen measures of a queue agrees with queueing theory.
+//! Tests that what load-gen measures of a queue agrees with queueing theory.
 //!
 //! The server is one queue over all connections that serves one request at a time, in the order of arrival, in exactly
 //! [`SERVICE_NS`]. With Poisson arrivals that is the M/D/1 queue.
 //!
 //! **The mean.** With D the time of service and ρ the load, a request spends D(1 + ρ/(2(1−ρ))) in an M/D/1 queue
-//! (Pollaczek and Khinchine): 1.5 D at ρ = 0.5, 3 D at ρ = 0.8. That is the time from the arrival of the request to
-//! its reply. Load-gen sends when the schedule says so, so that its response *and* its service (which runs from the actual
-//! send, and so contains the queue before the server) are that time; they differ by its lateness alone. What a queue's
-//! theory calls time of service, D, is what a single connection in closed loop measures as service.
+//! (Pollaczek and Khinchine): 1.5 D at ρ = 0.5, 3 D at ρ = 0.8. That is the time from the arrival of the request to its
+//! reply. Load-gen sends when the schedule says so, so that its response *and* its service (which runs from the actual
+//! send, and so contains the queue before the server) are that time; they differ by its lateness alone. The time of
+//! service of the theory, D, is what a single connection in closed loop measures as service.
 //!
-//! **Two steps.** The schedule's own arrivals are known before the run, and with them what each request must take: by Lindley's
-//! recursion it waits what the one before it spent in the queue, less the gap between the two. So the measurement is held against
-//! these very arrivals, and ten seconds are enough; and a million arrivals of the schedule, which take no time, are held against theory.
+//! **Two steps.** The schedule's own arrivals are known before the run, and with them the time that each request must
+//! take: by Lindley's recursion it waits as long as the one before it spent in the queue, less the gap between the two.
+//! So the measurement is compared with these very arrivals, and ten seconds are enough; and a million arrivals of the
+//! schedule, which take no time, are compared with theory.
 //!
-//! **How many arrivals.** The unfinished work V of an M/G/1 queue is a Markov process that falls at rate 1 and jumps by
-//! a time of service S at rate λ; Poisson arrivals see it as it is on average (PASTA), and wait V. With f(x) =
+//! **The number of arrivals.** The unfinished work V of an M/G/1 queue is a Markov process that falls at rate 1 and
+//! jumps by a time of service S at rate λ; Poisson arrivals see it as it is on average (PASTA), and wait V. With f(x) =
 //! x²/(2(1−ρ)) its generator gives −(x − E V), so that the mean of V over a time T has the variance σ²/T with
 //! σ² = 2 Cov(f(V), V) = (E V³ − E V E V²)/(1−ρ), and with Takács' recursion for S = D
 //!
 //! E V = ρ/(2(1−ρ)) D, E V² = 2(E V)² + ρ/(3(1−ρ)) D², E V³ = ρ/(1−ρ) (3/2 E V² D + E V D² + D³/4).
 //!
-//! At ρ = 0.8 that is 231.7 D³: a million arrivals, 1,250 s, know the mean response of 3 ms to 14 µs, 0.45 %.
+//! At ρ = 0.8 that is 231.7 D³: a million arrivals, 1,250 s, determine the mean response of 3 ms to 14 µs, 0.45 %.
 
 mod support;
 
@@ -87,9 +88,9 @@ struct Queue {
     streams: Vec<TcpStream>,
     waiting: VecDeque<usize>,
     open: usize,
-    /// When the last service ended, by design: what the machine adds to one service must not lengthen the next.
+    /// The planned end of the last service: what the machine adds to one service must not lengthen the next.
     free_ns: u64,
-    /// When it looked in vain for requests the last time.
+    /// The time at which it last began to look for requests while none waited.
     looked_ns: u64,
 }
 
@@ -160,17 +161,17 @@ fn run_ahead_of_others(thread: Pid) {
     let _ = Command::new("chrt").args(["-f", "-p", "10", &thread.to_string()]).output();
 }
 
-/// What load-gen measured of a slow server.
+/// A measurement of a slow server by load-gen.
 struct Measured {
     report: Value,
-    /// How late the server was on average.
+    /// The average lateness of the server.
     server_late_ns: f64,
-    /// Whether load-gen calls the measurement valid and the server had a processor: theory knows nothing of other work on
-    /// the machine.
+    /// True if load-gen calls the measurement valid and the server had a processor: theory does not include other work
+    /// on the machine.
     quiet: bool,
 }
 
-/// What load-gen with `arguments` measures of a slow server with as many connections. If the machine was not quiet, the
+/// Measures a slow server with load-gen, with so many connections and `arguments`. If the machine was not quiet, the
 /// measurement is repeated once.
 fn measure(connections: usize, arguments: &[&str]) -> Measured {
     const LATEST_NS: f64 = 0.1 * SERVICE_NS as f64;

@@ -1,5 +1,5 @@
-//! What the machine refuses: routes, local ports, descriptors. Each has a name in the result, and the run goes on with
-//! what it has.
+//! Tests of what the machine refuses: routes, local ports, descriptors. Each has a name in the result, and the run goes
+//! on with what it has.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;

@@ -1,4 +1,4 @@
-//! What `load-gen` finds out about itself: the self-check, the kernel's time-stamps, intervals, and the view of a run.
+//! Tests of what `load-gen` finds out about itself: self-check, kernel time-stamps, intervals, and the view of a run.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -102,7 +102,7 @@ fn assert_consistent(report: &Value) {
     assert_eq!(report["self_check"]["passed"], all);
 }
 
-/// What a loaded machine does to the realised arrivals is not in the hand of a test; what the schedule intends is.
+/// A test does not control what a loaded machine does to the realised arrivals, only what the schedule intends.
 #[test]
 fn an_open_loop_run_tests_itself_and_its_schedule_passes() {
     let target = echo();

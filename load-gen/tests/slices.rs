@@ -160,7 +160,7 @@ fn a_stall_on_the_first_request_after_a_pause_is_a_silence_of_the_warm_up() {
     }
 }
 
-/// How many acknowledgements of this network's connections have come by a timer.
+/// The number of acknowledgements that a timer has sent for this network's connections.
 fn delayed_acknowledgements() -> u64 {
     let text = std::fs::read_to_string("/proc/net/netstat").expect("the kernel's counters");
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));

@@ -8,11 +8,10 @@ use stats::{Interval, Proportion};
 
 use crate::rounds::Analysis;
 
-/// What `evidence` says of the claim it was gathered for, and why where that is not plain confirmation.
+/// Returns the verdict on the claim that `evidence` was gathered for, with the reasons unless it is simply confirmed.
 ///
-/// One essential part found otherwise refutes a claim, whatever else is as claimed. A claim of which nothing
-/// essential could be observed is not measurable here. What only bounds it, or was not observed, is a
-/// condition.
+/// One essential part found otherwise refutes a claim, even if all else is as claimed. A claim of which nothing
+/// essential could be observed is not measurable here. What only bounds it, or was not observed, is a condition.
 pub fn judge(evidence: &[Evidence]) -> (ClaimVerdict, Vec<String>) {
     let of = |finding: Finding| -> Vec<String> {
         evidence.iter().filter(|evidence| evidence.finding == finding).map(reason).collect()
@@ -52,7 +51,7 @@ pub fn decided(id: &str, section: &str, claim: &str, evidence: Vec<Evidence>) ->
     }
 }
 
-/// How often the twins of all campaigns differed from their references; `None` where there is no twin.
+/// The comparisons in which the twins of all campaigns differed from their references; `None` if there is no twin.
 pub fn twins(campaigns: &[Analysis<'_>]) -> Option<FalseDifferences> {
     let each: Vec<Proportion> = campaigns.iter().filter_map(|campaign| campaign.false_differences).collect();
     let different = each.iter().map(|one| one.hits).sum();

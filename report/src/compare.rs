@@ -1,8 +1,8 @@
-//! Whether one campaign is better or worse than another, figure by figure.
+//! The comparison of two campaigns, figure by figure: whether one is better or worse than the other.
 //!
-//! The two were measured at different times, and a host is another from day to day. So a candidate's figure is not compared with its own of
-//! then: its ratio to the reference is, which was formed within rounds. The reference itself has nothing to be compared with; what became
-//! of its level is told, and decides nothing.
+//! The two were measured at different times, and a host differs from day to day. So a candidate's figures are not
+//! compared directly, but its ratios to the reference, which were formed within rounds. The reference has no such
+//! ratio: the change of its level is reported, and decides nothing.
 
 mod conditions;
 mod gate;
@@ -24,7 +24,7 @@ use stats::Proportion;
 pub struct Options {
     /// Compare although the machines differ, and warn.
     pub across_machines: bool,
-    /// How much worse a figure may be, as a share: 0.1 is 10 %.
+    /// The share by which a figure may be worse: 0.1 is 10 %.
     pub fail_above: Option<f64>,
 }
 
@@ -33,7 +33,7 @@ pub struct Options {
 pub struct Source<'a> {
     /// Its file, as it is to be named.
     pub name: &'a str,
-    /// What was measured.
+    /// The campaign.
     pub campaign: &'a Campaign,
     /// Its histograms, decoded.
     pub histograms: &'a Histograms,

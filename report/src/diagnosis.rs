@@ -1,4 +1,4 @@
-//! What `muxbench doctor` prints.
+//! The text that `muxbench doctor` prints.
 
 use model::schema::{Diagnosis, Health, Symptom};
 

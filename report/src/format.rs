@@ -6,7 +6,7 @@ use model::schema::{Exclude, Point, Scenario};
 
 use crate::rounds::{Unit, grouped};
 
-/// What stands where there is no figure.
+/// The text in place of a figure that is absent.
 pub const ABSENT: &str = "–";
 
 /// An error and what caused it in a line, each told once: many an error has the words of its cause among its own.
@@ -124,7 +124,7 @@ pub fn further(count: usize, words: impl Fn(usize) -> String) -> String {
     if count == 0 { String::new() } else { words(count) }
 }
 
-/// What tells a point from others besides connections, in words: `4 threads`, `shared`, `1,024 B`. Empty where there is nothing.
+/// The properties of a point besides connections, in words: `4 threads`, `shared`, `1,024 B`; empty if there are none.
 pub fn particulars(point: &Point) -> Vec<String> {
     let counted =
         |value: Option<u32>, unit: &str| value.map(|value| format!("{}{unit}", thousands(value.into())));

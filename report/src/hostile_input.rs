@@ -1,4 +1,4 @@
-//! What reads results takes any bytes: no panic, no endless loop, no memory beyond a multiple of what it reads.
+//! Tests that the readers of results take any bytes: no panic, no endless loop, no memory beyond a multiple of these.
 
 use std::fs;
 

@@ -1,10 +1,10 @@
-//! Where a campaign was measured, as facts with names.
+//! The place and the conditions of a campaign's measurement, as facts with names.
 
 use crate::{diagnosis, format};
 use model::campaign::Campaign;
 use model::schema::{Diagnosis, Environment};
 
-/// What could explain a figure, each with what it is called: the machine, the kernel, its settings, the seed.
+/// The facts that could explain a figure, each with its name: the machine, the kernel, its settings, the seed.
 pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
     let machine = &campaign.environment;
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none reported".to_owned());
@@ -39,7 +39,7 @@ pub(crate) fn facts(campaign: &Campaign) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What `muxbench doctor` said before the first start, in a sentence.
+/// The complaints of `muxbench doctor` before the first start, and the noise of the machine, in a sentence.
 pub(crate) fn doctor(diagnosis: &Diagnosis) -> String {
     let complaints = diagnosis::complaints(diagnosis);
     let told =
@@ -48,7 +48,7 @@ pub(crate) fn doctor(diagnosis: &Diagnosis) -> String {
     format!("{told}{noise}")
 }
 
-/// How small a difference the machine lets be seen, where it was listened to.
+/// The machine's own noise, within which no difference is seen, in words; `None` where it was not measured.
 pub(crate) fn noise(diagnosis: &Diagnosis) -> Option<String> {
     let noise = diagnosis.noise.as_ref()?;
     Some(format!("±{:.1} % was the machine's own noise over six repeats", noise.visible_difference * 100.0))

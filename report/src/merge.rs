@@ -21,9 +21,9 @@ const MISSING_NAMED: usize = 8;
 /// A result to be merged, and what to call it in an error: the name of its file.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// What to call it.
+    /// The name of its file, for errors.
     pub name: String,
-    /// What it says.
+    /// The report in it.
     pub report: LoadReport,
 }
 
@@ -165,7 +165,7 @@ fn difference(path: &str, one: &Value, other: &Value) -> Option<(String, (String
     keys.find_map(|key| difference(&format!("{path}.{key}"), &of(one, key), &of(other, key)))
 }
 
-/// When the first window began, and how much later the last one did.
+/// The time at which the first window began, and how much later the last one did.
 fn start(parts: &[Part], bound: Duration) -> Result<(String, Duration), Refusal> {
     let begins = parts.iter().map(|part| Ok((began(part)?, part))).collect::<Result<Vec<_>, Refusal>>()?;
     let (earliest, first) = begins.iter().min_by_key(|(at, _)| *at).expect("there is a first part");
@@ -232,7 +232,7 @@ fn connections(parts: &[Part]) -> Connections {
     }
 }
 
-/// What each place got from all parts, in the order in which they first name it.
+/// The places of the target, each with the sum over all parts, in the order in which the parts first name them.
 fn targets<'a>(all: impl Iterator<Item = &'a TargetReport>) -> Vec<TargetReport> {
     let mut sums: Vec<TargetReport> = Vec::new();
     let mut places = HashMap::new();
@@ -329,7 +329,7 @@ fn interval(parts: &[Part], index: usize) -> Result<Interval, Refusal> {
     })
 }
 
-/// What a merged result keeps of one part.
+/// The part of one shard's report that a merged result keeps.
 fn kept(part: &Part) -> MergedShard {
     let report = &part.report;
     MergedShard {

@@ -16,7 +16,7 @@ pub use self::sources::{Drawing, Part, Sources};
 /// The most that a page may have: what a browser shows at once, and a mail or a CI artefact takes.
 pub const MOST_BYTES: usize = 3 << 20;
 
-/// How many figures each campaign but the first may have: all, or, where the page would be too big, fewer and fewer.
+/// The number of figures of each campaign but the first: all, or fewer and fewer where the page would be too big.
 const FIGURES_EACH: [usize; 4] = [usize::MAX, 3, 1, 0];
 
 /// The page could not be made.

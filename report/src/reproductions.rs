@@ -62,12 +62,12 @@ pub(crate) fn grid(table: &Reproduction) -> Grid {
     }
 }
 
-/// Whether the interval of a figure reaches so far that a difference of a quarter says nothing.
+/// Returns whether the interval of a figure reaches so far that a difference of a quarter means nothing.
 fn is_noisy(figure: &ReproducedFigure) -> bool {
     (figure.high - figure.median).max(figure.median - figure.low) > NOISY * figure.median
 }
 
-/// What the mark means, where one stands.
+/// The meaning of the mark; `None` where no figure has it.
 fn legend(table: &Reproduction) -> Option<String> {
     let noisy = table.figures.iter().filter(|figure| is_noisy(figure)).count();
     (noisy > 0).then(|| {
@@ -80,7 +80,8 @@ fn legend(table: &Reproduction) -> Option<String> {
     })
 }
 
-/// How many times longer each mechanism takes with ten times the descriptors, from the fewest to the most: 10 is linear, 1 flat.
+/// The factor by which each mechanism takes longer with ten times the descriptors, from the fewest to the most: 10 is
+/// linear, 1 flat.
 pub(crate) fn growths(table: &Reproduction) -> Vec<String> {
     const TIMES: [&str; 3] = ["s", "ms", "µs"];
     if !TIMES.contains(&table.unit.as_str()) {

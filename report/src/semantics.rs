@@ -1,4 +1,4 @@
-//! What each mechanism reports: as tables for a terminal, and as a page of Markdown.
+//! The reports of all mechanisms: as tables for a terminal, and as a page of Markdown.
 
 use minijinja::value::Value;
 
@@ -14,7 +14,7 @@ const WIDTH: u16 = 118;
 /// Of these, the column of mechanisms: two of them fit on a line.
 const NAMES_WIDTH: u16 = 30;
 
-/// What the cells mean, once for all tables.
+/// The meaning of the cells, once for all tables.
 const LEGEND: [&str; 4] = [
     "Each cell is one wait without timeout, in the order of columns; each mechanism meets objects of its own.",
     "READ, WRITE, EXCEPT: select's three sets. The others are the bits of poll(2) and epoll(7): IN is POLLIN or EPOLLIN.",
@@ -53,7 +53,7 @@ fn context(semantics: &Semantics) -> Value {
     }
 }
 
-/// What each mechanism reported in one situation, as a table of Markdown. Ends with a newline.
+/// The reports of all mechanisms in one situation, as a table of Markdown. Ends with a newline.
 pub fn situation_table(semantics: &Semantics, situation: &SituationReport) -> String {
     table(semantics, situation, "mechanism").markdown()
 }
@@ -92,7 +92,7 @@ fn rows(semantics: &Semantics, situation: &SituationReport) -> Vec<(String, Vec<
     rows.into_iter().map(|(answers, names)| (names.join(", "), answers)).collect()
 }
 
-/// What was done before the waits: `partial read: 1 byte of it is read; …`.
+/// The actions before the waits: `partial read: 1 byte of it is read; …`.
 fn actions(situation: &SituationReport) -> String {
     let action = |phase: &PhaseReport| {
         let action = phase.action.as_deref().filter(|action| *action != "nothing");

@@ -36,7 +36,7 @@ pub struct Baselines {
 }
 
 impl Baselines {
-    /// Whether anything is asked.
+    /// Returns whether any of these options is given.
     pub fn is_any(&self) -> bool {
         self.save_baseline.is_some() || self.baseline.is_some() || self.fail_above.is_some()
     }

@@ -17,7 +17,7 @@ use report::rounds::Analysis;
 
 use super::{UsageError, print};
 
-/// Where results are looked for when no folder is named.
+/// The folder in which results are looked for when none is named.
 const REFERENCE: &str = "results/reference";
 
 /// Decide every claim of docs/CLAIMS.md from results, and say what each verdict rests on

@@ -71,7 +71,7 @@ impl List {
     }
 }
 
-/// What a table has no room for.
+/// The details that a table has no room for.
 fn details(mechanism: &Mechanism, outcome: Option<Result<Vec<&'static str>, String>>) -> String {
     let Mechanism { name, about, limit, .. } = mechanism;
     let calls = mechanism.connection_calls.join(" ");

@@ -26,13 +26,13 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use sys::signals::{self, INTERRUPTED};
 
-/// What a run of the program ends with, unless it says otherwise.
+/// The exit code of a failure that has none of its own.
 const FAILURE: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
 /// A gate failed: something is worse than it may be.
 const GATE: u8 = 3;
-/// What was measured may not be used.
+/// The figures may not be used.
 const INVALID: u8 = 4;
 
 #[derive(Parser)]
@@ -111,12 +111,12 @@ pub fn parse() -> anyhow::Result<Command> {
     }
 }
 
-/// Whether `path` stands for standard input or output.
+/// Returns whether `path` stands for standard input or output.
 fn is_stream(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Where what `path` stands for can be read.
+/// The path at which the input that `path` stands for can be read.
 fn readable(path: &Path) -> &Path {
     if is_stream(path) { Path::new("/dev/stdin") } else { path }
 }
@@ -126,7 +126,7 @@ fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
     Ok(streams::print(text)?)
 }
 
-/// What `muxbench` alone says.
+/// The text that `muxbench` alone prints.
 fn short_help() -> String {
     format!(
         "muxbench: {}\n\n{AFTER_HELP}\n\nAll commands and options: muxbench --help\n",
@@ -134,7 +134,7 @@ fn short_help() -> String {
     )
 }
 
-/// What clap has to say, without its paragraphs.
+/// The message and the tips of a clap error, in one line.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -156,12 +156,12 @@ impl Report {
         Ok((drawings, paths))
     }
 
-    /// Where `folder` is below the one that is reported; empty for that one.
+    /// The path of `folder` below the one that is reported; empty for that one.
     fn below(&self, folder: &Path) -> String {
         folder.strip_prefix(&self.folder).unwrap_or(folder).display().to_string()
     }
 
-    /// Where the figures of the campaign in `folder` go, which is this one or below it.
+    /// The folder for the figures of the campaign in `folder`, which is the reported one or below it.
     fn plots_folder(&self, folder: &Path) -> PathBuf {
         let usual = || match (self.folder.parent(), self.folder.file_name()) {
             (Some(parent), Some(name)) if parent.file_name().is_some_and(|parent| parent == "results") => {

@@ -251,8 +251,8 @@ impl Run {
         Ok(planned)
     }
 
-    /// What the doctor says of the machine, about the most connections that are to be held. What is wrong is told, and
-    /// stops nothing: what makes figures useless is found out round by round.
+    /// Asks the doctor about the machine, for the most connections that are to be held, and prints its complaints. They
+    /// stop nothing: what makes figures useless is found out round by round.
     fn ask_the_doctor(&self, prepared: &[Prepared]) -> Diagnosis {
         const QUICKLY: Duration = Duration::from_secs(1);
         let points = prepared.iter().flat_map(|one| &one.points);
@@ -294,7 +294,7 @@ impl Run {
         if wrong.is_empty() { Ok(all) } else { Err(UsageError(ScenarioError(wrong).to_string())) }
     }
 
-    /// Where the result of one of the scenarios goes.
+    /// The folder for the result of one of the scenarios.
     fn folder(&self, started: &str, environment: &Environment, scenario: &str) -> PathBuf {
         let several = self.scenarios.len() > 1;
         match &self.out {

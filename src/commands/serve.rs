@@ -94,7 +94,7 @@ struct Stats {
     loops: Vec<ServerCounters>,
 }
 
-/// What the control thread waits for.
+/// An event that the control thread waits for.
 enum Happened {
     Line(String),
     EndOfInput,
@@ -163,7 +163,7 @@ impl Serve {
         Ok(mechanism)
     }
 
-    /// What the command line asks of the server.
+    /// Returns the server's options, as the command line asks for them.
     fn options(&self) -> anyhow::Result<Options> {
         const NOTATION: &str = "HOST:PORT, for example 127.0.0.1:7777, HOST:PORT-PORT or [::1]:7777";
         let listen = self.listen.iter().map(|text| target::addresses(text, 0, NOTATION));
@@ -290,7 +290,7 @@ fn read_commands(sender: &mpsc::Sender<Happened>) {
     let _ = sender.send(Happened::EndOfInput);
 }
 
-/// Whether `file` is the null device, 1:3 (Linux allocated devices).
+/// Returns whether `file` is the null device, 1:3 (Linux allocated devices).
 fn is_dev_null(file: &impl AsFd) -> bool {
     use rustix::fs::{FileType, fstat, major, minor};
     fstat(file).is_ok_and(|stat| {
@@ -299,8 +299,8 @@ fn is_dev_null(file: &impl AsFd) -> bool {
     })
 }
 
-/// How long the loops may take to end when a signal has come. One that writes its log to a reader that has stopped
-/// reading does not end, and the end of the process closes all connections as well.
+/// The longest time that the loops may take to end after a signal. A loop that writes its log to a reader that has
+/// stopped reading does not end; the end of the process closes all connections as well.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers commands until the server has ended.

@@ -1,4 +1,4 @@
-//! What the system tells about how it runs programs.
+//! The facts that the system reports about how it runs programs.
 
 use std::fs;
 
@@ -8,18 +8,19 @@ use sys::quota::Quota;
 use crate::experiment::environment::{self, Pinning};
 use crate::mechanisms;
 
-/// How this machine runs programs. What the system does not tell is absent.
+/// The facts about how this machine runs programs. A setting that the system does not report is `None`, or `unknown`
+/// for the clock source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Processors that this process may run on.
     pub processors: usize,
     /// The processor time that control groups grant, where that is less.
     pub quota: Option<Quota>,
-    /// Whether the two chosen processors are threads of one core.
+    /// True if the two chosen processors are threads of one core.
     pub shares_a_core: bool,
     /// The frequency governor of the first processor.
     pub governor: Option<String>,
-    /// Whether a processor may exceed its nominal frequency, and the file that says so.
+    /// True if a processor may exceed its nominal frequency, and the file that says so.
     pub turbo: Option<(bool, &'static str)>,
     /// Load average over one minute.
     pub load_average: f64,
@@ -29,13 +30,13 @@ pub struct Facts {
     pub timer_slack_ns: Option<u64>,
     /// The hypervisor, if the processor reports one.
     pub hypervisor: Option<String>,
-    /// Whether the kernel was told to leave mitigations out (`mitigations=off`).
+    /// True if the kernel was told to leave mitigations out (`mitigations=off`).
     pub mitigations_off: bool,
     /// Vulnerabilities that a mitigation is in force against.
     pub mitigated: Vec<String>,
-    /// Why no mechanism on io_uring can run, or nothing.
+    /// The reason that the mechanism `io-uring` cannot run; `None` if it can, or is not in this build.
     pub io_uring_obstacle: Option<String>,
-    /// What kernel.io_uring_disabled says.
+    /// The value of kernel.io_uring_disabled.
     pub io_uring_disabled: Option<String>,
 }
 

@@ -18,7 +18,7 @@ use sys::capacity::Capacity;
 use crate::experiment::environment::Pinning;
 use facts::Facts;
 
-/// How long the machine is listened to.
+/// The time for which the machine is listened to.
 pub const PROBE: Duration = Duration::from_secs(5);
 
 /// Asks every question about a load of `connections`; listens to the machine for `probe`, or not at all.

@@ -20,7 +20,7 @@ const STEPS: u64 = 8_192;
 const WINDOWS: u64 = 24;
 /// Repeats of which an interval is formed, as in a campaign.
 const REPEATS: usize = 6;
-/// What the timer is set to.
+/// The duration that the timer is set to.
 const TIMER: Duration = Duration::from_millis(1);
 /// Busy processes that are named.
 const NAMED_AT_MOST: usize = 5;
@@ -53,7 +53,7 @@ pub fn listen(length: Duration, pinning: &Pinning) -> Option<Noise> {
     })
 }
 
-/// What equal work took.
+/// The times that equal work took.
 struct Work {
     pieces: Histogram,
     /// The mean of the pieces of each window.
@@ -108,7 +108,7 @@ fn visible_difference(windows: &[f64]) -> f64 {
     stats::median(&half_widths).unwrap_or(f64::NAN)
 }
 
-/// How late a timer comes, over and over for `length_ns`.
+/// Sets a timer over and over for `length_ns`, and returns how late it was each time, in nanoseconds.
 fn timer(length_ns: u64, cpu: Option<u32>) -> Histogram {
     pin(cpu);
     // As the generator's workers do; otherwise it is 50 µs late by design.
@@ -130,7 +130,8 @@ fn pin(cpu: Option<u32>) {
     }
 }
 
-/// What every other process has used so far, in ticks (proc_pid_stat(5), utime and stime).
+/// Returns the processor time that every other process has used so far, in ticks, by process id (proc_pid_stat(5),
+/// utime and stime).
 fn ticks_by_process() -> BTreeMap<u32, u64> {
     let own = std::process::id();
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -145,7 +146,7 @@ pub(crate) fn ticks(stat: &str) -> Option<u64> {
     user.checked_add(system)
 }
 
-/// Who has worked between two readings, the busiest first.
+/// Returns the processes that worked between two readings, the busiest first, at most [`NAMED_AT_MOST`].
 fn busy(before: &BTreeMap<u32, u64>, after: &BTreeMap<u32, u64>, length_s: f64) -> Vec<BusyProcess> {
     let tick_s = 1.0 / rustix::param::clock_ticks_per_second() as f64;
     let mut busy: Vec<BusyProcess> = after

@@ -16,7 +16,7 @@ const STEAL_TOO_MUCH: f64 = 0.05;
 const VISIBLE_ENOUGH: f64 = 0.05;
 /// A timer that comes later than this is seen in the lateness of a sleeping generator.
 const TIMER_LATE_NS: u64 = 500_000;
-/// What another process may use of a processor unmentioned.
+/// The share of a processor from which on another process is mentioned.
 const BUSY: f64 = 0.05;
 /// Programs ready to run for each processor, on average over a minute.
 const LOAD: f64 = 0.5;
@@ -36,7 +36,7 @@ pub fn symptoms(facts: &Facts, noise: Option<&Noise>) -> Vec<Symptom> {
     ]
 }
 
-/// What listening found.
+/// The answers that listening gives.
 pub fn symptoms_of_noise(noise: &Noise, facts: &Facts) -> [Symptom; 5] {
     [steal(noise), lost(noise, facts), timers(noise, facts), others(noise), visible(noise)]
 }
@@ -140,7 +140,8 @@ fn steal(noise: &Noise) -> Symptom {
     worse(answer, noise.steal_share, STEAL_MUCH, STEAL_TOO_MUCH, remedy)
 }
 
-/// What mends it: `usual`, unless a CPU quota is used up by listening already, and would be by that.
+/// Returns the remedy: `usual`, or a higher quota if the CPU quota is below two processors, which listening uses up
+/// already, as `usual` would.
 fn unless_quota(facts: &Facts, usual: &str) -> String {
     match facts.quota.as_ref().filter(|quota| quota.processors < 2.0) {
         Some(quota) => quota.remedy(2),

@@ -27,7 +27,7 @@ pub fn symptoms(connections: u32, machine: &Capacity) -> Vec<Symptom> {
     answers.collect()
 }
 
-/// What one loop, with one descriptor table, cannot hold.
+/// Returns `answer`, with a warning if one loop, with one descriptor table, cannot hold the connections.
 fn one_table(answer: Symptom, connections: u32, machine: &Capacity) -> Symptom {
     let (needed, limit) = (u64::from(connections) + DESCRIPTORS_RESERVED, machine.descriptors_a_table);
     if needed <= limit || answer.state != Health::Pass {
@@ -54,7 +54,7 @@ fn symptom(name: &str, finding: Option<Finding>, machine: &Capacity) -> Symptom 
     }
 }
 
-/// What the machine has, and why it matters.
+/// Returns what the machine has, in words, and the reason that it matters.
 fn found(name: &str, machine: &Capacity) -> (String, &'static str) {
     let or_unlimited =
         |most: Option<u64>| most.map_or("no limit".to_owned(), |most| format!("at most {}", thousands(most)));

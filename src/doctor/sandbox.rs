@@ -11,22 +11,22 @@ use super::pass;
 use crate::mechanisms;
 use crate::server::Mechanism;
 
-/// What allows a call that is refused.
+/// The remedy for a call that is refused.
 const REMEDY: &str =
     "docker run --security-opt seccomp=unconfined, or a seccomp profile that allows what is named";
 
-/// What came of each trial.
+/// The outcome of each trial.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tried {
     /// The mechanisms of this build that answer a client.
     works: Vec<&'static str>,
     /// Those that should and do not, with the reason. A kernel without io_uring is a question of its own.
     fails: Vec<(&'static str, String)>,
-    /// Why no thread can be bound to a processor.
+    /// The reason that no thread can be bound to a processor; `None` if one can.
     unpinned: Option<String>,
-    /// Whether the generator can sleep until an instant that is exact to the nanosecond.
+    /// True if the generator can sleep until an instant that is exact to the nanosecond.
     naps_exactly: bool,
-    /// Whether a thread may have timers that are not 50 µs late.
+    /// True if a thread may have timers that are not 50 µs late.
     timers_on_time: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is written down about the machine.
+//! The machine as it is recorded with a result, and the processors that are chosen on it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,7 +34,7 @@ pub struct Pinning {
     pub further: Vec<u32>,
     /// The generator's.
     pub generator: Option<u32>,
-    /// Whether a CPU quota leaves the generator too little to spin beside the server.
+    /// True if a CPU quota leaves the generator too little processor time to spin beside the server.
     pub must_sleep: bool,
 }
 
@@ -68,7 +68,7 @@ impl Pinning {
         self.server.iter().chain(&self.further).copied().take(threads as usize).collect()
     }
 
-    /// What was chosen on the machine that `environment` is of.
+    /// Returns the choice that was made on the machine that `environment` describes.
     pub fn of(environment: &Environment) -> Self {
         Self {
             server: environment.server_cpu,
@@ -80,7 +80,7 @@ impl Pinning {
 }
 
 impl Pinning {
-    /// Whether both are threads of one core.
+    /// Returns whether the processors of server and generator are threads of one core.
     pub fn shares_a_core(&self) -> bool {
         self.server
             .zip(self.generator)

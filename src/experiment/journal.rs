@@ -36,7 +36,7 @@ pub enum JournalError {
     Write {
         /// The journal.
         path: PathBuf,
-        /// What the system said.
+        /// The error that the system reported.
         source: io::Error,
     },
     /// The folder has a campaign already.
@@ -56,7 +56,7 @@ pub enum JournalError {
     Read {
         /// The journal.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }

@@ -27,7 +27,7 @@ use super::journal::{Journal, JournalError, Part};
 use super::server::{Base, Place};
 use super::{CampaignError, FILE_NAME};
 
-/// How long rounds may lie in the journal before they are synced.
+/// The shortest time from a sync of the journal to one for a round, which syncs the rounds before it too.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 
 /// Told about a campaign while it goes on.
@@ -114,7 +114,8 @@ fn next_task<'a>(
     }
 }
 
-/// Where not a single round counts for a candidate: its name, the point's connections and active ones, and the load.
+/// Returns a line for each point and load at which no round counts for some candidates: their names, the point's
+/// connections and active ones, and the load.
 pub fn gaps(campaign: &Campaign) -> Vec<String> {
     let mut gaps = Vec::new();
     for (number, planned) in (0..).zip(&campaign.plan.points) {
@@ -152,7 +153,7 @@ pub fn gaps(campaign: &Campaign) -> Vec<String> {
     gaps
 }
 
-/// Whether the campaign is to end.
+/// Returns whether the campaign is to end.
 fn is_stopped(place: &Place<'_>) -> bool {
     place.stop.load(Relaxed)
 }

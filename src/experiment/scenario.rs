@@ -41,13 +41,13 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "method-check",
 ];
 
-/// What `muxbench run` measures unless told otherwise.
+/// The scenario that `muxbench run` measures unless told otherwise.
 pub const DEFAULT: &str = "many-idle-few-active";
 
 /// A scenario as it was read, with what is needed to say where in its file something is wrong.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// What was read.
+    /// The scenario that was read.
     pub scenario: Scenario,
     text: Text,
     /// Keys that do not exist, a line each.
@@ -97,7 +97,7 @@ fn read(file: &str, text: &str) -> Result<Draft, ScenarioError> {
     Ok(Draft { scenario, text, wrong })
 }
 
-/// Why the program of an external server of `scenario` cannot be started, a line each.
+/// Returns a line for each external server of `scenario` whose program cannot be started, with the reason.
 pub fn missing_programs(scenario: &Scenario) -> Vec<String> {
     let mistake = |server: &ExternalServer| {
         let mistake = external::program_mistake(server.command.first()?)?;

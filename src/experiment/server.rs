@@ -86,13 +86,13 @@ impl Base {
     }
 }
 
-/// Where servers run, and when they are to end.
+/// The servers' setting: the scenario, their programs and processors, and the flag that ends them.
 pub struct Place<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
     /// The program that serves: this one.
     pub program: PathBuf,
-    /// What serves for candidates of another build, if there are any.
+    /// The other build that serves for its candidates, if there are any.
     pub base: Option<Base>,
     /// The processors.
     pub pinning: Pinning,
@@ -169,7 +169,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.process.address.into()
     }

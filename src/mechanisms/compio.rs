@@ -32,13 +32,13 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
     runtime.block_on(serve_all(listener, Rc::new(server.part())))
 }
 
-/// Whether this kernel grants what a runtime needs. compio could fall back to epoll, unasked: muxbench
-/// builds it without, since a figure of compio that is one of epoll would mislead. Where one of the three calls is refused that a
-/// ring takes, a runtime is made, and panics when it is used.
+/// Checks that this kernel grants what a runtime needs. compio could fall back to epoll without being told to; muxbench
+/// builds it without that, since a figure of epoll under the name of compio would mislead. If one of the three calls
+/// that a ring takes is refused, a runtime can still be made, and panics when it is used.
 ///
 /// # Errors
 ///
-/// What is missing.
+/// The reason, if the kernel does not grant it.
 pub fn probe() -> Result<Vec<&'static str>, String> {
     let tried = || {
         let ring = io_uring::IoUring::new(1)?;

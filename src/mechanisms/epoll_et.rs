@@ -93,12 +93,12 @@ fn follow(
     Ok(())
 }
 
-/// What a short read does not rule out: the peer's end or an error behind the bytes, which raise no event
+/// The events that a short read does not rule out: the peer's end or an error behind the bytes, which raise no event
 /// again, and an urgent mark, at which a read stops short.
 const BEYOND_THE_BYTES: EventFlags =
     EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
-/// What to be told of a connection.
+/// Returns the events to watch a connection for.
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Readable => EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI | EventFlags::ET,

@@ -61,8 +61,8 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     }
 }
 
-/// What to be told of a connection. EPOLLRDHUP is left out: a peer that has sent its end would be
-/// reported without a pause while the rest of a reply waits for room.
+/// Returns the events to watch a connection for. EPOLLRDHUP is left out: a peer that has sent its end would be reported
+/// without a pause while the rest of a reply waits for room.
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Readable => EventFlags::IN,

@@ -105,7 +105,7 @@ unsafe fn own<'a>(fd: RawFd) -> BorrowedFd<'a> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// What to be told of a socket, once.
+/// Returns the events to watch a socket for, reported once.
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Readable => EventFlags::IN | EventFlags::ONESHOT,

@@ -69,7 +69,7 @@ fn wait(watched: &mut [pollfd]) -> Result<usize, Errno> {
     usize::try_from(ready).map_err(|_| last_error())
 }
 
-/// What the last call said.
+/// Returns the error of the last call.
 fn last_error() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

@@ -73,7 +73,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     }
 }
 
-/// What to be told of a descriptor, once; the token is its number.
+/// Returns the event to watch a descriptor for, once; its key is the descriptor's number.
 fn watch(fd: RawFd, interest: Interest) -> Event {
     match interest {
         Interest::Readable => Event::readable(fd as usize),

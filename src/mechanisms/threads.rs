@@ -61,13 +61,13 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
     })
 }
 
-/// What starting and ending a thread costs: clone3(2), and around it what the C library and the standard library
-/// do for its stack, its signals, its name and its end (19.3 with glibc 2.36; strace(1) -f -c).
+/// The number of calls that starting and ending a thread takes: clone3(2), and around it those that the C library and
+/// the standard library make for its stack, its signals, its name and its end (19.3 with glibc 2.36; strace(1) -f -c).
 const CALLS_A_THREAD: u64 = 19;
 
-/// How many threads the system's limit of mappings leaves room for (vm.max_map_count), less a quarter for
-/// threads that are about to end. Each maps a stack, a stack for signal handlers, and a guard page for
-/// each. The standard library ends the process when a thread that runs already has no room for the second.
+/// Returns the number of threads that the system's limit of mappings leaves room for (vm.max_map_count), less a quarter
+/// for threads that are about to end. Each thread maps a stack, a stack for signal handlers, and a guard page for each
+/// stack. The standard library ends the process if a thread that runs already has no room for the second.
 pub fn most_threads() -> u64 {
     const MAPPINGS_A_THREAD: u64 = 4;
     const KERNEL_DEFAULT: u64 = 65_530;

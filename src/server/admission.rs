@@ -1,4 +1,4 @@
-//! Who is served and who is refused: the same in every mechanism.
+//! The admission of connections: the choice of those that are served, the same in every mechanism.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
 
 use super::Server;
 
-/// What a client reads that finds the server full.
+/// The text that a client reads if the server is full.
 pub const REFUSAL: &[u8] = b"server is full, try again later\n";
 
 impl Server {

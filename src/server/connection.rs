@@ -10,7 +10,7 @@ use super::{ACK_BYTES_AT_MOST, Counters, Reply, Server};
 /// One read takes at most this much; the buffer belongs to the loop, not to a connection.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// What the loop waits for on a connection.
+/// The readiness of a connection that the loop waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// Bytes to answer, or the end of them. What every connection starts with.
@@ -19,7 +19,7 @@ pub enum Interest {
     Writable,
 }
 
-/// What one turn did, and so what the mechanism has to do next.
+/// The outcome of one turn, and so what the mechanism has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Turn {
@@ -67,7 +67,7 @@ impl<S> AsFd for Connection<S> {
 }
 
 impl Connection {
-    /// What it waits for.
+    /// The readiness that it waits for.
     pub fn interest(&self) -> Interest {
         match self.state {
             None => Interest::Readable,

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::{Connection, Counters, Interest, READ_BUFFER_BYTES, Server, Turn, Unsent};
 
-/// Whether a wake-up led to anything.
+/// A record of whether a wake-up led to anything.
 #[derive(Debug, Default)]
 pub struct Wakeup {
     progress: bool,
@@ -37,7 +37,7 @@ impl Wakeup {
     }
 }
 
-/// Where [a listener](super::Listener::accept) enters the connections that it accepts.
+/// The table into which [a listener](super::Listener::accept) enters the connections that it accepts.
 pub trait Table {
     /// The loop's view of its server.
     fn server(&self) -> &Server;
@@ -92,7 +92,7 @@ impl<'s, S: Default> Connections<'s, S> {
         connection.expect("the caller has just been given this connection").as_fd()
     }
 
-    /// What the mechanism remembers of the connection `fd`; nothing, if there is none.
+    /// Returns the state that the mechanism keeps of the connection `fd`; `None` if there is no such connection.
     #[inline]
     pub fn state(&mut self, fd: RawFd) -> Option<&mut S> {
         self.table.get_mut(fd as usize)?.as_mut().map(|connection| &mut connection.state)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sys::shared_counters::Counters;
 
-/// Where one thread counts.
+/// The memory that one thread counts in.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// Memory of this process.

@@ -10,8 +10,8 @@ pub type Word = libc::c_ulong;
 /// Descriptors in a word.
 pub const WORD_BITS: usize = Word::BITS as usize;
 
-/// What is watched, as words on the heap: `fd_set` ends at 1024 bits in glibc, and `FD_SET` beyond it is undefined
-/// or aborts; the kernel takes any length.
+/// The descriptors that are watched, as words on the heap: `fd_set` ends at 1024 bits in glibc, and `FD_SET` beyond it
+/// is undefined or aborts; the kernel takes any length.
 #[derive(Debug, Default)]
 pub struct DescriptorSets {
     for_reading: Vec<Word>,

@@ -16,7 +16,7 @@ pub const ACCEPTS_A_TURN: usize = 64;
 /// Pause when the machine, not this loop, is out of files or memory: see [`Listener::accept`].
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of one connection that was to be accepted.
+/// The outcome of accepting one connection.
 #[derive(Debug)]
 pub enum Admitted {
     /// It is to be served, and [left](Server::leave) in the end.
@@ -33,9 +33,9 @@ pub enum Admitted {
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    /// What an accepted socket is made with.
+    /// The flags that an accepted socket is made with.
     flags: SocketFlags,
-    /// Whether other loops watch the same socket and only one of them is to be woken.
+    /// True if other loops watch the same socket and only one of them is to be woken.
     exclusive: bool,
     /// A descriptor to give up when there is no other to accept and refuse a connection with.
     reserve: Option<OwnedFd>,
@@ -68,7 +68,7 @@ impl Listener {
         Self { exclusive, ..self }
     }
 
-    /// Whether only one of the loops that watch this listener is to be woken.
+    /// Returns whether only one of the loops that watch this listener is to be woken.
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
     }

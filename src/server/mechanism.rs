@@ -1,4 +1,4 @@
-//! What a mechanism is to the rest: how it is run, what it is called, what it needs.
+//! A mechanism as the rest of the program knows it: how it is run, what it is called, what it needs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ pub type ServePool = fn(Listener, &[Arc<Server>]) -> Result<(), ServeError>;
 /// Asks this kernel for what a mechanism needs: what it has to do without, one line each, or why it cannot run.
 pub type Probe = fn() -> Result<Vec<&'static str>, String>;
 
-/// How a mechanism is run.
+/// The way in which a mechanism is run.
 #[derive(Debug, Clone, Copy)]
 pub enum Serve {
     /// Loops that share nothing, each on a thread with a descriptor table of its own.
@@ -28,11 +28,11 @@ pub enum Serve {
 pub struct Mechanism {
     /// Its name, everywhere; also the Cargo feature that compiles it.
     pub name: &'static str,
-    /// What it has in common with others.
+    /// The family of mechanisms that it belongs to.
     pub family: &'static str,
     /// Its loop; absent from a build without its feature.
     pub serve: Option<Serve>,
-    /// How its loops may meet the connections; the first is what they do unless told otherwise.
+    /// The modes in which its loops may accept connections; the first is the default.
     pub accept: &'static [AcceptMode],
     /// One line about it.
     pub about: &'static str,
@@ -40,34 +40,35 @@ pub struct Mechanism {
     pub echo_calls: &'static [&'static str],
     /// Those that a connection costs besides, when it comes, when it has to wait for room, and when it goes.
     pub connection_calls: &'static [&'static str],
-    /// Whether it can count them: a runtime that hides its calls cannot.
+    /// True if it can count them: a runtime that hides its calls cannot.
     pub counts_calls: bool,
-    /// Where it ends.
+    /// Its limits, in words.
     pub limit: &'static str,
-    /// How many connections one process of it can serve here, where something else than descriptors bounds them.
+    /// Returns the number of connections that one process of it can serve here; `None` if only descriptors bound it.
     pub most_connections: Option<fn() -> u64>,
-    /// Whether this kernel has what it needs.
+    /// Checks that this kernel has what it needs.
     pub probe: Probe,
 }
 
 impl Mechanism {
-    /// Whether this build has it.
+    /// Returns whether this build has it.
     pub fn is_compiled(&self) -> bool {
         self.serve.is_some()
     }
 
-    /// What it has to do without here, found out by its probe and by a server of it that answers a client.
+    /// Tries it out, with its probe and with a server of it that answers a client. Returns what it has to do without
+    /// here.
     ///
     /// # Errors
     ///
-    /// Why it cannot run here.
+    /// The reason that it cannot run here.
     pub fn try_out(&'static self) -> Result<Vec<&'static str>, String> {
         let lacking = (self.probe)()?;
         try_out(self).map(|()| lacking)
     }
 
-    /// Why it cannot run, in this build or on this kernel; nothing if it can. It is [tried](Self::try_out), once in a process, so that
-    /// nothing is planned that a sandbox refuses.
+    /// Returns the reason that it cannot run, in this build or on this kernel; `None` if it can. It is
+    /// [tried](Self::try_out) once in a process, so that nothing is planned that a sandbox refuses.
     pub fn obstacle(&'static self) -> Option<String> {
         let name = self.name;
         if !self.is_compiled() {

@@ -1,4 +1,4 @@
-//! What every mechanism shares: the listener, the connections and their echo, limits, counters, and the
+//! The parts that every mechanism shares: the listener, the connections and their echo, limits, counters, and the
 //! threads that the loops run on.
 
 mod admission;
@@ -62,26 +62,27 @@ impl std::fmt::Display for AcceptMode {
     }
 }
 
-/// How to serve.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen, at least one address; port 0 takes a free one. The loops take several in turn.
+    /// The addresses to listen on, at least one; port 0 takes a free one. The loops take several addresses in turn.
     pub listen: Vec<SocketAddr>,
     /// Loops, each on a thread.
     pub threads: usize,
-    /// How they meet the connections; none takes the mechanism's default.
+    /// The mode in which they accept connections; `None` takes the mechanism's default.
     pub accept: Option<AcceptMode>,
-    /// What to answer.
+    /// The kind of reply that a connection gets.
     pub reply: Reply,
     /// Connections served at a time, over all loops; those beyond are refused.
     pub max_connections: Option<u64>,
-    /// How much room the ring of a loop on io_uring has.
+    /// The size of the ring of a loop on io_uring.
     pub ring: RingSize,
     /// The processors that the loops are bound to, in turn; none leaves them to the scheduler.
     pub cpus: Vec<u32>,
-    /// Whether each connection and disconnection is a line on standard error.
+    /// True if each connection and disconnection is a line on standard error.
     pub log: bool,
-    /// Where the loops count, for another process to read: each server has its own. None is memory of this process.
+    /// The memory that the loops count in, for another process to read: each server has its own. `None` is memory of
+    /// this process.
     pub counters: Option<&'static SharedPlaces>,
 }
 
@@ -107,7 +108,7 @@ impl Default for Options {
     }
 }
 
-/// What the loops of one server have in common.
+/// The state that the loops of one server share.
 #[derive(Debug)]
 struct Common {
     reply: Reply,
@@ -127,8 +128,8 @@ pub struct Server {
     places: Arc<Mutex<Places>>,
 }
 
-/// Where a loop and the threads that it has started count. The place of a thread that has ended goes to the next, which
-/// counts on from there, so that the sum over all places is what all have counted.
+/// The places in which a loop, and the threads that it has started, count. The place of a thread that has ended goes to
+/// the next, which counts on from there, so that the sum over all places is what all have counted.
 #[derive(Debug, Default)]
 struct Places {
     all: Vec<Place>,
@@ -170,17 +171,17 @@ impl Server {
         Self { common, counters, places }
     }
 
-    /// What a connection is answered with.
+    /// The kind of reply that a connection gets.
     pub fn reply(&self) -> Reply {
         self.common.reply
     }
 
-    /// Whether connections and disconnections are logged.
+    /// Returns whether connections and disconnections are logged.
     pub fn logs(&self) -> bool {
         self.common.log
     }
 
-    /// How much room a ring has.
+    /// The size of the ring of a loop.
     pub fn ring(&self) -> &RingSize {
         &self.common.ring
     }
@@ -220,7 +221,7 @@ fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why a mechanism stopped serving.
+/// The reason that a mechanism stopped serving.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A system call failed that serving cannot go on without.
@@ -228,7 +229,7 @@ pub enum ServeError {
     Call {
         /// The system call.
         call: &'static str,
-        /// What it said.
+        /// The error that it reported.
         source: io::Error,
     },
     /// A library failed that serving cannot go on without.
@@ -236,7 +237,7 @@ pub enum ServeError {
     Library {
         /// The library, and what it was asked for.
         library: &'static str,
-        /// What it said.
+        /// The error that it reported.
         source: io::Error,
     },
     /// The loop panicked.

@@ -1,6 +1,6 @@
-//! What a connection is answered with.
+//! The replies that a connection gets.
 
-/// What a connection is answered with.
+/// The kind of reply that a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reply {
     /// The bytes that came.

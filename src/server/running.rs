@@ -15,7 +15,7 @@ use sys::{limits, processors};
 use super::socket::listen_in_turn;
 use super::{AcceptMode, Listener, Mechanism, Options, Serve, ServeError, ServeLoop, Server};
 
-/// Why a server did not start.
+/// The reason that a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
@@ -23,7 +23,7 @@ pub enum StartError {
     Listen {
         /// The address asked for.
         address: SocketAddr,
-        /// What the kernel said.
+        /// The error that the kernel reported.
         source: io::Error,
     },
     /// The mechanism is not compiled.
@@ -42,17 +42,17 @@ pub enum StartError {
     /// Several addresses, and one listener for all loops.
     #[error("'{mode}' has one listener for all loops, and {addresses} addresses need several")]
     OneListener {
-        /// How the loops are to accept.
+        /// The mode in which the loops are to accept.
         mode: AcceptMode,
-        /// How many addresses there are.
+        /// The number of addresses.
         addresses: usize,
     },
     /// More addresses than loops.
     #[error("{addresses} addresses need as many loops, and there are {loops}")]
     FewLoops {
-        /// How many addresses there are.
+        /// The number of addresses.
         addresses: usize,
-        /// How many loops there are.
+        /// The number of loops.
         loops: usize,
     },
     /// This kernel does not have what the mechanism needs.
@@ -60,7 +60,7 @@ pub enum StartError {
     Kernel {
         /// The mechanism.
         mechanism: &'static str,
-        /// What is missing.
+        /// The reason, as its probe gave it.
         reason: String,
     },
     /// A loop cannot run on the processors asked for.
@@ -68,7 +68,7 @@ pub enum StartError {
     Pin {
         /// The processors.
         cpus: Vec<u32>,
-        /// What the kernel said.
+        /// The error that the kernel reported.
         source: io::Error,
     },
     /// A loop has no thread.
@@ -104,7 +104,7 @@ impl Control {
         &self.addresses
     }
 
-    /// How the loops meet the connections.
+    /// The mode in which the loops accept connections.
     pub fn accept_mode(&self) -> AcceptMode {
         self.accept
     }
@@ -143,7 +143,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// What reads its counters and stops it.
+    /// Returns the control, which reads its counters and stops it.
     pub fn control(&self) -> Arc<Control> {
         Arc::clone(&self.control)
     }
@@ -242,7 +242,7 @@ pub fn start(mechanism: &'static Mechanism, options: &Options) -> Result<Running
     }
 }
 
-/// How the loops of `mechanism` are to meet the connections.
+/// Returns the mode in which the loops of `mechanism` are to accept connections.
 fn accept_mode(mechanism: &Mechanism, options: &Options) -> Result<AcceptMode, StartError> {
     let mode = options.accept.unwrap_or(mechanism.accept[0]);
     match mechanism.accept.contains(&mode) {
@@ -251,7 +251,7 @@ fn accept_mode(mechanism: &Mechanism, options: &Options) -> Result<AcceptMode, S
     }
 }
 
-/// How many listeners `loops` have that meet connections to so many addresses.
+/// Returns the number of listeners that `loops` loops need for connections to `addresses` addresses.
 fn listeners_needed(accept: AcceptMode, loops: usize, addresses: usize) -> Result<usize, StartError> {
     match accept {
         AcceptMode::Reuseport if addresses > loops => Err(StartError::FewLoops { addresses, loops }),
@@ -279,7 +279,7 @@ fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
     Some(limit.saturating_sub(taken))
 }
 
-/// What a thread of [`start`] does.
+/// The task of a thread of [`start`].
 struct Task {
     name: String,
     /// The processors that it may run on; none leaves it to the scheduler.

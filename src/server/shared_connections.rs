@@ -159,7 +159,7 @@ fn place(fd: RawFd) -> (usize, usize) {
     (chunk, fd - if chunk == 0 { 0 } else { length(chunk) })
 }
 
-/// How many connections a chunk holds; from the second chunk on, also how many those before it hold.
+/// Returns the number of connections that a chunk holds; from the second chunk on, all before it hold as many together.
 fn length(chunk: usize) -> usize {
     FIRST_CHUNK << chunk.saturating_sub(1)
 }

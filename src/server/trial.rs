@@ -1,4 +1,4 @@
-//! Whether a mechanism works here, found out with a server and a client.
+//! The trial of a mechanism: a server and a client find out whether it works here.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Mechanism, Options, start};
 
-/// What a server beside this thread takes at most, on a machine under load.
+/// The longest time that a server on another thread of this process may take, on a machine under load.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts a server of `mechanism`, sends it a byte, awaits the reply, and ends it.

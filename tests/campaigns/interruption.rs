@@ -96,7 +96,8 @@ fn a_command_that_has_nothing_to_save_is_left_to_the_signal() {
     }
 }
 
-/// Whether a thread of process `id` is in a write to standard error, or that is not to be seen (proc_pid_syscall(5)).
+/// Returns whether a thread of process `id` is in a write to standard error; true as well if that cannot be seen
+/// (proc_pid_syscall(5)).
 fn waits_to_write(id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{id}/task")).expect("it runs").flatten();
     let calls = threads.map(|thread| fs::read_to_string(thread.path().join("syscall")));
@@ -173,7 +174,7 @@ impl Place {
         self.command().arg("--no-doctor").spawn().expect("muxbench starts")
     }
 
-    /// Whether the first start is under way, with all connections open.
+    /// Returns whether the first start is under way, with all connections open.
     fn is_under_way(&self) -> bool {
         let journal = fs::read_to_string(self.out().join("journal.jsonl")).unwrap_or_default();
         journal.lines().any(|line| line.starts_with("{\"start\""))

@@ -61,7 +61,7 @@ const NAMESPACES: Need = Need::Met("namespaces", || {
     }
 });
 
-/// Whether a process is still in the network namespace `name`, which readlink(1) gave.
+/// Returns whether a process is still in the network namespace `name`, as readlink(1) gave it.
 fn is_inhabited(name: &str) -> bool {
     let processes = fs::read_dir("/proc").expect("a proc file system").flatten();
     processes
@@ -77,7 +77,7 @@ fn named_namespaces() -> Vec<PathBuf> {
     names
 }
 
-/// How often each value is in a histogram.
+/// The count of each value in a histogram.
 type Counts = BTreeMap<u64, u64>;
 
 /// Decodes histograms by PyPI's hdrhistogram.

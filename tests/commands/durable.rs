@@ -1,4 +1,4 @@
-//! What was written is there after a power cut: files are synced before they get their name, and the folder after.
+//! Tests that what was written survives a power cut: files are synced before they get their name, and the folder after.
 
 use std::fs;
 use std::path::Path;

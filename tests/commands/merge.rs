@@ -10,7 +10,7 @@ use trials::test;
 
 use crate::support::{Server, load_gen, muxbench};
 
-/// What shard `index` of two reports of a short run of `server`, with further `arguments`.
+/// Returns the report of shard `index` of two of a short run against `server`, with further `arguments`.
 fn shard(server: &Server, index: u32, arguments: &str) -> String {
     let target = server.address.to_string();
     let shard = format!("{index}/2");

@@ -22,7 +22,7 @@ fn addresses(server: &Server) -> Vec<String> {
     serde_json::from_value(server.listening["addresses"].clone()).expect("a list of addresses")
 }
 
-/// What load-gen finds out with 12 connections to `targets` in turn.
+/// Returns the report of load-gen on 12 connections to `targets` in turn.
 fn load(targets: &str) -> LoadReport {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("result.json");

@@ -20,7 +20,7 @@ fn output(arguments: &[&str]) -> Output {
     semantics(arguments).output().expect("muxbench starts")
 }
 
-/// What a run that succeeds prints; nothing goes to standard error.
+/// Returns the output of a run that succeeds, and asserts that nothing goes to standard error.
 fn printed(arguments: &[&str]) -> String {
     let output = output(arguments);
     assert!(output.status.success(), "{output:?}");
@@ -28,7 +28,7 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// What a run that fails says, having printed nothing.
+/// Returns the message of a run that ends with `status`, and asserts that it is one line and all that is printed.
 fn complaint(output: &Output, status: i32) -> String {
     assert_eq!(output.status.code(), Some(status), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");

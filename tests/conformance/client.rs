@@ -20,7 +20,7 @@ use crate::support::{connect, reset, with_patience};
 /// Nobody may push more than this at a server that answers into the void.
 const PUSHED_AT_MOST_BYTES: u64 = 512 << 20;
 
-/// How much a client reads at once.
+/// The number of bytes that a client reads at once.
 const READ_BYTES: usize = 1 << 17;
 
 /// One client's end of a connection.
@@ -215,8 +215,8 @@ impl Client {
         poll(&mut entry, Some(&time)).expect("polled") > 0
     }
 
-    /// Whether the server's kernel comes to acknowledge everything that was sent (tcp(7), SIOCOUTQ): on loopback
-    /// it does so soon, though congestion control may pace the sender, unless it has no room.
+    /// Returns whether the server's kernel comes to acknowledge everything that was sent (tcp(7), SIOCOUTQ): on
+    /// loopback it does so soon, though congestion control may pace the sender, unless it has no room.
     pub fn is_taken_in(&self) -> bool {
         const LOOKS: usize = 2_000;
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -242,17 +242,17 @@ impl Client {
         self.set_receive_buffer(1 << 20);
     }
 
-    /// How many of the bytes sent are not answered yet.
+    /// The number of bytes sent that are not answered yet.
     pub fn unanswered(&self) -> u64 {
         self.conversation.unanswered()
     }
 
-    /// How many bytes were sent.
+    /// The number of bytes sent.
     pub fn sent_bytes(&self) -> u64 {
         self.conversation.sent_bytes()
     }
 
-    /// Whether an answer, or the end, has come that is not read yet.
+    /// Returns whether an answer, or the end, has come that is not read yet.
     pub fn has_something_to_read(&self) -> bool {
         let mut entry = [PollFd::new(&self.stream, PollFlags::IN)];
         poll(&mut entry, Some(&Timespec::default())).expect("polled") > 0
@@ -285,7 +285,7 @@ fn write_stream(mut stream: &TcpStream, origin: u64, at: u64, count: usize, writ
     }
 }
 
-/// What was sent and the other end's kernel has not acknowledged yet.
+/// Returns the number of bytes sent that the other end's kernel has not acknowledged yet.
 fn unacknowledged(stream: &TcpStream) -> usize {
     // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ, writes one int (net/ipv4/tcp.c, `tcp_ioctl`).
     #[allow(unsafe_code)]

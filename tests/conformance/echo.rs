@@ -1,4 +1,4 @@
-//! What comes back is what was sent.
+//! Tests that what comes back is what was sent.
 
 use std::io::{Read, Write};
 
@@ -162,7 +162,7 @@ fn a_connection_that_sent_before_it_was_accepted_is_answered(subject: &Subject) 
     client.expect_end();
 }
 
-/// What `count` round trips on one connection cost.
+/// Returns the calls that `count` round trips on one connection cost.
 fn cost_of_round_trips(subject: &Subject, count: u64) -> model::schema::CallCounters {
     let mut client = subject.connect();
     client.round_trip(1);

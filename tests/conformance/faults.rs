@@ -1,4 +1,4 @@
-//! What one client does, or suffers, is that client's own affair.
+//! Tests that the faults of one client, or those that it suffers, affect no other client.
 
 use rustix::process::Signal;
 

@@ -1,4 +1,4 @@
-//! What a peer must receive: the whole theory of an echo server, and of one that acknowledges.
+//! The model of what a peer must receive, from a server that echoes and from one that acknowledges.
 
 mod tests;
 
@@ -43,7 +43,7 @@ pub struct Conversation {
     line: Vec<u8>,
 }
 
-/// How an answer is wrong.
+/// A way in which an answer can be wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wrong {
     /// An echo of other bytes than were sent there.
@@ -72,7 +72,7 @@ impl Conversation {
         Self { reply, origin, sent: 0, answered: 0, line: Vec::new() }
     }
 
-    /// What the peer sends next: some of these, from the first on.
+    /// The bytes that the peer sends next: some of these, from the first on.
     pub fn next(&self) -> &'static [u8] {
         stream_from(self.origin, self.sent)
     }
@@ -123,17 +123,17 @@ impl Conversation {
         }
     }
 
-    /// How many of the bytes sent are not answered yet.
+    /// The number of bytes sent that are not answered yet.
     pub fn unanswered(&self) -> u64 {
         self.sent - self.answered
     }
 
-    /// Whether every byte sent has been answered, and nothing else has been said.
+    /// Returns whether every byte sent has been answered, and no further line has begun.
     pub fn is_settled(&self) -> bool {
         self.unanswered() == 0 && self.line.is_empty()
     }
 
-    /// How many bytes have been sent.
+    /// The number of bytes sent.
     pub fn sent_bytes(&self) -> u64 {
         self.sent
     }

@@ -17,7 +17,7 @@ pub const TESTS: &[Test] =
 /// Peers at a time.
 const PEERS: usize = 4;
 
-/// What happens next. A peer that has no connection makes one first.
+/// One action of a schedule. A peer that has no connection makes one first.
 #[derive(Debug, Clone)]
 enum Action {
     /// It sends as many of these bytes as the kernel takes.
@@ -70,8 +70,9 @@ fn action() -> impl Strategy<Value = Action> {
 struct Peer {
     client: Client,
     has_ended: bool,
-    /// What it had sent when it last sent an urgent byte. Until more than this is answered the byte may still lie
-    /// before the server, and a second one would make it part of the stream (tcp_check_urg in net/ipv4/tcp_input.c).
+    /// The number of bytes that it had sent when it last sent an urgent byte. Until more than these are answered, the
+    /// server may not have read the urgent byte, and a second one would make it part of the stream (tcp_check_urg in
+    /// net/ipv4/tcp_input.c).
     urgent_at: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! How a server says where it is, tells of its clients, and ends.
+//! Tests of how a server announces its address, logs its clients, and ends.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Who is tested: a server of ours or of somebody else's, and what it promises.
+//! The server under test: one of ours or a foreign one, and what it promises.
 
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
@@ -10,14 +10,14 @@ use muxbench::server::{AcceptMode, Options, Reply};
 use crate::client::Client;
 use crate::support::{Foreign, Process, Server, connect};
 
-/// What a test may ask of a server beyond answering every byte.
+/// A promise that a test may need of a server, beyond answering every byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
     /// After a peer's end come the rest of its answers, and then the server's end.
     HalfClose,
     /// An urgent byte is out of band: not answered, and no obstacle.
     UrgentOutOfBand,
-    /// What a peer sends that never reads costs a bounded number of bytes.
+    /// A peer that sends and never reads costs a bounded number of bytes.
     HoldsBack,
     /// A connection is so cheap that there may be thousands.
     Thousands,
@@ -26,7 +26,7 @@ pub enum Promise {
 }
 
 impl Promise {
-    /// Why `mechanism` cannot promise this, if it cannot.
+    /// Returns the reason that `mechanism` cannot promise this; `None` if it can.
     pub fn withheld_by(self, mechanism: &Mechanism) -> Option<&'static str> {
         match (self, mechanism.name) {
             // docs/BIAS.md
@@ -45,12 +45,12 @@ pub struct Bounds {
     pub idle: u64,
     /// One that never reads, whatever it sends, beyond what it cost when it was idle.
     pub blocked: u64,
-    /// What a loop has for all of them together and first touches when there is much to read.
+    /// The memory that a loop has for all of them together and first touches when there is much to read.
     pub a_loop: u64,
 }
 
 impl Bounds {
-    /// What a peer of `mechanism` may cost.
+    /// Returns the bounds for a peer of `mechanism`.
     pub fn of(mechanism: &Mechanism) -> Self {
         const KIB: u64 = 1 << 10;
         let idle = match mechanism.name {
@@ -73,7 +73,7 @@ impl Bounds {
         Self { idle, blocked, a_loop }
     }
 
-    /// What a peer of somebody else's server may cost: a few buffers of each of its layers.
+    /// The bounds for a peer of a foreign server: a few buffers of each of its layers.
     const FOREIGN: Self = Self { idle: u64::MAX, blocked: 1 << 20, a_loop: 0 };
 }
 
@@ -104,7 +104,7 @@ impl Deref for Subject {
     }
 }
 
-/// How a server of ours is started.
+/// The settings that a server of ours is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub reply: Reply,
@@ -181,7 +181,7 @@ impl Subject {
         connect(self.address)
     }
 
-    /// Whether an urgent byte may come in the midst of others.
+    /// Returns whether an urgent byte may come in the midst of others.
     pub fn bears_urgent_bytes(&self) -> bool {
         let withheld = self.mechanism().and_then(|mechanism| Promise::UrgentOutOfBand.withheld_by(mechanism));
         withheld.is_none()
@@ -257,8 +257,8 @@ impl Subject {
     }
 }
 
-/// Whether each event takes `mechanism` one wait, one read and one send, and it counts them. A poll through io_uring is
-/// answered whenever something wakes the socket, so it follows each answer until a read would block.
+/// Returns whether each event takes `mechanism` one wait, one read and one send, which it counts. A poll through
+/// io_uring is answered whenever something wakes the socket, so it follows each answer until a read would block.
 pub fn waits_for_readiness(mechanism: &Mechanism) -> bool {
     mechanism.family == "readiness"
         && mechanism.counts_calls

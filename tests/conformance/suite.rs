@@ -48,7 +48,7 @@ impl Test {
         }
     }
 
-    /// What it asks for.
+    /// The promises that it needs.
     pub const fn needs(self, needs: &'static [Promise]) -> Self {
         Self { needs, ..self }
     }
@@ -201,7 +201,8 @@ pub fn trials(tests: &[Test]) -> Vec<Trial> {
     trials
 }
 
-/// Why this kernel does not have `mechanism`. It is not tried out: a broken loop has to fail the suite.
+/// Returns the reason that this kernel does not have `mechanism`; `None` if it does. It is not tried out: a broken loop
+/// has to fail the suite.
 fn lacked(mechanism: &Mechanism) -> Option<String> {
     (mechanism.probe)().err().map(|reason| format!("{} cannot run here: {reason}", mechanism.name))
 }
@@ -228,7 +229,7 @@ fn on_ours(test: &Test, mechanism: &'static Mechanism, settings: Vec<Settings>) 
 }
 
 impl Guest {
-    /// What `test` asks for that this server does not promise.
+    /// Returns the reason that `test` does not apply to this server; `None` if it does.
     fn lacks(&self, test: &Test) -> Option<String> {
         if !test.replies.contains(&Reply::Echo) {
             return Some("does not acknowledge".into());

@@ -21,7 +21,7 @@ fn assert_verdict(id: &str, verdict: ClaimVerdict, parts: &[&str]) {
     assert_eq!(claim.because.len(), parts.len(), "each has its line: {:?}", claim.because);
 }
 
-/// What the kernel did in the part of claim `id` that begins with `part`.
+/// Returns the kernel's behaviour in the part of claim `id` that begins with `part`.
 fn observed(id: &str, part: &str) -> &'static str {
     let evidence = claim(id).evidence.iter().find(|evidence| evidence.what.starts_with(part));
     evidence.and_then(|evidence| evidence.observed.as_deref()).expect("observed")

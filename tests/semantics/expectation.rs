@@ -1,4 +1,4 @@
-//! How an expectation is written down, and held against what the kernel reported.
+//! The notation of expectations, and their comparison with what the kernel reported.
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ static OBSERVED: LazyLock<(Semantics, [usize; 2])> = LazyLock::new(|| {
     (observation.semantics, [before, descriptors()])
 });
 
-/// Whether io_uring could be asked.
+/// Returns whether io_uring could be observed.
 pub fn ring_is_there() -> bool {
     let ring = observed().mechanisms.iter().find(|observer| observer.name == "io-uring-poll");
     ring.expect("listed").unavailable.is_none()
@@ -52,13 +52,13 @@ pub const fn ready<'a>(sets: &'a str, events: &'a str) -> [&'a str; 7] {
     [sets, events, events, events, events, events, events]
 }
 
-/// What is there was told before: select, poll and level-triggered epoll report it again, the others do not.
+/// The answers to what was reported before: select, poll and level-triggered epoll report it again, the others do not.
 pub const fn told<'a>(sets: &'a str, events: &'a str) -> [&'a str; 7] {
     [sets, events, events, "nothing", "nothing", "nothing", "nothing"]
 }
 
-/// What is there has just changed: edge-triggered epoll reports `events` too, and multishot io_uring
-/// `wake_up`; whoever reports once has done so.
+/// The answers to what has just changed: edge-triggered epoll reports `events` too, and multishot io_uring `wake_up`;
+/// the mechanisms that report once have done so already.
 pub const fn event<'a>(sets: &'a str, events: &'a str, wake_up: &'a str) -> [&'a str; 7] {
     [sets, events, events, events, "nothing", wake_up, "nothing"]
 }

@@ -1,4 +1,4 @@
-//! What each mechanism reports, with the expectation for kernels that we know: Linux 5.11 to 6.18.
+//! Tests of what each mechanism reports, against the expectation for the kernels that we know: Linux 5.11 to 6.18.
 //!
 //! The expectations are written from man pages and kernel source, which each test names. A cell that differs
 //! on a new kernel is a change of its behaviour, and the table of `muxbench semantics` shows it.

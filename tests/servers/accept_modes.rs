@@ -16,7 +16,7 @@ use crate::support::{Server, muxbench, round_trip, wait_until};
 const LOOPS: usize = 8;
 const CONNECTIONS: u64 = 400;
 
-/// What the connections of one run did to the loops.
+/// The effect that the connections of one run had on the loops.
 struct Herd {
     switches: u64,
     empty_wakeups: u64,
@@ -75,7 +75,7 @@ fn await_sleep(statuses: &[std::path::PathBuf]) {
     wait_until(at_rest, || "the loops do not sleep".into());
 }
 
-/// How often the loops have gone to sleep.
+/// Returns the number of times that the loops have gone to sleep.
 fn switches(statuses: &[std::path::PathBuf]) -> u64 {
     let of = |status: &std::path::PathBuf| field(status, "voluntary_ctxt_switches:").parse::<u64>();
     statuses.iter().map(|status| of(status).expect("a number")).sum()
@@ -108,7 +108,7 @@ fn of_loops_that_share_a_listener_the_exclusive_sleep_on_and_the_others_do_not()
     }
 }
 
-/// Whether the mechanism reads until it would block, so that a message can be read before its event is looked at.
+/// Returns whether the mechanism reads until it would block, and so can read a message before it looks at its event.
 fn drains(mechanism: &str) -> bool {
     ["io-uring-poll", "mio"].contains(&mechanism)
 }

@@ -46,8 +46,8 @@ fn run(
     (report, lost)
 }
 
-/// What was open when the process died is lost for good: the generator does not connect again, since the connections that a
-/// measurement is about are those that it began with. It ends when the last active one is lost.
+/// The connections that were open when the process died are lost for good: the generator does not connect again, since
+/// a measurement is about the connections that it began with. The run ends when the last active one is lost.
 #[test]
 fn a_server_that_is_killed_and_comes_back_has_lost_every_connection() {
     for load in LOOPS {

@@ -1,4 +1,4 @@
-//! What `muxbench list` says of system calls, and what the counters count, is what strace(1) sees.
+//! Tests that the system calls named by `muxbench list`, and those that are counted, are those that strace(1) sees.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,7 +76,7 @@ impl Trace {
     }
 }
 
-/// Whether a thread of this name serves connections.
+/// Returns whether a thread of this name serves connections.
 fn serves(name: &str) -> bool {
     ["loop-", "connection-"].iter().any(|prefix| name.starts_with(prefix))
 }
@@ -109,11 +109,11 @@ fn count_calls(file: &Path, calls: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// What the allocator calls when a table grows.
+/// The calls that the allocator makes when a table grows.
 const THE_ALLOCATOR_S: [&str; 6] = ["brk", "madvise", "mmap", "mprotect", "mremap", "munmap"];
 
-/// What the C library and the standard library do when a thread begins and ends, clone3(2) aside. Which of it
-/// they do is theirs to change, so that only its being there is expected of `threads`.
+/// The calls that the C library and the standard library make when a thread begins and ends, clone3(2) aside. The
+/// libraries may change which of them they make, so they are passed over for `threads`.
 const A_THREAD_S_LIFE: [&str; 12] = [
     "exit",
     "futex",

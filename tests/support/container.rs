@@ -1,4 +1,4 @@
-//! What a container refuses its programs: seccomp filters that a thread puts on itself and on all that it starts.
+//! The restrictions of a container: seccomp filters that a thread puts on itself and on all that it starts.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -13,7 +13,7 @@ const ALLOWED: &str = include_str!("container/allowed.txt");
 /// Families of sockets from 12 on that there may be; all below may be. Missing are AF_ALG, AF_VSOCK and what nobody uses.
 const FAMILIES: [u32; 25] =
     [13, 14, 15, 16, 17, 18, 21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44, 45];
-/// What personality(2) may be asked for.
+/// The values that personality(2) may be asked for.
 const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// The flags of clone(2) that make namespaces (CLONE_NEW*).
 const NAMESPACES: u32 = 0x7e02_0000;

@@ -1,4 +1,4 @@
-//! What the tests that drive a server share: its process, ours or somebody else's, and how to look at it.
+//! The common parts of the tests that drive a server: its process, ours or a foreign one, and ways to look at it.
 
 // Each test binary has its own copy of this module and uses what it needs of it.
 #![allow(dead_code, unused_imports)]
@@ -25,8 +25,8 @@ pub use generator::Generator;
 pub use process::Process;
 pub use server::Server;
 
-/// How long to wait for what must happen: long enough for a machine under load, so that only a defect
-/// ever uses it up. `MUXBENCH_TEST_PATIENCE_S` sets another, in seconds, for those who look for defects.
+/// The time to wait for what must happen: long enough for a machine under load, so that only a defect ever uses it up.
+/// `MUXBENCH_TEST_PATIENCE_S` sets another time, in seconds, for the search for defects.
 pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
     let seconds = std::env::var("MUXBENCH_TEST_PATIENCE_S").ok();
     let seconds = seconds.map(|text| text.parse().expect("MUXBENCH_TEST_PATIENCE_S is a number of seconds"));

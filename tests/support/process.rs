@@ -17,7 +17,7 @@ use super::wait_until;
 pub struct Process {
     child: Mutex<Child>,
     group: Pid,
-    /// Whether it may consist of several processes.
+    /// True if it may consist of several processes.
     forks: bool,
     stderr: Arc<Mutex<String>>,
     has_ended: AtomicBool,
@@ -66,7 +66,7 @@ impl Process {
         self.group.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// What it has written to standard error.
+    /// The text that it has written to standard error.
     pub fn stderr(&self) -> String {
         self.stderr.lock().expect("no reader panics").clone()
     }
@@ -130,7 +130,7 @@ impl Process {
         self.processes().into_iter().filter_map(|id| sys::usage::resident_bytes(id).ok()).sum()
     }
 
-    /// How it has ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&self) -> Option<ExitStatus> {
         self.child.lock().expect("no user panics").try_wait().expect("a child of ours")
     }
@@ -142,7 +142,7 @@ impl Process {
         self.ended().expect("it has")
     }
 
-    /// Whether somebody has waited for its end.
+    /// Returns whether a test has waited for its end.
     pub fn was_told_to_end(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What claims about cost are decided from, and where in it each claim looks.
+//! The results from which claims about cost are decided, and the place in them at which each claim looks.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct Base<'a> {
     pub benches: &'a [BenchGroup],
     /// Single runs of the generator, of which the greatest tells what a machine held.
     pub loads: &'a [LoadReport],
-    /// What was observed of the kernel.
+    /// The observations of the kernel's semantics.
     pub semantics: Option<&'a Semantics>,
 }
 
@@ -247,7 +247,7 @@ impl<'a> Base<'a> {
         points
     }
 
-    /// What an experiment of the semantics observed, by its words.
+    /// The observation of an experiment of the semantics, which is found by its words.
     pub fn observed(&self, what: &str) -> Option<&'a str> {
         let mut all = self.semantics?.claims.iter().flat_map(|claim| &claim.evidence);
         all.find(|evidence: &&Evidence| evidence.what == what)?.observed.as_deref()

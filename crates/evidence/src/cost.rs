@@ -27,7 +27,7 @@ const FLAT: Expect = AtMost(0.1);
 const PROPORTIONAL: Expect = AtLeast(0.8);
 /// An exponent up to which a cost over 10 to 10,000 descriptors may be called logarithmic: log 10,000 is four times log 10.
 const LOGARITHMIC: Expect = AtMost(0.2);
-/// What of a count that should be zero may be due to the edges of a window.
+/// The expectation of a count that should be zero: the edges of a window may add a little.
 const NONE: Expect = AtMost(0.01);
 
 /// A claim about cost.
@@ -332,7 +332,7 @@ impl CostClaim {
     }
 }
 
-/// What a part saw as evidence.
+/// The evidence that a part gives by what it saw.
 fn weighed(weight: Weight, seen: Seen) -> Evidence {
     let not_seen = |what, note| {
         let finding = weight.finding(None);

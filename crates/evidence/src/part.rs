@@ -36,7 +36,7 @@ impl Weight {
     }
 }
 
-/// What a part expects of a number.
+/// The expectation that a part has of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Expect {
     /// A ratio by which the first of two is better.
@@ -55,7 +55,7 @@ pub enum Expect {
 
 use Expect::{AtLeast, AtMost, NotWorse, Nothing, Worse};
 
-/// Where a part looks. Metrics are named by their keys.
+/// The place where a part looks. Metrics are named by their keys.
 #[derive(Debug, Clone, Copy)]
 pub enum Look {
     /// The ratio of one candidate's figure to another's, over several points its geometric mean.
@@ -72,13 +72,14 @@ pub enum Look {
     BenchGrowth(&'static str, &'static str, u32, Expect),
     /// A micro-benchmark of one mechanism over that of another, with the most descriptors watched.
     BenchRatio(&'static str, [&'static str; 2], Expect),
-    /// What an experiment of the semantics observed: its words, what is claimed, and whether it is that.
+    /// The observation of an experiment of the semantics: the experiment's words, the claim, and the check of the
+    /// observation against it.
     Observed(&'static str, &'static str, fn(&str) -> bool),
     /// Something else.
     Other(fn(&Base<'_>) -> Seen),
 }
 
-/// What a part saw.
+/// The outcome of a part's look.
 #[derive(Debug, Clone)]
 pub enum Seen {
     /// Something.
@@ -89,20 +90,20 @@ pub enum Seen {
     Cannot(String, String),
 }
 
-/// What there is to say of something that was measured.
+/// The description of something that was measured.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
-    /// What was looked at.
+    /// The thing that was looked at.
     pub what: String,
-    /// What is claimed of it.
+    /// The claim about it.
     pub claimed: String,
-    /// What was seen.
+    /// The observation.
     pub observed: String,
-    /// Whether it is as claimed; `None` where the interval does not say.
+    /// True if it is as claimed; `None` if the interval does not say.
     pub holds: Option<bool>,
     /// The number.
     pub figure: Option<ClaimFigure>,
-    /// Where it was measured.
+    /// The places where it was measured.
     pub used: Vec<String>,
     /// The command that measures more of it, so that the interval becomes narrower.
     pub more: String,

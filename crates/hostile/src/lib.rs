@@ -21,7 +21,7 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
 }
 
-/// What has broken parsers before.
+/// Inputs that have broken parsers before.
 const TRICKS: [&str; 48] = [
     "",
     " ",

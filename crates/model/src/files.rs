@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::streams;
 
-/// How soon a FIFO that nobody reads is tried again: nothing tells when somebody does.
+/// The time before a FIFO without a reader is tried again: the kernel does not tell when a reader opens it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A file could not be written; what stood there before is untouched.
@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct WriteError {
     /// The file that was to be written.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 
@@ -120,7 +120,7 @@ fn is_fifo(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-/// Whether `path` exists and is something that a rename must not replace.
+/// Returns whether `path` exists and is something that a rename must not replace.
 fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }

@@ -20,7 +20,7 @@ pub const SIGNIFICANT_DIGITS: u8 = 3;
 /// Samples that must lie beyond a percentile for it to be reported.
 pub const SAMPLES_BEYOND: u64 = 100;
 
-/// Why a stored histogram could not be read.
+/// The reason that a stored histogram could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The text is not base64.
@@ -51,7 +51,7 @@ pub fn encode(histogram: &Histogram) -> String {
     STANDARD.encode(bytes)
 }
 
-/// What a compressed V2 histogram begins with.
+/// The first bytes of a compressed V2 histogram.
 const COOKIE: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// Bytes before the counts of a V2 histogram.
 const HEADER_BYTES: usize = 40;

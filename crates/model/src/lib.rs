@@ -1,4 +1,4 @@
-//! What a muxbench result *is*: its types, its histograms, and how its files are read and written.
+//! The results of muxbench: their types, their histograms, and how their files are read and written.
 //!
 //! Nothing here measures, computes a statistic or knows how a number is printed.
 

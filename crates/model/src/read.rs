@@ -197,7 +197,7 @@ pub fn result_name(path: &Path) -> Option<PathBuf> {
     (path.extension() == Some(OsStr::new("json"))).then_some(path)
 }
 
-/// Whether there is a result of this name, packed or not.
+/// Returns whether there is a result of this name, packed or not.
 pub fn exists(path: &Path) -> bool {
     path.is_file() || packed(path).is_file()
 }

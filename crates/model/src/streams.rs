@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// What a pipe that poll(2) calls writable takes without waiting (pipe(7), PIPE_BUF).
+/// The bytes that a pipe takes without waiting when poll(2) calls it writable (pipe(7), PIPE_BUF).
 const AT_ONCE_BYTES: usize = 4096;
-/// How soon a write that waits notices that the process is to end.
+/// The longest time before a write that waits notices that the process is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long a note may wait for its reader. Once one has waited in vain the others do not wait at all.
+/// The longest time that a note waits for its reader. Once one has waited in vain, the next do not wait, until one is
+/// written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
@@ -37,7 +38,7 @@ pub fn interrupted() -> Arc<AtomicBool> {
 pub struct PrintError(pub io::Error);
 
 impl PrintError {
-    /// Whether its reader has gone, as `head` does when it has seen enough: that is no failure of anybody.
+    /// Returns whether the reader has gone, as `head` does when it has seen enough: that is no failure.
     pub fn is_broken_pipe(&self) -> bool {
         self.0.kind() == ErrorKind::BrokenPipe
     }
@@ -100,7 +101,7 @@ fn write_until(to: BorrowedFd<'_>, mut bytes: &[u8], deadline: Option<Instant>) 
     Ok(())
 }
 
-/// Whether a write to `to` would not wait, or would fail, within `patience`.
+/// Returns whether, within `patience`, a write to `to` would no longer wait, or would fail.
 fn is_writable(to: BorrowedFd<'_>, patience: Duration) -> bool {
     let timeout = Timespec { tv_sec: 0, tv_nsec: patience.as_nanos() as i64 };
     // Another error than an interruption, which a wait may have, is the write's to tell.

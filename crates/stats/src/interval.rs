@@ -32,7 +32,7 @@ impl Interval {
     }
 }
 
-/// What the interval of a ratio says about the ratio and 1.
+/// The relation of a ratio to 1, as its interval tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// The whole interval lies below 1.

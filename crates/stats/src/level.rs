@@ -124,7 +124,7 @@ impl Merged {
     }
 }
 
-/// What a number of samples may be off by, being a product of shares.
+/// The rounding error allowed in a number of samples that is a product of shares.
 const ROUNDING: f64 = 1e-6;
 
 /// Distinct values in ascending order, each with the number of samples up to it, its own included.

@@ -17,7 +17,7 @@ fn family(values: &Values) -> Family {
     Family::new(&ratios_of(values)).expect("starts")
 }
 
-/// Whether all intervals hold the truth.
+/// Returns whether all intervals hold the truth.
 fn hold(ratios: &[Option<Ratio>], truth: &[f64]) -> bool {
     let truth = |at: usize| truth.get(at).copied().unwrap_or(1.0);
     ratios

@@ -9,7 +9,7 @@ use crate::Proportion;
 /// Noise of a host, reproducible.
 pub struct Noise(Xoshiro256PlusPlus);
 
-/// How a made-up campaign is made.
+/// The properties of a made-up campaign.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign {
     pub starts: usize,

@@ -64,7 +64,7 @@ answers = {
 json.dump([[float(number) for number in answers[about](*numbers)] for about, numbers in json.load(sys.stdin)], sys.stdout)
 ";
 
-/// What scipy answers to questions of the same kind.
+/// The answers of scipy to questions of the same kind.
 fn scipy(about: &str, questions: &[Value]) -> Vec<Vec<f64>> {
     let asked: Vec<Value> = questions.iter().map(|numbers| json!([about, numbers])).collect();
     let mut python = Command::new(python("scipy"))

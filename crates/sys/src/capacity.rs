@@ -1,4 +1,4 @@
-//! What a machine has room for, read from /proc and the control groups.
+//! The capacity of a machine, read from /proc and the control groups.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use crate::descriptor_table::Table;
 use crate::quota::Quota;
 use crate::{limits, processors};
 
-/// What limits how many connections a machine can hold. What the system does not tell is absent, and limits nothing.
+/// The limits on the number of connections that a machine can hold. What the system does not tell is absent, and limits
+/// nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Capacity {
     /// Processors that this process may run on.
@@ -26,9 +27,9 @@ pub struct Capacity {
     pub descriptors_a_table: u64,
     /// The most that RLIMIT_NOFILE can be raised to (fs.nr_open).
     pub descriptors_a_table_most: Option<u64>,
-    /// Whether each thread has such a table of its own.
+    /// The kind of table that threads use: one of their own, or a shared one.
     pub table: Table,
-    /// How many more threads each limit on them allows.
+    /// The limits on the number of threads.
     pub threads_left: Vec<ThreadLimit>,
     /// Local ports that the kernel gives to connections (net.ipv4.ip_local_port_range).
     pub local_ports: u32,
@@ -45,16 +46,16 @@ pub struct Capacity {
 /// One limit on the number of threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadLimit {
-    /// What sets it: a sysctl, or a file.
+    /// The source of the limit: a sysctl, or a file.
     pub setting: String,
-    /// What it is set to.
+    /// The value that it is set to.
     pub most: u64,
-    /// How many more threads it allows.
+    /// The number of further threads that it allows.
     pub left: u64,
 }
 
 impl Capacity {
-    /// What this machine has room for at this moment.
+    /// The capacity of this machine at this moment.
     pub fn of_this_machine() -> Self {
         let processors = processors::allowed().map_or(0, |cpus| cpus.len());
         let sockets = read("/proc/net/sockstat").unwrap_or_default();
@@ -120,7 +121,8 @@ fn threads_left() -> Vec<ThreadLimit> {
     .collect()
 }
 
-/// What the memory limits of this process's control groups, the innermost and those around it, leave.
+/// The memory that the limits of this process's control groups leave, in bytes: the least over the innermost group and
+/// those around it.
 fn group_memory_left() -> Option<u64> {
     let second = ["memory.max", "memory.current"];
     let first = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
@@ -137,7 +139,7 @@ fn group_limits(controller: &str, second: [&str; 2], first: [&str; 2]) -> Vec<(P
     control_groups::of_this_process(controller).into_iter().filter_map(limit).collect()
 }
 
-/// Whether this process may open more files than fs.file-max (fs/file_table.c, `alloc_empty_file`).
+/// Returns whether this process may open more files than fs.file-max (fs/file_table.c, `alloc_empty_file`).
 fn may_exceed_file_max() -> bool {
     const CAP_SYS_ADMIN: u32 = 21;
     let status = read("/proc/self/status").unwrap_or_default();

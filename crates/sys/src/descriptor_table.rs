@@ -17,7 +17,7 @@ use rustix::thread::UnshareFlags;
 
 use crate::limits;
 
-/// What a reader can do where tables are refused.
+/// The remedy where tables are refused.
 pub const REMEDY: &str = "docker run --security-opt seccomp=unconfined (or a profile that allows unshare), or raise the limit \
                           of the one table: docker run --ulimit nofile=N, ulimit -n N";
 
@@ -49,7 +49,7 @@ impl Table {
         tried.map_or_else(because, |_| told.recv().unwrap_or(Self::Shared(Errno::AGAIN)))
     }
 
-    /// Whether threads have tables of their own.
+    /// Returns whether threads have tables of their own.
     pub fn is_own(self) -> bool {
         self == Self::Own
     }
@@ -166,7 +166,8 @@ pub fn open_descriptors() -> Option<Vec<RawFd>> {
 
 /// All descriptors that there may be, where nobody tells which there are.
 fn possible_descriptors() -> Vec<RawFd> {
-    /// Where the limit itself says nothing, as the 2^30 of some container engines, nobody has opened more.
+    /// The most descriptors that are assumed: no process has opened more, and a higher limit, such as the 2^30 of some
+    /// container engines, says nothing.
     const MOST: u64 = 1 << 20;
     let limit = limits::descriptors().current.unwrap_or(MOST).min(MOST);
     (0..limit as RawFd).collect()
@@ -224,8 +225,8 @@ mod tests {
 
     use super::*;
 
-    /// What a thread finds that was made for a table of its own: its table, what it kept, and all that is open beyond the
-    /// standard streams.
+    /// Starts a thread for a table of its own, and returns what it finds: its table, the descriptor that it kept, and
+    /// all that is open beyond the standard streams.
     fn found(keep: File) -> (Table, Option<RawFd>, Vec<RawFd>) {
         let (sender, told) = mpsc::channel();
         #[allow(unsafe_code)]

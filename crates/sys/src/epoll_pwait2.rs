@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-/// Whether the kernel has refused the call: it came with Linux 5.11, and sandboxes may not know it.
+/// True once the kernel has refused the call: it came with Linux 5.11, and sandboxes may not know it.
 static IS_MISSING: AtomicBool = AtomicBool::new(false);
 
 /// Takes events from `epoll` into the spare capacity of `events`, which is emptied before; waits for the first of them at
@@ -31,7 +31,7 @@ pub fn wait(epoll: impl AsFd, events: &mut Vec<epoll::Event>, timeout_ns: u64) -
     epoll::wait(&epoll, rustix::buffer::spare_capacity(events), Some(&timeout)).map(drop)
 }
 
-/// Whether the kernel has epoll_pwait2(2), and grants it.
+/// Returns whether the kernel has epoll_pwait2(2), and permits it.
 pub fn is_exact() -> bool {
     let mut events = Vec::with_capacity(1);
     let tried = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(|epoll| wait(&epoll, &mut events, 0));

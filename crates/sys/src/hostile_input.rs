@@ -1,4 +1,5 @@
-//! What reads what the kernel says takes anything: no panic, no endless loop, no memory beyond a multiple of what it reads.
+//! Tests that the code which reads the kernel's answers takes any input: no panic, no endless loop, no memory beyond a
+//! multiple of what it reads.
 
 use std::cell::Cell;
 use std::net::SocketAddr;

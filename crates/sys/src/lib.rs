@@ -1,7 +1,7 @@
-//! What the generator and the servers ask of Linux.
+//! The parts of Linux that the generator and the servers use.
 //!
-//! Every optional system call has a fallback, and the function that makes it says which. `unsafe` is allowed for the single
-//! call that needs it.
+//! Every optional system call has a fallback, and the function that makes it says which. `unsafe` is allowed for the
+//! single call that needs it.
 
 // A write that fails makes these panic: model::streams has what does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -1,8 +1,8 @@
-//! How full the queues of a server's listeners are, as the kernel tells it (sock_diag(7)).
+//! The room in the queues of a server's listeners, as the kernel tells it (sock_diag(7)).
 //!
-//! A SYN that finds the queue of its listener full is dropped, and tried again a second later
-//! (net/ipv4/tcp_input.c, `tcp_conn_request`). Where the server is on this machine, that need not happen: whoever opens
-//! connections can see the queue and wait.
+//! A SYN that finds the queue of its listener full is dropped, and tried again a second later (net/ipv4/tcp_input.c,
+//! `tcp_conn_request`). Where the server is on this machine, that need not happen: the process that opens connections
+//! can see the queue and wait.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-/// Whether `address` belongs to this machine.
+/// Returns whether `address` belongs to this machine.
 pub fn is_of_this_machine(address: IpAddr) -> bool {
     // bind(2) grants a machine's own addresses only; nothing is sent.
     UdpSocket::bind((address, 0)).is_ok()

@@ -110,10 +110,10 @@ fn group_of(pid: Pid) -> libc::pid_t {
     }
 }
 
-/// What /proc/PID/stat says that nothing else does.
+/// The values that only /proc/PID/stat tells.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Stat {
-    /// Whether it is a zombie, or about to be none.
+    /// True if the process is a zombie, or dead and about to disappear.
     has_ended: bool,
     /// Processor time of children that were waited for, in seconds; the kernel rounds down to ticks.
     children_cpu_s: f64,

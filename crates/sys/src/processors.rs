@@ -31,11 +31,11 @@ pub fn pin_to(cpus: &[u32]) -> io::Result<()> {
     }
 }
 
-/// Whether a thread may be bound to each of `cpus`, tried on one that ends at once.
+/// Checks that a thread may be bound to each of `cpus`, on a thread that ends at once.
 ///
 /// # Errors
 ///
-/// What the kernel says: a sandbox may refuse sched_setaffinity(2).
+/// The kernel's error: a sandbox may refuse sched_setaffinity(2).
 pub fn can_pin_to(cpus: &[u32]) -> io::Result<()> {
     std::thread::scope(|scope| {
         let pin = || cpus.iter().try_for_each(|&cpu| pin_to(&[cpu]));

@@ -20,8 +20,8 @@ impl Quota {
         Groups::of_this_process().quota().filter(|quota| quota.processors < allowed as f64)
     }
 
-    /// What grants `processors` instead, or sets no bound: for the usual managers of containers, and for who may write
-    /// the file.
+    /// The commands and settings that grant `processors` instead, or set no bound: for the usual managers of
+    /// containers, and for a user who may write the file.
     pub fn remedy(&self, processors: usize) -> String {
         let unlimited = if self.setting.ends_with(SECOND_QUOTA) { "max" } else { "-1" };
         format!(

@@ -1,4 +1,4 @@
-//! How much room an io_uring has, in builds without one too: it is part of what is asked for.
+//! The size of an io_uring. Builds without io_uring have it too, since it is one of the options.
 
 /// Entries of the queues of a ring, and the buffers provided to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

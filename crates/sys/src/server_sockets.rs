@@ -1,4 +1,4 @@
-//! What the kernel knows of a server's sockets (/proc/net/tcp), whatever program the server is.
+//! The counts that the kernel keeps of a server's sockets (/proc/net/tcp), whatever program the server is.
 
 use std::fs;
 use std::io;

@@ -17,7 +17,7 @@ const VERSION: u64 = 1;
 /// Threads that can count, of which `threads` has one a connection. A page that nobody counts in takes no memory.
 pub const PLACES: usize = 1 << 16;
 
-/// What the memory begins with: what it is, and how it is laid out.
+/// The words that the memory begins with: what it is, and how it is laid out.
 const IDENTITY: [u64; 4] =
     [u64::from_ne_bytes(*b"muxcount"), VERSION, size_of::<Counters>() as u64, PLACES as u64];
 
@@ -96,7 +96,7 @@ pub struct SharedPlaces {
     identity: [u64; 4],
     /// Not 0 when the server has a runtime that hides its calls.
     hides_calls: AtomicU64,
-    /// How many places have been asked for, those included that there were not.
+    /// The number of places that have been asked for, including those beyond [`PLACES`].
     taken: AtomicU64,
     places: [Counters; PLACES],
 }
@@ -149,8 +149,8 @@ impl fmt::Debug for SharedPlaces {
     }
 }
 
-/// What reads the counters of a server that has [adopted](SharedPlaces::adopt) the memory they are in, on any thread and
-/// as often as one likes. They stay readable when the server has ended.
+/// A reader of the counters of a server that has [adopted](SharedPlaces::adopt) the memory they are in. It works on any
+/// thread, any number of times. The counters stay readable after the server has ended.
 #[derive(Debug, Clone)]
 pub struct SharedCounters(Arc<Mapping>);
 

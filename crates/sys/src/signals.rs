@@ -20,7 +20,7 @@ pub const INTERRUPTED: u8 = 130;
 /// The time between two looks for a signal during work that can be done again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What SIGINT and SIGTERM do from now on.
+/// The handling of SIGINT and SIGTERM from now on.
 pub struct Interruption {
     stop: Arc<AtomicBool>,
 }
@@ -46,7 +46,7 @@ impl Interruption {
         &self.stop
     }
 
-    /// Whether a signal has come.
+    /// Returns whether a signal has come.
     pub fn has_come(&self) -> bool {
         self.stop.load(Relaxed)
     }

@@ -25,7 +25,7 @@ impl Reading {
         Self { all_bytes: capacity::slab_bytes(), caches: parse(&text) }
     }
 
-    /// What opening `connections` connections made of `before`; nothing where the kernel does not tell.
+    /// The change from `before` that opening `connections` connections made; `None` where the kernel does not tell.
     pub fn since(&self, before: &Self, connections: u64) -> Option<Slab> {
         let (after_bytes, before_bytes) = self.all_bytes.zip(before.all_bytes)?;
         let least = OBJECTS_A_CONNECTION * connections as f64;

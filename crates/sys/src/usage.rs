@@ -1,4 +1,5 @@
-//! What processes, threads and the whole machine have used so far; differences of two readings cost a window.
+//! The usage of processes, threads and the whole machine so far; the difference of two readings is the usage of a
+//! window.
 
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -45,7 +46,7 @@ impl ProcessClock {
         if error == 0 { Ok(Self(clock)) } else { Err(io::Error::from_raw_os_error(error)) }
     }
 
-    /// What the process has used since it started, user and system; also after its end, until it is waited for.
+    /// The processor time of the process since it started, user and system; also after its end, until it is waited for.
     ///
     /// # Errors
     ///
@@ -63,7 +64,7 @@ impl ProcessClock {
     }
 }
 
-/// What the processor time of a server is read from, on any thread and as often as one likes.
+/// The source of a server's processor time, which can be read on any thread, any number of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
     /// One process: a system call a reading, and nothing allocated.
@@ -158,7 +159,7 @@ fn scheduled(path: &CStr) -> Option<Scheduled> {
     Some(Scheduled { starved_s, wakeups: numbers.next()?.parse().ok()? })
 }
 
-/// What one thread of this process has used (/proc/PID/task/TID/schedstat).
+/// The usage of one thread of this process (/proc/PID/task/TID/schedstat).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ThreadUsage {
     /// Time on a processor, in seconds.
@@ -167,7 +168,7 @@ pub struct ThreadUsage {
     pub starved_s: f64,
 }
 
-/// What thread `id` of this process has used so far; zeroes where the kernel keeps no such account.
+/// The usage of thread `id` of this process so far; zeroes where the kernel keeps no such account.
 pub fn thread(id: u64) -> ThreadUsage {
     thread_of(&format!("/proc/self/task/{id}/schedstat"))
 }
@@ -178,7 +179,7 @@ fn thread_of(path: &str) -> ThreadUsage {
     ThreadUsage { cpu_s: seconds.next().unwrap_or(0.0), starved_s: seconds.next().unwrap_or(0.0) }
 }
 
-/// What the calling thread has used so far; zeroes where the kernel keeps no such account.
+/// The usage of the calling thread so far; zeroes where the kernel keeps no such account.
 pub fn this_thread() -> ThreadUsage {
     thread_of("/proc/thread-self/schedstat")
 }

@@ -1,4 +1,4 @@
-//! What a ring promises, asked of the kernel.
+//! Tests of the promises of a ring, against the kernel.
 #![cfg(feature = "io-uring")]
 
 use std::os::fd::AsRawFd;

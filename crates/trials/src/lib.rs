@@ -116,7 +116,7 @@ pub fn limited(descriptors: u32, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// How many tests were ignored for which reason.
+/// The number of tests that were ignored, by reason.
 static MISSING: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
 /// The test `name`, which runs where `needs` are met, on a thread of its own with that name as libtest has it.
@@ -142,7 +142,7 @@ pub fn trial(
     })
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")
@@ -179,7 +179,7 @@ pub fn is_met(need: &Need) -> bool {
     false
 }
 
-/// What becomes of a test that lacks `need`.
+/// The outcome of a test that lacks `need`.
 fn missing(need: &str, reason: &str) -> Result<Completion, Failed> {
     let reason = reason_not_to_run(need, reason)?;
     *MISSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(reason.clone()).or_default() += 1;

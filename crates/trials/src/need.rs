@@ -1,4 +1,4 @@
-//! What a test can need beside the code that it tests, and looking for it.
+//! The needs that a test can have besides the code that it tests, and how they are looked for.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! What trials does with tests whose needs are met and with others: this binary runs itself again with tests of each kind.
+//! Tests of how trials treats tests whose needs are met and others: this binary runs itself again with tests of each
+//! kind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};

@@ -1,5 +1,5 @@
-//! What is due, under way and answered on the active connections of one worker: the counts of the hot path, without
-//! a single system call.
+//! The requests that are due, under way and answered on the active connections of one worker: the counts of the hot
+//! path, without a single system call.
 
 mod rest;
 
@@ -15,10 +15,10 @@ const NONE: u32 = u32::MAX;
 ///
 /// The connection may be replaced by another while nothing is under way on it: the conversation goes on there.
 struct Conversation {
-    /// Which connection of the whole run it is: chooses its stream of bytes.
+    /// The number of the connection in the whole run, which chooses its stream of bytes.
     id: u32,
     is_alive: bool,
-    /// Whether the socket took less than was due.
+    /// True if the socket took less than was due.
     is_blocked: bool,
     /// Its requests under way, oldest first; `unsent` is the first of them that has not been begun, `held` the first
     /// that may not be sent yet.
@@ -26,10 +26,11 @@ struct Conversation {
     newest: u32,
     unsent: u32,
     held: u32,
-    /// How many of its requests may be sent and are not answered, and the most that may be.
+    /// The number of its requests that may be sent and are not answered, and the most that may be.
     released: u32,
     most: u32,
-    /// Where in the stream of bytes the requests end that fell due, that may be sent, and that were begun.
+    /// The positions in the stream of bytes where the requests end that fell due, that may be sent, and that were
+    /// begun.
     end: u64,
     due: u64,
     begun: u64,
@@ -48,7 +49,7 @@ struct UnderWay {
     /// Until it is begun, `sent_ns` is [`LET_GO`] if it has been held back and let go, and else 0. Where nothing is under way,
     /// `intended_ns` is [`NEVER`].
     times: Times,
-    /// Where it ends in the stream of its connection.
+    /// The position in the stream of its connection where it ends.
     end: u64,
     /// Bytes of its reply; the highest bit is set when it has been counted as delayed.
     reply: u32,
@@ -192,13 +193,13 @@ impl Conversations {
         }
     }
 
-    /// Whether conversation `index` waits for room in its socket.
+    /// Returns whether conversation `index` waits for room in its socket.
     #[inline]
     pub fn is_blocked(&self, index: u32) -> bool {
         self.all[index as usize].is_blocked
     }
 
-    /// What conversation `index` has to send next; nothing when all that is due is sent.
+    /// The bytes that conversation `index` has to send next; empty when all that may be sent is sent.
     #[inline]
     pub fn unsent(&self, index: u32) -> &[u8] {
         let conversation = &self.all[index as usize];
@@ -317,24 +318,25 @@ impl Conversations {
         }
     }
 
-    /// Whether conversation `index` has something to send.
+    /// Returns whether conversation `index` has something to send.
     #[inline]
     pub fn has_unsent(&self, index: u32) -> bool {
         let conversation = &self.all[index as usize];
         conversation.due > conversation.sent
     }
 
-    /// Whether nothing is under way on conversation `index`, so that its connection can be replaced.
+    /// Returns whether nothing is under way on conversation `index` except requests that are held back, so that its
+    /// connection can be replaced.
     pub fn is_quiet(&self, index: u32) -> bool {
         self.all[index as usize].released == 0
     }
 
-    /// Whether conversation `index` has not failed.
+    /// Returns whether conversation `index` has not failed.
     pub fn is_alive(&self, index: u32) -> bool {
         self.all[index as usize].is_alive
     }
 
-    /// Whether so many requests are under way that no further one may fall due yet.
+    /// Returns whether so many requests are under way that no further one may fall due yet.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.pending >= self.most_pending

@@ -13,7 +13,7 @@ const MOST: usize = 4_093;
 /// The largest mean size, so that the tapes stay small.
 const LARGEST_MEAN: u32 = 1 << 20;
 
-/// What a Redis server is sent, ECHO, and what it answers.
+/// The dialogue with a Redis server: an ECHO and its reply.
 pub fn redis() -> Dialogue {
     Dialogue {
         send: r"*2\r\n$4\r\nECHO\r\n${size}\r\n{payload}\r\n".to_owned(),
@@ -21,7 +21,7 @@ pub fn redis() -> Dialogue {
     }
 }
 
-/// Whether `dialogue` can be had with requests of `size`.
+/// Checks that `dialogue` is possible with requests of `size`.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub fn check(dialogue: &Dialogue, size: Size) -> Result<(), String> {
     }
 }
 
-/// Whether the size of a request shows in what is sent or in what has to come back.
+/// Returns whether the size of a request shows in what is sent or in what has to come back.
 pub fn depends_on_size(dialogue: &Dialogue) -> bool {
     let parts = [&dialogue.send, &dialogue.expect].into_iter().filter_map(|text| parse(text).ok());
     parts.flatten().any(|part| matches!(part, Part::Payload | Part::Size))
@@ -120,7 +120,7 @@ pub struct Script {
 struct Tape {
     /// One round, and as much of the next as a slice can reach into.
     bytes: Vec<u8>,
-    /// Where each message begins, and the end of the last.
+    /// The position at which each message begins, and the end of the last.
     begins: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What is sent, and the proof that what came back is right.
+//! The bytes that are sent, and the proof that what came back is right.
 //!
 //! Each connection sends one endless, deterministic stream of bytes, and a request is the next `size`
 //! bytes of it. So nothing has to be stored to check an echo: byte `i` that comes back must be byte `i` of
@@ -25,14 +25,14 @@ pub struct Payload {
     replies: Replies,
 }
 
-/// What the server answers.
+/// The replies of the server.
 enum Replies {
     Echo,
     Ack,
     Script(Script),
 }
 
-/// How far the replies on one connection have been checked.
+/// The progress of checking the replies on one connection.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Checked {
     /// Bytes of the stream confirmed by the server; by template, bytes of its replies.
@@ -44,7 +44,7 @@ pub struct Checked {
 
 /// The fixed part of an `ack`, before the number and the line feed.
 const ACK_PREFIX: &[u8] = b"get bytes ";
-/// What `muxbench serve` says to whom it refuses.
+/// The reply of `muxbench serve` to a client that it refuses.
 const REFUSAL: &[u8] = b"server is full";
 
 impl Payload {
@@ -94,8 +94,9 @@ impl Payload {
         }
     }
 
-    /// How many bytes the next request takes of the stream that is sent, and its reply of what is
-    /// [confirmed](Checked::confirmed). A template has its sizes written out: `turn` says whose turn it is.
+    /// Returns the number of bytes that the next request takes of the stream that is sent, and the number that its
+    /// reply takes of what is [confirmed](Checked::confirmed). With a template, whose sizes are written out, `turn` is
+    /// the number of the request, and moves on.
     #[inline]
     pub fn lengths(&self, turn: &mut u32, size: u32) -> (u32, u32) {
         match &self.replies {
@@ -154,7 +155,8 @@ fn check_stream<'a>(checked: &mut Checked, received: &[u8], stream: impl Fn(u64,
 }
 
 impl Checked {
-    /// Whether a reply has begun and not ended, where `answered` bytes of the stream are whole requests' replies.
+    /// Returns whether a reply has begun and not ended, where the replies to whole requests are `answered` bytes of the
+    /// stream.
     pub fn is_inside_a_reply(&self, answered: u64) -> bool {
         self.ack_matched > 0 || self.confirmed > answered
     }

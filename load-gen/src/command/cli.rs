@@ -215,7 +215,7 @@ pub struct Cli {
     pub color: Colour,
 }
 
-/// What is to be measured on the connections.
+/// The measurement to make on the connections.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
     /// One window.
@@ -241,7 +241,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// Where the result goes besides.
+    /// The exports: where the result goes besides.
     pub fn exports(&self) -> Exports<'_> {
         Exports(&self.export)
     }
@@ -284,7 +284,8 @@ impl Cli {
         }
     }
 
-    /// Which shard of the run this process is, and by which variables of the environment if not by `--shard`.
+    /// The shard of the run that this process is, and the variables of the environment that say so, if `--shard` does
+    /// not.
     ///
     /// # Errors
     ///

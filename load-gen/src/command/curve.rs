@@ -15,7 +15,7 @@ use crate::record::observer::Observer;
 /// Steps of a curve at most: each takes a whole window.
 const STEPS: u64 = 1_000;
 
-/// What `--rate` asks for.
+/// The rates that `--rate` asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OfferedRate {
     /// One rate, in requests a second.
@@ -26,7 +26,7 @@ pub enum OfferedRate {
         from: f64,
         /// The last.
         to: f64,
-        /// How many.
+        /// The number of rates.
         steps: u32,
     },
     /// The rates that a search may try.
@@ -82,13 +82,13 @@ pub fn objective(text: &str) -> Result<Objective, String> {
     }
 }
 
-/// Who wants to know how a curve comes along.
+/// An observer of the progress of a curve.
 pub trait CurveObserver: Observer {
     /// Load at `rate_per_s` begins; `of` are how many steps there are, where that is known.
     fn step(&mut self, number: usize, of: Option<usize>, rate_per_s: f64);
 }
 
-/// Why a curve could not be measured.
+/// The reason that a curve could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum CurveError {
     /// A worker failed.

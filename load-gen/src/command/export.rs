@@ -74,18 +74,18 @@ fn measure_named(name: &str) -> Result<Measure, String> {
 pub struct Exports<'a>(pub &'a [Export]);
 
 impl Exports<'_> {
-    /// Whether there is one.
+    /// Returns whether there is one.
     pub fn is_any(self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Whether one of them goes to standard output, which then has nothing else.
+    /// Returns whether one of them goes to standard output, which then has nothing else.
     pub fn take_standard_output(self) -> bool {
         self.0.iter().any(|export| export.destination == Destination::StandardOutput)
     }
 
-    /// What is wrong with them in a run that has no times of `absent` measures, each with what would give it some, and
-    /// that prints JSON or not.
+    /// The first contradiction among them, if there is one, in a run that has no times of `absent` measures, each with
+    /// what would give it some, and that prints JSON or not.
     pub fn contradiction(self, absent: &[(Measure, &str)], json: bool) -> Option<String> {
         let exports = self.0;
         let asks_for = |measure| exports.iter().any(|export| export.format == Format::Hgrm(Some(measure)));

@@ -1,4 +1,5 @@
-//! What a package installs beside a program, made from its command line itself: shell completions and manual pages.
+//! The files that a package installs besides a program, made from its command line itself: shell completions and manual
+//! pages.
 
 use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;

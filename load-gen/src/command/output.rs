@@ -1,4 +1,4 @@
-//! What a person sees at the end: the table, and what it is worth.
+//! The output for a person at the end: the table, and what it is worth.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ fn named(errors: &BTreeMap<String, u64>, errnos: &BTreeMap<String, u64>) -> Stri
     }
 }
 
-/// What each place of the target got, where there are a few of them.
+/// The counts of each place of the target if it has several, or a summary if there are many.
 fn targets(targets: &[TargetReport]) -> String {
     const SHOWN_AT_MOST: usize = 16;
     let one = |target: &TargetReport| {
@@ -102,7 +102,7 @@ fn targets(targets: &[TargetReport]) -> String {
     }
 }
 
-/// Which part of a run it is, or of which parts it was put together; nothing for an ordinary run.
+/// The line that says which part of a run it is, or of which parts it was put together; empty for an ordinary run.
 fn shards(report: &LoadReport) -> String {
     let mut text = String::new();
     if let Some(shard) = report.shard {
@@ -121,7 +121,8 @@ fn shards(report: &LoadReport) -> String {
     text
 }
 
-/// What the connections take, by side as far as it can be seen from here, and how long closing them took.
+/// The memory that the connections take, by side as far as it can be seen from here, and the time that closing them
+/// took.
 fn memory(connections: &Connections) -> String {
     let of_each = |total: u64| match connections.opened {
         0 => String::new(),
@@ -201,7 +202,7 @@ fn value(ns: Option<u64>) -> Cell {
     number(ns.map_or(ABSENT.to_owned(), |ns| duration_ns(ns as f64)))
 }
 
-/// How many bytes a request has, in words.
+/// The number of bytes of a request, in words.
 fn size(settings: &LoadSettings) -> String {
     match settings.size {
         None => format!("{} bytes", settings.size_bytes),
@@ -211,7 +212,7 @@ fn size(settings: &LoadSettings) -> String {
     }
 }
 
-/// What was asked for beyond a constant stream of requests: a line, or nothing.
+/// The settings beyond a constant stream of requests: a line, or nothing.
 fn workload(settings: &LoadSettings) -> String {
     let workload = &settings.workload;
     let seconds = |seconds: f64| duration_ns(seconds * 1e9);
@@ -242,7 +243,7 @@ fn workload(settings: &LoadSettings) -> String {
     if parts.is_empty() { String::new() } else { parts.join(", ") + "\n" }
 }
 
-/// What became of connections that moved: a line, or nothing.
+/// The numbers of connections that moved, by outcome: a line, or nothing.
 fn turnover(report: &LoadReport) -> String {
     let rotated =
         report.connections.rotated.map(|times| format!("{times} times an idle connection became active"));

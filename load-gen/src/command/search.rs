@@ -2,18 +2,18 @@
 
 use model::schema::{LoadReport, Objective, RateSearch, SearchEnd};
 
-/// How close the highest rate that is met and the lowest that is not have to come.
+/// The ratio of the lowest rate that is missed to the highest that is met at which the search stops narrowing.
 const CLOSE_ENOUGH: f64 = 1.05;
 /// Tries at a rate at which the generator is not sound.
 const TRIES_A_RATE: u32 = 3;
 /// Tries in all: far more than halving a range takes, so that only contradictions use them up.
 const TRIES: u32 = 60;
-/// Where a search without a range ends, in requests a second.
+/// The rate at which a search without a range ends, in requests per second.
 pub const HIGHEST: f64 = 1e7;
-/// Where it begins, unless a window at this rate is too short for the percentile.
+/// The rate at which it begins, unless a window at this rate is too short for the percentile.
 const LOWEST: f64 = 1_000.0;
 
-/// What one run at a rate says of the objective.
+/// The verdict of one run at a rate on the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trial {
     /// The server meets it.
@@ -62,7 +62,7 @@ pub fn judge(report: &LoadReport, objective: &Objective) -> Result<Trial, TooFew
     })
 }
 
-/// Whether a window of about `expected` samples will tell the percentile at `quantile`, whatever chance does.
+/// Checks that a window of about `expected` samples will tell the percentile at `quantile`, whatever chance does.
 ///
 /// # Errors
 ///
@@ -91,11 +91,11 @@ pub fn percentile(quantile: f64) -> String {
     format!("{:.4}", quantile * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Which rate to try next, from what the tries so far have said.
+/// The search for the rate to try next, from the results of the tries so far.
 ///
-/// From the lowest rate on it doubles until the objective is missed, then halves the gap between what is met and
-/// what is missed (as ratios), and at last asks for the rate that it found once more: a rate counts only if it is
-/// met twice.
+/// From the lowest rate on it doubles until the objective is missed. Then it halves the gap between what is met and
+/// what is missed (as ratios). At last it tries the rate that it found once more: a rate counts only if it is met
+/// twice.
 #[derive(Debug, Default)]
 pub struct Search {
     ceiling: f64,
@@ -158,7 +158,7 @@ impl Search {
         self.end.get_or_insert(SearchEnd::Interrupted);
     }
 
-    /// What was found.
+    /// The result of the search.
     pub fn result(&self, objective: Objective) -> RateSearch {
         let ended = self.end.unwrap_or(SearchEnd::Interrupted);
         let is_confirmed = matches!(ended, SearchEnd::Found | SearchEnd::Ceiling | SearchEnd::Generator);

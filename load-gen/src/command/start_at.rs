@@ -8,9 +8,9 @@ use sys::clock;
 
 use crate::record::observer::Observer;
 
-/// How long before the instant the order goes out to the workers, which sleep the rest of it exactly.
+/// The time before the instant at which the order goes out to the workers, which sleep the rest of it exactly.
 const HAND_OVER_NS: u64 = 20_000_000;
-/// How soon an interruption is noticed.
+/// The longest time before an interruption is noticed.
 const LOOK_EVERY_NS: u64 = 100_000_000;
 
 /// An instant of CLOCK_REALTIME.
@@ -19,7 +19,7 @@ pub struct StartAt {
     unix_ns: u64,
 }
 
-/// Why the load did not begin at the instant that was asked for.
+/// The reason that the load did not begin at the instant that was asked for.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum StartError {
     /// It had passed before anything was done.

@@ -1,4 +1,4 @@
-//! What a person sees while it runs: a line that is redrawn on a terminal, a line a second anywhere else.
+//! The output for a person while it runs: a line that is redrawn on a terminal, a line per second anywhere else.
 
 use std::env;
 use std::io::IsTerminal;
@@ -23,11 +23,11 @@ pub enum Colour {
     Never,
 }
 
-/// Whether text is coloured.
+/// The choice between coloured and plain text: true if it is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint(bool);
 
-/// What a text's colour says.
+/// The meaning of a text's colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// All is well.
@@ -50,7 +50,7 @@ impl Paint {
         })
     }
 
-    /// Whether text is coloured at all.
+    /// Returns whether text is coloured at all.
     pub fn is_on(self) -> bool {
         self.0
     }
@@ -66,7 +66,7 @@ impl Paint {
     }
 }
 
-/// How often a line is written where it is not redrawn.
+/// The interval between two lines where the line is not redrawn.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// The progress of one run, on standard error.
@@ -75,9 +75,9 @@ pub struct View {
     paint: Paint,
     conns: u32,
     phase: &'static str,
-    /// Whether there is a schedule, and so a response.
+    /// True if there is a schedule, and so a response.
     has_schedule: bool,
-    /// Which step of a curve this is, if it is one.
+    /// The step of a curve that this is, if it is one.
     step: String,
     began: Instant,
     before: (Instant, Progress),
@@ -119,7 +119,7 @@ impl View {
         }
     }
 
-    /// Whether anybody sees it.
+    /// Returns whether it is shown.
     pub fn is_shown(&self) -> bool {
         !matches!(self.shown, Shown::Nothing)
     }
@@ -145,7 +145,7 @@ impl View {
         }
     }
 
-    /// What has happened since the progress before, in one line.
+    /// The line about what has happened since the progress before.
     fn line(&self, now: Instant, progress: &Progress) -> String {
         let (then, before) = &self.before;
         let since_s = now.duration_since(*then).as_secs_f64().max(1e-3);

@@ -1,4 +1,4 @@
-//! What will be done: where to, from where, how much, when, and by which worker.
+//! The plan of a run: where to, from where, how much, when, and by which worker.
 
 pub mod options;
 pub(crate) mod order;

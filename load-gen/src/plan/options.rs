@@ -1,4 +1,4 @@
-//! What is asked for: the connections of a run, and each window of load on them.
+//! The options of a run: its connections, and each window of load on them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::plan::shard::Whole;
 use crate::plan::sizes;
 use crate::plan::target::Target;
 
-/// What a pool of connections is.
+/// The options of a pool of connections.
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
     /// The server.
@@ -22,23 +22,23 @@ pub struct PoolOptions {
     pub threads: u32,
     /// Connections to open a second at most.
     pub connect_rate: Option<f64>,
-    /// What the server answers.
+    /// The kind of reply that the server makes.
     pub protocol: Protocol,
     /// Bytes of a request.
     pub size: Size,
-    /// What there is beyond a constant stream of requests. Of a shard, too, this is what all shards do together.
+    /// The load beyond a constant stream of requests. Of a shard, too, this is what all shards do together.
     pub workload: Workload,
     /// Processor that the workers are pinned to.
     pub cpu: Option<u32>,
-    /// What moves the bytes; the lightest that this kernel has, if nothing is said.
+    /// The engine that moves the bytes; if `None`, the lightest that this kernel has and that can do what is asked for.
     pub engine: Option<EngineKind>,
-    /// How much room each worker's ring has, where the engine has one.
+    /// The size of each worker's ring, where the engine has one.
     pub ring: RingSize,
-    /// How long a connection may take to open, and a reply to come after the window has ended.
+    /// The longest time that a connection may take to open, and a reply to come after the window has ended.
     pub timeout: Duration,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Whether somebody watches latencies while they are measured.
+    /// True if an observer reads latencies while they are measured.
     pub live_latencies: bool,
     /// The whole run that this pool is one shard of, if it is. All the above is then of the shard alone.
     pub part_of: Option<Whole>,
@@ -89,7 +89,7 @@ impl PoolOptions {
 pub struct Load {
     /// Closed loop, or open loop at a rate.
     pub mode: LoadMode,
-    /// How workers wait.
+    /// The way in which workers wait.
     pub wait: WaitPolicy,
     /// Load before the window.
     pub warmup: Duration,

@@ -1,11 +1,11 @@
-//! Which connections are active, and which worker's descriptor table holds each.
+//! The placement of connections: which are active, and which worker's descriptor table holds each.
 
 use sys::descriptor_table::Table;
 
 /// Descriptors that a worker needs besides its connections: standard streams, epoll, room for a few more.
 pub const DESCRIPTORS_RESERVED: u64 = 16;
 
-/// Who holds which connection.
+/// The assignment of connections to threads.
 ///
 /// Worker `t` of `workers` holds every `workers`-th active connection. Idle ones go round the
 /// workers' tables too; when those are too small for all, further threads hold the idle connections and nothing else.
@@ -48,7 +48,7 @@ impl Placement {
         Ok(Self { conns, active, workers, tables })
     }
 
-    /// Whether connection `index` is active; the active ones are spread evenly over all.
+    /// Returns whether connection `index` is active; the active ones are spread evenly over all.
     #[inline]
     pub fn is_active(&self, index: u32) -> bool {
         self.actives_before(index + 1) > self.actives_before(index)

@@ -19,7 +19,7 @@ pub use crate::plan::placement::DESCRIPTORS_RESERVED;
 const TCP_END_BYTES: u64 = 4_200;
 /// Kernel memory of one end of an idle connection of a Unix socket.
 const UNIX_END_BYTES: u64 = 2_700;
-/// What the generator itself may take for a connection, and for a thread.
+/// The memory that the generator itself may take for a connection, and for a thread.
 const OWN_BYTES: u64 = 100;
 const THREAD_BYTES: u64 = 1 << 20;
 /// Files that others may open meanwhile.
@@ -29,12 +29,12 @@ const SPARE_THREADS: u64 = 8;
 /// A queue at least as long as this takes a burst of connections.
 const BACKLOG_ENOUGH: u64 = 1_024;
 
-/// What is to be held, and where.
+/// The connections to hold, and the server that they go to.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
     /// The server.
     pub target: &'a Target,
-    /// Whether it is on this machine, so that both ends of each connection are.
+    /// True if it is on this machine, so that both ends of each connection are.
     pub is_local: bool,
     /// Connections to hold.
     pub conns: u32,
@@ -51,9 +51,9 @@ pub struct Plan<'a> {
 /// Something that is missing, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether the run cannot succeed without it; otherwise that is only doubtful.
+    /// True if the run cannot succeed without it; if false, success is only doubtful.
     pub is_fatal: bool,
-    /// What is missing: a sentence without a full stop.
+    /// The words for what is missing: a sentence without a full stop.
     pub missing: String,
     /// The command or option that mends it, verbatim.
     pub remedy: String,
@@ -65,7 +65,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Whether a server at `target` is on this machine, in part at least.
+/// Returns whether a server at `target` is on this machine, in part at least.
 pub fn is_local(target: &Target) -> bool {
     target.endpoints().iter().any(|endpoint| match endpoint {
         Endpoint::Tcp(address) => is_of_this_machine(address.ip()),
@@ -88,7 +88,7 @@ pub const QUESTIONS: [(&str, Question); 8] = [
     ("socket buffers", buffers),
 ];
 
-/// What `machine` is missing for `plan`, the worst first.
+/// The findings about what `machine` is missing for `plan`, the fatal ones first.
 pub fn findings(plan: &Plan<'_>, machine: &Capacity) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         QUESTIONS.into_iter().filter_map(|(_, question)| question(plan, machine)).collect();
@@ -189,7 +189,7 @@ fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
     })
 }
 
-/// What it costs that all threads share one descriptor table.
+/// The finding that all threads share one descriptor table, and what that costs.
 fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
     let (table, room) = (machine.table, room_in_one_table(machine, plan.threads));
     let conns = u64::from(plan.conns);

@@ -1,4 +1,4 @@
-//! When requests fall due in open loop, and on which connection.
+//! The schedule of requests in open loop: when each falls due, and on which connection.
 
 use model::schema::Arrivals;
 use rand::seq::SliceRandom;
@@ -9,23 +9,23 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 /// The name of the random generator, as results state it.
 pub const GENERATOR: &str = "xoshiro256++";
 
-/// What random numbers are for.
+/// The purpose of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// When requests fall due, and on which connection.
+    /// The instants at which requests fall due, and their connections.
     Arrivals,
-    /// How long requests are.
+    /// The lengths of requests.
     Sizes,
-    /// How long connections pause.
+    /// The lengths of the connections' pauses.
     Thinking,
-    /// Which connections become active.
+    /// The connections that become active.
     Rotation,
-    /// Which connections are replaced, and when.
+    /// The connections that are replaced, and the instants.
     Churn,
 }
 
 impl Purpose {
-    /// How many there are.
+    /// The number of purposes.
     const COUNT: u64 = 5;
 }
 
@@ -52,7 +52,7 @@ pub fn random_for(purpose: Purpose, seed: u64, shard: u32, stream: u32) -> Xoshi
 /// A request that falls due.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Due {
-    /// When, in nanoseconds since the schedule began.
+    /// The instant, in nanoseconds since the schedule began.
     pub at_ns: u64,
     /// On which connection, as an index into the worker's active ones.
     pub connection: u32,

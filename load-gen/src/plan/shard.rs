@@ -10,7 +10,7 @@ use crate::plan::options::PoolOptions;
 /// The whole run that a pool is one shard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
-    /// Which shard it is.
+    /// The shard that the pool is.
     pub shard: Shard,
     /// Connections of all shards together.
     pub conns: u32,
@@ -18,19 +18,19 @@ pub struct Whole {
     pub active: u32,
 }
 
-/// What of `total` things is `shard`'s: the shares of all shards add up to `total`, and differ by one at most.
+/// The share of `shard` in `total` things: the shares of all shards add up to `total`, and differ by one at most.
 pub fn share(shard: Shard, total: u64) -> u64 {
     let (number, count) = (u64::from(shard.index).saturating_sub(1), u64::from(shard.count).max(1));
     total / count + u64::from(number < total % count)
 }
 
 impl PoolOptions {
-    /// What `shard` does of the run that these options describe.
+    /// The options of `shard`'s part of the run that these options describe.
     ///
     /// # Errors
     ///
-    /// A sentence, when there are fewer connections than shards: the same for all of them, since what some of them did could
-    /// never be merged.
+    /// A sentence, when there are fewer connections than shards: the same for all of them, since what some of them did
+    /// could never be merged.
     pub fn cut(self, shard: Shard) -> Result<Self, String> {
         let Self { conns, active, .. } = self;
         if conns < shard.count {
@@ -100,7 +100,7 @@ impl PoolOptions {
         self.part_of.map_or(0, |whole| whole.shard.index - 1)
     }
 
-    /// Which connection of the whole run connection `index` of this pool is.
+    /// The number of connection `index` of this pool in the whole run.
     pub fn connection_id(&self, index: u32) -> u32 {
         self.part_of.map_or(index, |whole| index * whole.shard.count + whole.shard.index - 1)
     }

@@ -1,4 +1,4 @@
-//! How a load is divided among the workers.
+//! The division of a load among the workers.
 
 use model::schema::LoadMode;
 
@@ -27,7 +27,7 @@ impl<'a> Shares<'a> {
         Window { begin_ns, end_ns: begin_ns + self.load.duration.as_nanos() as u64 }
     }
 
-    /// What worker `number` is to do. Each request of the whole belongs to one worker.
+    /// The order to worker `number`. Each request of the whole belongs to one worker.
     pub fn order(&self, number: u32) -> Order {
         let Self { options, load, start_ns, .. } = *self;
         let workload = &options.workload;
@@ -88,7 +88,7 @@ impl<'a> Shares<'a> {
         (end_ns > window.begin_ns).then_some(Window { end_ns, ..window })
     }
 
-    /// How many connections are there to be replaced, over all shards: those in the tables of workers.
+    /// The number of connections that can be replaced, over all shards: those in the tables of workers.
     fn replaceable(&self) -> u32 {
         let Placement { workers, tables, .. } = *self.placement;
         if tables > workers { self.options.whole_active() } else { self.options.whole_conns() }

@@ -1,4 +1,4 @@
-//! How many bytes each request has.
+//! The number of bytes of each request.
 
 use model::schema::Size;
 use rand::distr::{Distribution, Uniform};

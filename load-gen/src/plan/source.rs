@@ -1,4 +1,4 @@
-//! Which address a connection comes from, so that local ports neither run out nor run short.
+//! The address that each connection comes from, so that local ports neither run out nor run short.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -45,7 +45,7 @@ impl Sources {
     }
 }
 
-/// Whether connections to `endpoint` may come from many addresses of this machine.
+/// Returns whether connections to `endpoint` may come from many addresses of this machine.
 pub fn can_choose(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Tcp(address) if matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback()))
 }

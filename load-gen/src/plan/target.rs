@@ -1,4 +1,5 @@
-//! Where the server is: one address, several ports of it, or a Unix socket; and what of that is still to be looked up.
+//! The places where the server is: one address, several ports of it, or a Unix socket; and what of that is still to be
+//! looked up.
 
 mod notation;
 mod printing;
@@ -86,8 +87,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// What `written` was found to be: `endpoints`, each once and at least one, and addresses of its names at which nothing
-    /// accepts.
+    /// The target that `written` was found to be: `endpoints`, each once and at least one, and addresses of its names
+    /// at which nothing accepts.
     pub fn found(written: Written, endpoints: Vec<Endpoint>, silent: Vec<(Endpoint, Faults)>) -> Self {
         Self { written, endpoints: distinct(endpoints.into_iter()), silent }
     }
@@ -97,7 +98,7 @@ impl Target {
         &self.endpoints
     }
 
-    /// Which of the places connection `index` goes to.
+    /// The position of the place that connection `index` goes to.
     pub fn place(&self, index: u32) -> usize {
         index as usize % self.endpoints.len()
     }
@@ -112,7 +113,7 @@ impl Target {
         &self.silent
     }
 
-    /// How a server of muxbench is started that listens there, if it can.
+    /// The command that starts a server of muxbench that listens there, if there is one.
     pub fn server_command(&self) -> Option<String> {
         let is_tcp = |part: &Part| !matches!(part, Part::Place(Endpoint::Unix(_)));
         let command = self.written.0.iter().all(is_tcp).then(|| format!("muxbench serve --listen {self}"))?;

@@ -13,8 +13,8 @@ use crate::plan::units;
 pub struct Thinking {
     lengths: Lengths,
     random: Xoshiro256PlusPlus,
-    /// When each pause ends, and whose it is. It never grows: a connection pauses at most once for each request
-    /// that it may have under way.
+    /// The end of each pause, and the connection that pauses. The heap never grows: a connection pauses at most once
+    /// for each request that it may have under way.
     pauses: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
@@ -45,7 +45,7 @@ impl Thinking {
         self.pauses.push(Reverse((now_ns + length_ns, index)));
     }
 
-    /// When the first pause ends; never, where nobody pauses.
+    /// The end of the first pause; `u64::MAX` if no connection pauses.
     #[inline]
     pub fn next_ns(&self) -> u64 {
         self.pauses.peek().map_or(u64::MAX, |Reverse((end_ns, _))| *end_ns)

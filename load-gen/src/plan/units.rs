@@ -106,7 +106,7 @@ pub fn size_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
-/// How many of the connections carry requests.
+/// The number of connections that carry requests, or their share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Active {
     /// This many.

@@ -14,7 +14,7 @@ impl Window {
     /// One that never begins.
     pub const NEVER: Self = Self { begin_ns: u64::MAX, end_ns: u64::MAX };
 
-    /// Whether an instant lies inside.
+    /// Returns whether an instant lies inside.
     #[inline]
     pub fn contains(&self, instant_ns: u64) -> bool {
         self.begin_ns <= instant_ns && instant_ns < self.end_ns

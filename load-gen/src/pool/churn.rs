@@ -45,7 +45,7 @@ impl<'a> Churn<'a> {
         churn
     }
 
-    /// When there is something to do next, but for news of connections on their way.
+    /// The next instant at which there is something to do, apart from news of connections on their way.
     #[inline]
     pub fn next_ns(&self) -> u64 {
         self.next.at_ns.min(self.dialer.look_ns())

@@ -18,15 +18,15 @@ use crate::plan::source::Sources;
 use crate::plan::target::{self, Endpoint, Part, Target, Written};
 use crate::pool::dialer::{Dialed, Dialer, close_with_reset};
 
-/// How long to wait before a name is looked up again.
+/// The time before a name is looked up again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How soon an interruption is noticed.
+/// The longest time before an interruption is noticed.
 const NOTICE: Duration = Duration::from_millis(20);
-/// How long the addresses of a name are waited for, at most: one that swallows everything must not cost the whole timeout,
-/// and a first SYN that is lost is sent again after a second.
+/// The longest wait for the addresses of a name: one that never answers must not cost the whole timeout, and a first
+/// SYN that is lost is sent again after a second.
 const ACCEPTS_WITHIN: Duration = Duration::from_secs(3);
 
-/// Why there is no address.
+/// The reason that there is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookUpError {
     /// The resolver has none, for as long as it was asked.
@@ -34,7 +34,7 @@ pub enum LookUpError {
     Failed {
         /// The name.
         host: String,
-        /// What the resolver says.
+        /// The resolver's message.
         words: String,
     },
     /// Interrupted meanwhile.
@@ -42,14 +42,14 @@ pub enum LookUpError {
     Interrupted(String),
 }
 
-/// What looks a name up: the addresses, with any port, or the reason why there is none.
+/// The function that looks a name up: it returns the addresses, with any port, or the reason that there is none.
 pub type Resolver = fn(&str) -> Result<Vec<SocketAddr>, String>;
 
 /// Looks up the names of targets.
 pub struct LookUp<'a> {
-    /// What is asked for the addresses of a name.
+    /// The function that is asked for the addresses of a name.
     pub resolver: Resolver,
-    /// How long a name that has no address is looked up again and again.
+    /// The time for which a name that has no address is looked up again and again.
     pub timeout: Duration,
     /// Set when it should end.
     pub stop: &'a AtomicBool,
@@ -177,7 +177,8 @@ impl<'a> LookUp<'a> {
     }
 }
 
-/// Which of the addresses of a name are taken, where some of them accept.
+/// The positions of the addresses of a name that are taken: those that accept, or all if none does. If they are one
+/// server's, only those of the first family that accepts.
 fn taken(addresses: &[SocketAddr], accepts: impl Fn(usize) -> bool) -> Vec<usize> {
     let accepting: Vec<usize> = (0..addresses.len()).filter(|&at| accepts(at)).collect();
     let Some(&first) = accepting.first() else { return (0..addresses.len()).collect() };
@@ -188,7 +189,7 @@ fn taken(addresses: &[SocketAddr], accepts: impl Fn(usize) -> bool) -> Vec<usize
     }
 }
 
-/// Whether these are one server's addresses in several families: those of this machine's loopback.
+/// Returns whether these are one server's addresses in several families: those of this machine's loopback.
 fn is_one_server(addresses: &[SocketAddr]) -> bool {
     addresses.iter().all(|address| address.ip().is_loopback())
         && addresses.iter().any(SocketAddr::is_ipv4)

@@ -60,7 +60,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Looks at workers that have been stopped before they are left where they are.
 const LOOKS_AT_MOST: u32 = 5;
 
-/// What the memory of this process and of the machine was at some moment.
+/// The memory of this process and of the machine's kernel at some moment.
 #[derive(Clone, Copy)]
 struct Memory {
     resident_bytes: u64,
@@ -73,14 +73,14 @@ impl Memory {
         Self { resident_bytes, slab_bytes: sys::capacity::slab_bytes() }
     }
 
-    /// What this process and the kernel have grown by since `earlier`.
+    /// The growth of this process and of the kernel since `earlier`, in bytes.
     fn growth_since(self, earlier: Self) -> (u64, Option<u64>) {
         let kernel = self.slab_bytes.zip(earlier.slab_bytes).map(|(now, then)| now.saturating_sub(then));
         (self.resident_bytes.saturating_sub(earlier.resident_bytes), kernel)
     }
 }
 
-/// What the workers of a pool share.
+/// The state that the workers of a pool share.
 fn shared(options: PoolOptions, placement: Placement, engine: EngineKind, stop: Arc<AtomicBool>) -> Shared {
     let granted = processors::granted().map_or(1, |processors| processors.ceil() as usize);
     let processors = if options.cpu.is_some() { 1 } else { granted };
@@ -109,9 +109,10 @@ pub struct Pool {
     connect: Histogram,
     /// Requests that no reply had come to when the connections were last looked after.
     pending: u64,
-    /// What had been seen of the connections that were there before these.
+    /// The progress on the connections that were there before these.
     past: Progress,
-    /// Why a worker has failed. The others may still answer what they were asked then, so nobody is asked anything more.
+    /// The reason that a worker has failed. The others may still answer what they were asked then, so no worker is
+    /// asked anything more.
     failure: Option<String>,
 }
 
@@ -223,7 +224,7 @@ impl Pool {
         }
     }
 
-    /// How the connections fared so far.
+    /// The counts of the connections so far.
     pub fn connections(&self) -> &Connections {
         &self.connections
     }
@@ -321,17 +322,17 @@ impl Pool {
         Ok(recorders)
     }
 
-    /// Whether a pool without active connections has still to hold its idle ones.
+    /// Returns whether a pool without active connections still has to hold its idle ones.
     fn sits_idle_until(&self, end_ns: u64) -> bool {
         self.shared.options.active == 0 && now_ns() < end_ns && !self.shared.stop.load(Relaxed)
     }
 
-    /// Whether the run was stopped by whoever holds the flag.
+    /// Returns whether the run was stopped by its flag.
     pub fn is_stopped(&self) -> bool {
         self.shared.stop.load(Relaxed)
     }
 
-    /// What the workers that carry load show of themselves.
+    /// The counters of the workers that carry load.
     fn loaded(&self) -> impl Iterator<Item = &Live> + Clone {
         let workers = self.shared.placement.workers as usize;
         self.workers.iter().take(workers).map(|worker| &*worker.live)
@@ -363,7 +364,7 @@ impl Pool {
         RunError(self.failure.insert(why).clone())
     }
 
-    /// Whether all workers live.
+    /// Checks that no worker has failed.
     fn check_failure(&self) -> Result<(), RunError> {
         self.failure.as_ref().map_or(Ok(()), |why| Err(RunError(why.clone())))
     }

@@ -1,9 +1,9 @@
-//! Why connections could not be opened.
+//! The reasons that connections could not be opened.
 
 use crate::plan::placement::LimitTooLow;
 use crate::plan::target::Target;
 
-/// Why a pool could not be opened at all.
+/// The reason that a pool could not be opened at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Nothing listens.
@@ -14,7 +14,7 @@ pub enum OpenError {
     Nothing {
         /// The server.
         target: Target,
-        /// What went wrong, by name and errno.
+        /// The faults, by name and errno.
         why: String,
     },
     /// The engine that was asked for is not to be had.
@@ -43,9 +43,9 @@ pub enum OpenError {
     Thread {
         /// The how many-th it is.
         table: u32,
-        /// How many are needed, one a descriptor table.
+        /// The number of threads that are needed, one per descriptor table.
         tables: u32,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Interrupted before all connections were open.
@@ -53,7 +53,7 @@ pub enum OpenError {
     Interrupted,
 }
 
-/// How to start a server at `target`, if one command does.
+/// The advice on how to start a server at `target`; empty if no single command does.
 fn example(target: &Target) -> String {
     target.server_command().map_or(String::new(), |command| format!(", for example: {command}"))
 }

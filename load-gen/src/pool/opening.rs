@@ -1,4 +1,4 @@
-//! How a worker opens its share of the connections: in turns, at a bounded pace, and never past a full queue.
+//! The opening of a worker's share of the connections: in turns, at a bounded pace, and never past a full queue.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ const ON_THEIR_WAY_A_WORKER: std::ops::RangeInclusive<usize> = 16..=256;
 const A_TURN: u32 = 64;
 /// Connections of the whole run that a turn may run ahead of those that wait for theirs, at least.
 const AHEAD: u32 = 1024;
-/// How long to wait before a queue without room is looked at again.
+/// The time before a queue without room is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The longest wait: how soon an end is noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
@@ -44,7 +44,7 @@ pub struct Opened {
     pub opened: u64,
     /// The same by the place of the target.
     opened_at: Vec<u64>,
-    /// When the last one was established.
+    /// The instant at which the last one was established.
     pub last_ns: u64,
 }
 
@@ -208,7 +208,7 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
         }
     }
 
-    /// When connection `index` may be opened at the soonest.
+    /// The earliest instant at which connection `index` may be opened.
     fn due_ns(&self, index: u32) -> u64 {
         match self.shared.options.connect_rate {
             Some(rate) => self.began_ns + (f64::from(index) / rate * 1e9) as u64,
@@ -256,7 +256,7 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
         }
     }
 
-    /// Whether no worker has established anything for as long as a connection may take.
+    /// Returns whether no worker has established anything for as long as a connection may take.
     fn is_deaf(&self) -> bool {
         let timeout_ns = self.shared.options.timeout.as_nanos() as u64;
         now_ns() >= self.shared.established_ns.load(Relaxed).max(self.began_ns) + timeout_ns

@@ -1,4 +1,4 @@
-//! When the active set moves, and on to which connections.
+//! The moves of the active set: when it moves, and on to which connections.
 
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -37,7 +37,7 @@ impl Rotation {
         Self { every_ns, next_ns: start_ns + every_ns, end_ns, left: 0, slot: 0, front: 0 }
     }
 
-    /// When the next exchange is due.
+    /// The instant at which the next exchange is due; `u64::MAX` if there is none.
     #[inline]
     pub fn next_ns(&self) -> u64 {
         match self.left {

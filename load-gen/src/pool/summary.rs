@@ -1,4 +1,4 @@
-//! What a window found, put together from the recorders of its workers.
+//! The findings of a window, put together from the recorders of its workers.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -20,7 +20,7 @@ fn worker(answers: &Sender<Answer>, answer: impl Fn(Command) -> Answer + Send + 
     WorkerHandle { live: Arc::default(), commands: Some(commands), thread: Some(thread) }
 }
 
-/// What a worker that works says.
+/// The answer of a worker that works.
 fn sound(command: Command) -> Answer {
     match command {
         Command::Run(task) => Answer::Ran(Box::new(Recorder::new(task.order.window, false, Arc::default()))),

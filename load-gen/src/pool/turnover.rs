@@ -16,7 +16,7 @@ use crate::pool::churn::{Churn, Replacement};
 use crate::pool::dialer::Dialed;
 use crate::pool::rotation::Rotation;
 
-/// Why the connection of a conversation is about to be exchanged for another.
+/// The reason that the connection of a conversation is about to be exchanged for another, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     /// It is not.
@@ -35,14 +35,15 @@ pub struct Turnover<'a> {
     leaving: Vec<Leaving>,
     rotation: Option<Rotation>,
     churn: Option<Churn<'a>>,
-    /// Whether requests wait for a connection that is to become idle, so that it comes to an end in closed loop.
+    /// True in closed loop: requests wait for a connection that is to become idle, since it would never be quiet
+    /// otherwise.
     holds: bool,
     window: Window,
 }
 
 impl<'a> Turnover<'a> {
-    /// What moves the `active` and the `idle` connections of one worker; in closed loop (`holds`) a connection that
-    /// has to leave carries no further request.
+    /// The turnover of the `active` and the `idle` connections of one worker. With `holds`, in closed loop, a
+    /// connection that is to become idle carries no further request.
     pub fn new(
         idle: &'a mut Vec<OwnedFd>,
         active: usize,
@@ -56,14 +57,14 @@ impl<'a> Turnover<'a> {
         Self { idle, leaving, rotation, churn, holds, window }
     }
 
-    /// When there is something to do next.
+    /// The next instant at which there is something to do.
     #[inline]
     pub fn next_ns(&self) -> u64 {
         let rotation = self.rotation.as_ref().map_or(u64::MAX, Rotation::next_ns);
         rotation.min(self.churn.as_ref().map_or(u64::MAX, Churn::next_ns))
     }
 
-    /// Whether connections are on their way.
+    /// Returns whether connections are on their way.
     #[inline]
     pub fn is_connecting(&self) -> bool {
         self.churn.as_ref().is_some_and(|churn| churn.dialer.on_their_way() > 0)

@@ -1,16 +1,16 @@
-//! Who opens connections next.
+//! The turns in which workers open connections.
 //!
 //! Each worker opens its own connections, into its own descriptor table, yet they should reach the server in the order
-//! of the whole run: the active ones evenly among the idle ones. And no more workers should be at it than there are
-//! processors, for the server needs those too. So they take turns, and the next turn is the one whose connection is
-//! the earliest. A worker that is not there, because it has not started yet or never will, is waited for by nobody.
+//! of the whole run: the active ones evenly among the idle ones. And no more workers should open at once than there are
+//! processors, for the server needs those too. So they take turns, and the next turn is the one whose connection is the
+//! earliest. No worker waits for one that is not there, because it has not started yet or never will.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How soon a worker that waits for its turn notices that there is none to come.
+/// The longest time before a worker that waits for its turn notices that there is none to come.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(20);
 
 /// The turns of all workers.
@@ -24,7 +24,7 @@ pub struct Turns {
 struct State {
     /// Turns that may be taken at this moment.
     free: usize,
-    /// Who waits, with the connection that it wants to open next.
+    /// The workers that wait, each with the index of the connection that it wants to open next.
     waiting: BinaryHeap<Reverse<(u32, usize)>>,
     is_granted: Vec<bool>,
 }

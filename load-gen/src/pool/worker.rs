@@ -31,7 +31,7 @@ use crate::record::recorder::Recorder;
 /// not answer a million requests per second. Without a bound an hour of them, or a rate beyond all means, takes all memory.
 const MOST_PENDING: u64 = 1 << 22;
 
-/// What the pool asks of a worker.
+/// A command from the pool to a worker.
 pub enum Command {
     /// Put load on the active connections.
     Run(Box<Task>),
@@ -42,7 +42,7 @@ pub enum Command {
     },
 }
 
-/// What a worker answers.
+/// An answer of a worker.
 pub enum Answer {
     /// Its share of the connections is open, or has failed.
     Opened(Opened),
@@ -50,11 +50,11 @@ pub enum Answer {
     Unable(std::io::Error),
     /// The run has ended.
     Ran(Box<Recorder>),
-    /// How its connections are.
+    /// The state of its connections.
     Checked(Checked),
 }
 
-/// What a worker finds when it looks after its connections.
+/// The state of a worker's connections when they are checked.
 #[derive(Default)]
 pub struct Checked {
     /// All that were lost since they were opened, idle and active, by fault.
@@ -71,21 +71,21 @@ impl Checked {
     }
 }
 
-/// What all workers of a pool share.
+/// The data that all workers of a pool share.
 pub struct Shared {
-    /// What was asked for.
+    /// The options of the pool.
     pub options: PoolOptions,
-    /// Who holds which connection.
+    /// The worker that holds each connection.
     pub placement: Placement,
-    /// What moves the bytes.
+    /// The engine that moves the bytes.
     pub engine: EngineKind,
-    /// Who opens connections next.
+    /// The turns in which workers open connections.
     pub turns: Turns,
-    /// How many workers open connections at once.
+    /// The number of workers that may open connections at the same time.
     pub at_once: u32,
     /// Local ports that the kernel gives to connections, for each pair of source and target.
     pub local_ports: u32,
-    /// When the latest connection was established, as far as workers have told.
+    /// The time at which the latest connection was established, as far as workers have reported.
     pub established_ns: AtomicU64,
     /// Set when the run should end.
     pub stop: Arc<AtomicBool>,
@@ -96,7 +96,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Whether no further connection is to be opened.
+    /// Returns whether no further connection is to be opened.
     pub fn is_over(&self) -> bool {
         self.give_up.load(Relaxed) || self.ends().iter().any(|end| end.load(Relaxed))
     }
@@ -225,7 +225,7 @@ impl<'a, E: Engine> Worker<'a, E> {
         std::mem::forget(self);
     }
 
-    /// What load is put on.
+    /// The connections that load is put on.
     fn connections(&mut self) -> drive::Connections<'_, E> {
         let Shared { options, local_ports, .. } = self.shared;
         let sources = Sources::new(&options.target, options.conns, *local_ports);
@@ -264,7 +264,7 @@ impl<'a, E: Engine> Worker<'a, E> {
     }
 }
 
-/// What became of an idle connection that has something to read.
+/// The fault of an idle connection that has something to read.
 fn why_readable(socket: &OwnedFd) -> Fault {
     let mut said = [0_u8; 64];
     match rustix::net::recv(socket, &mut said, RecvFlags::DONTWAIT) {

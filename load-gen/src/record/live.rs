@@ -1,4 +1,4 @@
-//! What a worker lets others see while it runs, without a lock and without waiting for anybody.
+//! The counters that a worker shows to others while it runs, without a lock and without waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -48,7 +48,7 @@ impl LiveLatencies {
     }
 }
 
-/// What the live latencies of several workers held at some moment.
+/// The live latencies of several workers at one moment.
 pub struct LatencyCounts {
     response: Vec<u64>,
     service: Vec<u64>,

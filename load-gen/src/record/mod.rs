@@ -1,4 +1,4 @@
-//! What was seen: counts and times, and whether they may be used.
+//! The record of a run: counts and times, and whether they may be used.
 
 pub(crate) mod live;
 pub mod observer;

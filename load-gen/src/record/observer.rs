@@ -1,4 +1,4 @@
-//! Who watches a run, and what is to be seen of it meanwhile.
+//! The observer of a run, and the progress that it sees.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Recent {
     pub max_ns: Option<u64>,
 }
 
-/// What is known while connections open or load runs.
+/// The progress while connections open or load runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
     /// Connections opened.
@@ -39,7 +39,7 @@ pub struct Progress {
     pub failed: u64,
 }
 
-/// Who wants to know what happens meanwhile.
+/// An observer of a run.
 pub trait Observer {
     /// A measured window begins or ends now; `answered` requests have been answered so far.
     fn edge(&mut self, _edge: Edge, _answered: u64) {}
@@ -47,7 +47,7 @@ pub trait Observer {
     fn progress(&mut self, _progress: &Progress) {}
     /// Called a few times a second while all is open and the load is to begin `left` from now.
     fn waiting(&mut self, _left: Duration) {}
-    /// How often progress is wanted.
+    /// The interval between two reports of progress.
     fn period(&self) -> Duration {
         Duration::from_secs(1)
     }

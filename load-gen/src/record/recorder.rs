@@ -1,4 +1,4 @@
-//! What one worker counts and times in one measured window.
+//! The counts and times of one worker in one measured window.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::record::times::{Delay, Times};
 use crate::record::timestamps::KernelStamps;
 use crate::record::turnover::TurnoverCounts;
 
-/// What one worker counts and times during a window. All its memory is taken before the load begins; a series exchanges
-/// memory that lies ready.
+/// The counts and times of one worker during a window. All its memory is taken before the load begins; a series
+/// exchanges memory that is ready.
 pub struct Recorder {
     /// The window.
     pub window: Window,
-    /// Where the window was to end, wherever it did.
+    /// The planned end of the window, which may have ended earlier.
     planned_end_ns: u64,
-    /// Whether there is a schedule, so that response and lateness mean something.
+    /// True if there is a schedule, so that response and lateness have a meaning.
     open_loop: bool,
-    /// Where latencies are shown while they are measured.
+    /// The counters and latencies that others can read during the window.
     live: Arc<Live>,
     /// Requests whose clock started inside.
     pub scheduled: u64,
@@ -55,13 +55,13 @@ pub struct Recorder {
     pub lateness_held: Histogram,
     /// Connections that were replaced or became active for others.
     pub turnover: TurnoverCounts,
-    /// What the self-check looks at: of this worker, and after a merge of the others. None in closed loop.
+    /// The samples for the self-check: of this worker, and after a merge of the others too. Empty in closed loop.
     pub samples: Vec<Sample>,
     /// The time series, if one was asked for.
     pub series: Option<Writer>,
     /// The kernel's time-stamps, if they were asked for.
     pub stamps: Option<KernelStamps>,
-    /// What a slice keeps, if this is one.
+    /// The recorder of a slice, if this is one.
     pub slice: Option<SliceRecorder>,
 }
 
@@ -104,7 +104,7 @@ impl Recorder {
         }
     }
 
-    /// Whether there is a schedule.
+    /// Returns whether there is a schedule.
     pub fn is_open_loop(&self) -> bool {
         self.open_loop
     }

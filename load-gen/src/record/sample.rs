@@ -1,5 +1,5 @@
-//! What a worker keeps of an open-loop run, so that it can be tested afterwards: a bounded sample of the arrivals, and
-//! how soon the requests of each part of the window were answered. All memory is taken, and touched, beforehand.
+//! The part of an open-loop run that a worker keeps to test it afterwards: a bounded sample of the arrivals, and the
+//! response times of each part of the window. All memory is taken, and touched, beforehand.
 
 use crate::plan::window::Window;
 use crate::record::live;
@@ -12,19 +12,19 @@ pub const STRETCH: u32 = 512;
 /// A request that the generator tried to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// When the schedule intended it, in nanoseconds of the clock.
+    /// The time that the schedule intended, in nanoseconds of the clock.
     pub intended_ns: u64,
-    /// When it was handed to the socket, or on io_uring to the queue of the next call: in the order in which requests fell
-    /// due, in which they need not leave. A socket that is full is the server's doing, and counted as `delayed`.
+    /// The time at which it was handed to the socket, or on io_uring to the queue of the next call, in the order in
+    /// which requests fell due; they may leave in another. A full socket is the server's doing: it counts as `delayed`.
     pub tried_ns: u64,
 }
 
 /// The longest time in which the generator did nothing although a request was due.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standstill {
-    /// How long.
+    /// Its length.
     pub length_ns: u64,
-    /// When it ended.
+    /// The time at which it ended.
     pub end_ns: u64,
 }
 
@@ -34,17 +34,17 @@ pub struct Standstill {
 /// part begins is used there, so that of a slow schedule all requests are kept, without a hole.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// What is looked at of the window as it was intended.
+    /// The part of the planned window that the self-check looks at.
     pub window: Window,
     /// The mean gap of the worker's schedule, in nanoseconds.
     pub mean_gap_ns: f64,
     arrivals: Vec<Arrival>,
-    /// Where in `arrivals` each stretch without a hole begins.
+    /// The index in `arrivals` at which each stretch without a hole begins.
     stretches: Vec<usize>,
     budget: u32,
     parts_begun: usize,
     next_part_ns: u64,
-    /// When the worker tried to send the request before.
+    /// The time at which the worker last tried to send a request.
     last_ns: u64,
     standstill: Standstill,
     due: [u64; PARTS],

@@ -23,7 +23,7 @@ use crate::record::times::Times;
 pub struct SliceLoad {
     /// Closed loop, or open loop at a rate.
     pub mode: LoadMode,
-    /// How workers wait.
+    /// The way in which workers wait.
     pub wait: WaitPolicy,
     /// Closed loop that comes before, so that the caches are warm. It is part of no window.
     pub warmup: Duration,
@@ -35,20 +35,20 @@ pub struct SliceLoad {
     pub account: Arc<dyn Account>,
 }
 
-/// What can be read of a server without disturbing it.
+/// An account of a server that can be read without disturbing it.
 pub trait Account: Send + Sync {
     /// Everything since the server started. It is called between two requests, so it must not wait.
     fn read(&self) -> ServerReading;
 }
 
-/// What a server has used since it started.
+/// The resources that a server has used since it started.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerReading {
     /// CPU time of all its threads, in seconds.
     pub cpu_s: f64,
     /// Its counters, if it has any.
     pub counters: Option<ServerCounters>,
-    /// How often its threads began to run on a processor, where that can be read in passing.
+    /// The number of times that its threads began to run on a processor; `None` where that cannot be read in passing.
     pub wakeups: Option<u64>,
     /// The time in which its thread was ready to run and had no processor, in seconds; of a server with several threads nothing, since
     /// they wait for one another.
@@ -74,7 +74,7 @@ const STARVED_AT_MOST: f64 = 0.1;
 /// The share of requests that the generator may have sent too late, by its own fault, to be part of the window.
 const MISSED_AT_MOST: f64 = 0.01;
 
-/// What a worker reads at an edge of the window.
+/// The values that a worker reads at an edge of the window.
 struct Reading {
     at_ns: u64,
     answered: u64,
@@ -188,7 +188,7 @@ pub struct SliceRecorder {
     longest_silence_ns: u64,
     /// The same before the window, without the gaps in which the worker did not run: no round is dropped for those.
     warmup_silence_ns: u64,
-    /// Whether the worker spins, so that its CPU time is no measure of its work.
+    /// True if the worker spins, so that its CPU time does not measure its work.
     spins: bool,
     /// The edges.
     pub edges: Edges,

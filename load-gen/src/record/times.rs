@@ -12,8 +12,8 @@ pub enum Delay {
 /// One request from the instant it fell due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// When the schedule intended it; in closed loop, when it was sent.
+    /// The time that the schedule intended; in closed loop, the time at which it was sent.
     pub intended_ns: u64,
-    /// When its first byte was handed to the kernel.
+    /// The time at which its first byte was handed to the kernel.
     pub sent_ns: u64,
 }

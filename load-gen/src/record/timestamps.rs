@@ -1,4 +1,4 @@
-//! What the kernel's receive time-stamps say of a window: when replies came in, and how long they then waited to be read.
+//! The kernel's receive time-stamps of a window: when replies came in, and how long they then waited to be read.
 
 use model::histogram::{self, Histogram};
 use rustix::time::{ClockId, clock_gettime};
@@ -7,7 +7,7 @@ use sys::clock::now_ns;
 /// The largest error of time-stamps that can be used: as much as a few system calls take.
 const LARGEST_ERROR_NS: u64 = 20_000;
 
-/// How far CLOCK_REALTIME is ahead of the generator's clock.
+/// The time by which CLOCK_REALTIME is ahead of the generator's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offset {
     ahead_ns: u64,
@@ -36,10 +36,10 @@ impl Offset {
     }
 }
 
-/// What the kernel's time-stamps say of one worker's window.
+/// The times of one worker's window by the kernel's time-stamps.
 pub struct KernelStamps {
     begin: Offset,
-    /// Whether there is a schedule, so that a response means something.
+    /// True if there is a schedule, so that a response has a meaning.
     open_loop: bool,
     /// Intended send to the kernel's receipt of the reply.
     pub response: Histogram,
@@ -78,7 +78,7 @@ impl KernelStamps {
         self.error_ns = self.begin.ahead_ns.abs_diff(end.ahead_ns) + self.begin.error_ns.max(end.error_ns);
     }
 
-    /// Why they are not to be relied on, if so.
+    /// The reason for which they are not reliable, if there is one.
     pub fn doubt(&self) -> Option<String> {
         (self.error_ns > LARGEST_ERROR_NS).then(|| {
             format!(

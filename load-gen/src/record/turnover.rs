@@ -1,11 +1,11 @@
-//! What happened to connections while they carried load.
+//! Counts of what happened to connections while they carried load.
 
 use model::histogram::{self, Histogram};
 use model::schema::Churn;
 
 use crate::fault::Faults;
 
-/// What happened to connections during a window.
+/// Counts of what happened to connections during a window.
 #[derive(Default)]
 pub struct TurnoverCounts {
     /// Times that a connection became active for another.

@@ -1,4 +1,4 @@
-//! When a run's figures may not be used: the generator accuses itself.
+//! The rules by which the generator finds that a run's figures may not be used.
 
 use model::schema::Check;
 use report::format::thousands;
@@ -7,7 +7,7 @@ use crate::fault::Faults;
 use crate::record::recorder::Recorder;
 use crate::record::watch::Judgement;
 
-/// What the generator may add to a response percentile in any case: a few system calls' time.
+/// The time that the generator may add to a response percentile in any case: that of a few system calls.
 const ADDED_FLOOR_NS: u64 = 20_000;
 /// Largest share of a response percentile that the generator's own lateness may make up. The tail of a shared
 /// machine is the machine's on both sides, hence the wider bound there.
@@ -22,7 +22,7 @@ const HELD_BACK_SHARE: f64 = 0.01;
 /// Largest share of the scheduled requests that may leave after the window, or never, on the generator's account.
 const MISSED_RATE: f64 = 0.01;
 
-/// What the rules look at.
+/// The facts that the rules look at.
 pub struct Facts {
     /// What was counted and timed, by all workers together.
     pub recorder: Recorder,
@@ -34,21 +34,21 @@ pub struct Facts {
     pub opened: u64,
     /// Connections lost after they were opened, by fault.
     pub lost: Faults,
-    /// Whether there are connections to carry requests; a shard may hold idle ones alone.
+    /// True if there are connections to carry requests; a shard may hold only idle ones.
     pub any_active: bool,
-    /// Whether there is a bound to the requests under way on a connection.
+    /// True if the number of requests under way on a connection is bounded.
     pub is_capped: bool,
-    /// Whether the run was interrupted.
+    /// True if the run was interrupted.
     pub interrupted: bool,
 }
 
 impl Facts {
-    /// Whether its CPU quota held the generator back, and with it a server that shares the quota.
+    /// Returns whether its CPU quota held the generator back too long, and with it a server that shares the quota.
     pub fn is_held_back(&self) -> bool {
         self.judgement.quota.as_ref().is_some_and(|quota| quota.held_back > HELD_BACK_SHARE)
     }
 
-    /// What gives the generator more processor time: `usual`, which would only use up a quota sooner.
+    /// The advice for more processor time: `usual`, unless there is a CPU quota, which it would only use up sooner.
     pub fn more_time(&self, usual: &str) -> String {
         let Some(quota) = &self.judgement.quota else { return usual.to_owned() };
         let raise = format!("raise the CPU quota of {} processors ({})", quota.processors, quota.setting);
@@ -113,7 +113,7 @@ pub fn broken_rules(facts: &Facts) -> Vec<String> {
     reasons
 }
 
-/// What the generator and its machine did to the figures.
+/// The checks of what the generator and its machine did to the figures.
 pub fn generator_checks(facts: &Facts) -> Vec<Check> {
     let Facts { recorder, judgement, .. } = facts;
     let mut checks = Vec::new();

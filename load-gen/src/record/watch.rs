@@ -1,4 +1,4 @@
-//! What is read at the two edges of a measured window, and what the difference says of the generator.
+//! The readings at the two edges of a measured window, and what their difference says of the generator.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::plan::window::Window;
 use crate::record::live::Live;
 use crate::record::observer::{Edge, Observer};
 
-/// How late the watch may wake before the generator as a whole is said to have stood still. The watch sleeps nearly
-/// always, so that the scheduler lets it run soon when it wakes; at many times as much work as processors it was 120 ms late.
+/// The delay in waking beyond which the generator as a whole is said to have stood still. The watch sleeps nearly
+/// always, so that the scheduler lets it run soon when it wakes; with far more work than processors it was 120 ms late.
 const STOOD_STILL_NS: u64 = 200_000_000;
 
-/// How often the watch wakes, whatever there is to do: a stop can begin in the midst of a sleep, and only what it lasts
-/// beyond that is seen.
+/// The longest time that the watch sleeps: a stop can begin in the middle of a sleep, and only the part of it after
+/// that sleep is seen.
 const WAKE_EVERY_NS: u64 = 100_000_000;
 
-/// What was read at one edge of the window.
+/// The values read at one edge of the window.
 struct Reading {
     at_ns: u64,
     workers: Vec<WorkerReading>,
@@ -34,7 +34,7 @@ struct WorkerReading {
     account: usage::ThreadUsage,
 }
 
-/// What two readings say about the generator and its machine: shares of the window, 0 to 1.
+/// The conclusions on generator and machine from two readings: shares of the window, 0 to 1, if no unit is given.
 #[derive(Default)]
 pub struct Judgement {
     /// Time the busiest worker spent doing something.
@@ -82,12 +82,12 @@ impl Watch {
         }
     }
 
-    /// When to wake next.
+    /// The time at which to wake next.
     pub fn next_wake_ns(&self) -> u64 {
         self.next_edge_ns().min(self.next_progress_ns).min(now_ns() + WAKE_EVERY_NS)
     }
 
-    /// Whether progress is to be told.
+    /// Returns whether progress is to be reported.
     pub fn progress_is_due(&self, now_ns: u64) -> bool {
         now_ns >= self.next_progress_ns
     }
@@ -101,12 +101,12 @@ impl Watch {
         }
     }
 
-    /// Whether an edge has been reached and not been read.
+    /// Returns whether an edge has been reached and has not been read.
     pub fn edge_is_due(&self, now_ns: u64) -> bool {
         now_ns >= self.next_edge_ns()
     }
 
-    /// How many edges have been read.
+    /// The number of edges that have been read.
     pub fn edges_read(&self) -> usize {
         self.readings.len()
     }
@@ -138,7 +138,7 @@ impl Watch {
         });
     }
 
-    /// What the two edges say, once both have been read.
+    /// The conclusions from the two edges; all zero until both have been read.
     pub fn judgement(&self, wait: WaitPolicy) -> Judgement {
         let [begin, end] = &self.readings[..] else { return Judgement::default() };
         let window_s = ((end.at_ns - begin.at_ns) as f64 / 1e9).max(1e-9);

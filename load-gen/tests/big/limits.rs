@@ -1,4 +1,4 @@
-//! What connections run out of, and openings that end early.
+//! Tests of resources that run out as connections open, and of openings that end early.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;

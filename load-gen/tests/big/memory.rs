@@ -1,4 +1,4 @@
-//! What an idle connection costs the generator.
+//! A test of the memory that an idle connection costs the generator.
 
 use std::fs;
 use std::net::TcpListener;

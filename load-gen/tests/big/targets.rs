@@ -11,7 +11,7 @@ use trials::test;
 use super::{echo, report, run, stderr};
 use crate::support::wait_until;
 
-/// What became of the connections to one listener.
+/// The numbers of connections to one listener that were accepted, and that were reset.
 #[derive(Default)]
 struct Counts {
     accepted: AtomicU64,

@@ -10,7 +10,7 @@ use trials::test;
 use super::{exported, reports, run, stderr};
 use crate::readers::{self, read};
 
-/// What was counted of requests and of connections: the name in the exports, and how many; none where it is not counted.
+/// The counts of requests and connections: kind, name in the exports, and number; `None` where it is not counted.
 fn counts(report: &LoadReport) -> Vec<(&'static str, &'static str, Option<u64>)> {
     let connections = &report.connections;
     let churn = |count: fn(&Churn) -> u64| connections.churn.as_ref().map(count);
@@ -31,7 +31,7 @@ fn counts(report: &LoadReport) -> Vec<(&'static str, &'static str, Option<u64>)>
     ]
 }
 
-/// What a reader must find in a log: tag, begin, length and histogram of each line.
+/// The lines that a reader must find in a log: tag, begin, length and histogram of each.
 fn lines_of(report: &LoadReport) -> Vec<(&'static str, f64, f64, &Latency)> {
     let window = |measure: Measure| Some((measure.name(), 0.0, report.window_s, measure.of(report)?));
     let in_intervals = [Measure::Response, Measure::Service];

@@ -64,7 +64,7 @@ pub fn processed_by_java(log: &Path, tag: &str) -> String {
     distribution.to_owned()
 }
 
-/// What a script of this folder says, which is JSON. Without what it needs the test cannot run.
+/// The output of a script of this folder, which is JSON. Without what the script needs the test cannot run.
 pub fn read(script: &str, arguments: &[&Path], input: &str) -> Value {
     let (needs, program) = match script.ends_with(".js") {
         true => (Need::Node("hdr-histogram-js"), "node".into()),

@@ -1,4 +1,4 @@
-//! What the tests of the command share: servers that behave, servers that do not, and how the command is run.
+//! The common parts of the command's tests: servers that behave, servers that do not, and how the command is run.
 
 // Each test binary has its own copy of this module and uses what it needs of it.
 #![allow(dead_code, unused_imports, unused_macros)]
@@ -19,8 +19,8 @@ use serde_json::Value;
 
 pub(crate) use engines::on_each_engine;
 
-/// How long to wait for what must happen: long enough for a machine under load, so that only a wait without a
-/// bound ever uses it up.
+/// The longest wait for what must happen: long enough for a machine under load, so that only a wait without a bound
+/// ever uses it up.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The command under test.
@@ -108,7 +108,7 @@ pub fn judged(output: &Output, exit_code: i32) -> Value {
     report
 }
 
-/// What a run printed to standard error.
+/// The text that a run printed to standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

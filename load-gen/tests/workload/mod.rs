@@ -1,4 +1,4 @@
-//! What real clients do beside a constant stream of equal requests, through the `load-gen` command.
+//! Tests of what real clients do besides a constant stream of equal requests, through the `load-gen` command.
 
 mod counted;
 mod dialogues;

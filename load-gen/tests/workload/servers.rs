@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{self, count, json, output_of, spawn, wait_until};
 
-/// What a server saw.
+/// The connections and reads that a server saw.
 #[derive(Default)]
 pub struct Seen {
     pub accepted: AtomicU64,
@@ -18,7 +18,7 @@ pub struct Seen {
     pub ended: AtomicU64,
     /// Connections that ended in any other way.
     pub broken: AtomicU64,
-    /// How many bytes each read brought, with the number of its connection.
+    /// The number of the connection and the number of bytes of each read.
     pub reads: Mutex<Vec<(usize, usize)>>,
 }
 

@@ -1,9 +1,9 @@
-//! Why the kernel behaves so, in words, for each claim.
+//! Explanations of the kernel's behaviour, in words, for each claim.
 
 /// The paragraphs, each after a heading with the claim's name.
 const TEXT: &str = include_str!("explanations.md");
 
-/// What explains the claim called `id`; `None` of a claim that nobody explained.
+/// The explanation of the claim called `id`; `None` if it has none.
 pub fn of(id: &str) -> Option<String> {
     let sections = TEXT.split("\n## ").skip(1);
     let (_, text) =

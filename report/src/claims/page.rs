@@ -91,7 +91,7 @@ pub(crate) fn figure(claim: &ClaimResult) -> String {
     format!("{} {unit}{}: {what}", number(*value), interval.unwrap_or_default())
 }
 
-/// How often the twin of the reference differed from it, over all campaigns; without an end.
+/// The comparisons in which twins differed from their references, over all campaigns; without a full stop.
 fn twins(found: &FalseDifferences) -> String {
     let FalseDifferences { campaigns, comparisons, different, low, high } = *found;
     format!(

@@ -1,4 +1,4 @@
-//! What becomes of a gate.
+//! The outcome of a gate.
 
 use model::schema::{Compared, ComparedVerdict, Missing};
 

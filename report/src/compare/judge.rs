@@ -1,4 +1,4 @@
-//! What may be said of a figure's change.
+//! The verdict on a figure's change.
 
 use model::schema::{Compared, ComparedFigure, ComparedRatio, ComparedVerdict, Missing, Point};
 use stats::{Interval, Relation};
@@ -19,9 +19,9 @@ pub(super) fn is_difference(compared: &Compared) -> bool {
 pub(super) struct Change<'a> {
     /// The metric.
     pub metric: &'a Metric,
-    /// What BASE and NEW show.
+    /// The figures of BASE and NEW, or what is shown in their place.
     pub shown: [Shown<'a>; 2],
-    /// Whether BASE and NEW are saturated under the load of the metric.
+    /// Two flags, of BASE and of NEW: true if it is saturated under the load of the metric.
     pub is_saturated: [bool; 2],
     /// The ratio NEW/BASE, each divided by its reference, so that what moved both campaigns cancels; and its interval.
     pub ratio: Option<(f64, Interval)>,
@@ -29,7 +29,7 @@ pub(super) struct Change<'a> {
     pub may_be: [bool; 2],
     /// True if BASE has all that a comparison takes: NEW is then expected to have it too.
     pub is_expected: bool,
-    /// Why the two cannot be compared: they were measured under different conditions.
+    /// The reason for which the two cannot be compared: they were measured under different conditions.
     pub obstacle: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Change<'a> {
 struct Judgement {
     verdict: ComparedVerdict,
     reason: Option<String>,
-    /// Whether it is worse by more than was allowed.
+    /// True if the gate fails by it: it is worse by more than was allowed.
     fails: bool,
     /// True if a gate cannot be decided: NEW lacks what BASE has, or may be worse than allowed.
     is_missing: bool,

@@ -147,7 +147,8 @@ fn list(compared: &[&Compared]) -> Grid {
     }
 }
 
-/// What was compared, a line each: `BASE many-idle-few-active of 2026-01-02T03:04:05Z, bench-01, Linux 6.18 (results/a/campaign.json)`.
+/// The two campaigns that were compared, a line each:
+/// `BASE many-idle-few-active of 2026-01-02T03:04:05Z, bench-01, Linux 6.18 (results/a/campaign.json)`.
 fn sides(comparison: &Comparison) -> [String; 2] {
     [("BASE", &comparison.base), ("NEW", &comparison.new)].map(|(side, campaign)| {
         let ComparedCampaign { source, scenario, started, host, kernel, .. } = campaign;
@@ -155,7 +156,7 @@ fn sides(comparison: &Comparison) -> [String; 2] {
     })
 }
 
-/// What a reader must know besides.
+/// The notes that a reader needs besides the table.
 fn notes(comparison: &Comparison) -> Vec<String> {
     let reference = &comparison.new.reference;
     let margin = format::percent(MARGIN);
@@ -196,7 +197,7 @@ fn obstacles(comparison: &Comparison) -> Vec<String> {
     grouped(reasons).into_iter().map(line).collect()
 }
 
-/// What came of it, in a sentence.
+/// The outcome of the comparison, in a sentence.
 pub fn outcome(comparison: &Comparison) -> String {
     of_figures(comparison) + &missing::summary(&comparison.missing)
 }

@@ -1,4 +1,4 @@
-//! What two campaigns have both measured: the same candidates beside the same reference at the same point.
+//! The candidates that two campaigns have both measured: beside the same reference, at the same point.
 
 use model::campaign::{Campaign, Phase};
 use model::schema::{Compared, ComparedRatio, ComparedVerdict, Missing, Point};
@@ -25,13 +25,13 @@ struct Side<'a> {
     group: &'a GroupAnalysis<'a>,
 }
 
-/// What a metric says of the candidates of a pair.
+/// The comparison of a pair's candidates by one metric.
 pub(super) struct OfMetric {
     /// A change for each candidate that has it.
     pub candidates: Vec<Compared>,
-    /// What NEW lacks.
+    /// The figures that leave a gate undecided: NEW lacks them, or they may be worse than allowed.
     pub missing: Vec<Missing>,
-    /// Whether the twin of the reference was found to have changed; absent where it cannot be told.
+    /// True if the twin of the reference was found to have changed; `None` where that cannot be decided.
     pub twin: Option<bool>,
 }
 
@@ -154,7 +154,7 @@ impl<'a> Pair<'a> {
         of_metric
     }
 
-    /// What became of the level of the reference, with all that became of the host.
+    /// The change of the reference's level, which includes any change of the host.
     pub fn compare_reference(&self, metric: &Metric) -> Option<Compared> {
         let name = self.names[0];
         let [base, new] = self.sides.each_ref().map(|side| side.candidate(name).shown(metric));

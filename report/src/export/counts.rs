@@ -1,16 +1,16 @@
-//! What a run has counted, as more than one format lists it.
+//! The counts of a run, as more than one format lists them.
 
 use model::schema::{Churn, LoadReport};
 
 /// One count of a run.
 pub struct Count {
-    /// What was counted: `requests` or `connections`.
+    /// The things counted: `requests` or `connections`.
     pub of: &'static str,
-    /// What became of them.
+    /// Their outcome, such as `completed` or `lost`.
     pub name: &'static str,
     /// The same in a sentence.
     pub help: &'static str,
-    /// How many there were.
+    /// Their number.
     pub value: u64,
 }
 

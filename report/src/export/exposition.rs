@@ -10,7 +10,7 @@ use std::fmt::{Display, Write as _};
 
 use model::histogram::Histogram;
 
-/// Which of the two formats an exposition is in.
+/// The format of an exposition, one of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// Prometheus's text format, version 0.0.4.
@@ -53,7 +53,7 @@ impl Kind {
 pub(super) struct Exposition {
     dialect: Dialect,
     text: String,
-    /// What every sample has, written as labels.
+    /// The labels of every sample, as text.
     labels: Vec<String>,
 }
 

@@ -57,7 +57,7 @@ pub fn of_campaign(analysis: &Analysis<'_>, dialect: Dialect) -> String {
     exposition.end()
 }
 
-/// What tells a series from others. A label without a value is left out.
+/// The labels that distinguish a series from others. A label without a value is left out.
 struct Labels(Vec<(&'static str, String)>);
 
 impl Labels {

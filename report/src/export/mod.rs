@@ -82,7 +82,7 @@ pub enum Format {
     Bmf,
 }
 
-/// What a format makes of a campaign.
+/// The export of a campaign in one format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exported {
     /// One text.

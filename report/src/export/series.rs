@@ -30,9 +30,9 @@ pub struct Series<'a> {
 
 /// The responses of one start.
 pub struct Responses {
-    /// When its first round began, in seconds since the campaign began.
+    /// The time at which its first round began, in seconds since the campaign began.
     pub began_s: f64,
-    /// When its last round ended.
+    /// The time at which its last round ended, in the same seconds.
     pub ended_s: f64,
     /// All of them.
     pub histogram: Histogram,
@@ -63,7 +63,7 @@ impl<'a> Series<'a> {
         self.candidate.figure(metric).filter(|_| is_figure)
     }
 
-    /// What the point says under a key of [`PLACE`]; empty where it says nothing.
+    /// The value of the point under a key of [`PLACE`]; empty where it has none.
     pub fn place(&self, key: &str) -> String {
         match serde_json::to_value(self.point).ok().and_then(|mut point| Some(point.get_mut(key)?.take())) {
             Some(Value::String(text)) => text,

@@ -29,7 +29,7 @@ struct Tracked {
     /// `± 12.1`: how far the 95 % interval reaches, to the farther side. The action shows it and decides nothing by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<String>,
-    /// What its charts show beside a point.
+    /// The text that its charts show beside a point.
     extra: String,
 }
 

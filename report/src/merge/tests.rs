@@ -52,7 +52,7 @@ fn interval(requests: &[Request], half: usize) -> Interval {
     }
 }
 
-/// What a generator reports that had exactly these requests, over a window of 2 s.
+/// The report of a generator that had exactly these requests, over a window of 2 s.
 fn report(requests: &[Request]) -> LoadReport {
     let completed = || requests.iter().filter(|request| request.is_completed());
     let mut errors = BTreeMap::new();
@@ -109,7 +109,7 @@ fn three() -> Vec<Source> {
     shards(&requests, &[0, 1, 2], 3)
 }
 
-/// What `merge` says to three sound shards after `spoil` had its way with them, as one line.
+/// The error of `merge` for three sound shards that `spoil` has changed, as one line.
 fn refusal(spoil: impl FnOnce(&mut Vec<Source>)) -> String {
     let mut sources = three();
     spoil(&mut sources);

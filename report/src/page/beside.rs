@@ -1,4 +1,4 @@
-//! What stands beside campaigns: micro-benchmarks, single runs of the generator, published figures measured again.
+//! The parts beside campaigns: micro-benchmarks, single runs of the generator, published figures measured again.
 
 use minijinja::context;
 use minijinja::value::Value;

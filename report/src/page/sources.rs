@@ -1,4 +1,4 @@
-//! What a page is made from.
+//! The sources of a page.
 
 use model::schema::{BenchGroup, Claims, LoadReport, Reproductions};
 
@@ -9,7 +9,7 @@ use crate::rounds::Analysis;
 pub struct Drawing {
     /// The name of its files, without extension, which those of micro-benchmarks begin with `bench-`: `ratios`.
     pub name: String,
-    /// What it shows, in a sentence.
+    /// Its title: what it shows, in a sentence.
     pub title: String,
     /// The names that something is drawn of.
     pub drawn: Vec<String>,
@@ -20,9 +20,9 @@ pub struct Drawing {
 /// A campaign with its figures.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
-    /// What it says.
+    /// The analysis of the campaign.
     pub analysis: &'a Analysis<'a>,
-    /// Where it is below the folder that the page is about: `crossover`; empty for the one in that folder itself.
+    /// The path of its folder below the one that the page is about: `crossover`; empty for that folder itself.
     pub folder: &'a str,
     /// The main one first.
     pub figures: &'a [Drawing],
@@ -39,7 +39,7 @@ pub struct Sources<'a> {
     pub loads: &'a [LoadReport],
     /// Published figures, measured again.
     pub reproductions: Option<&'a Reproductions>,
-    /// What all of it says of the claims.
+    /// The claims, with the verdicts from all of these.
     pub claims: &'a Claims,
 }
 

@@ -75,7 +75,7 @@ fn section(part: &Part<'_>, name: &str, figures: usize) -> Value {
 
 const QUICK: &str = "Quick run: fewer points and wide intervals. A first look, not a result to cite.";
 
-/// What stands in bold above everything that a campaign found.
+/// The warnings in bold above all that a campaign found.
 fn warnings(campaign: &Campaign) -> Vec<&'static str> {
     let is_debug = campaign.environment.profile == "debug";
     let all = [
@@ -97,7 +97,7 @@ fn dropped(analysis: &Analysis<'_>, name: &str) -> Option<Value> {
     (!reasons.is_empty()).then(|| table(&format!("{name}: rounds that count for nobody"), &grid))
 }
 
-/// What the doctor said before the first start, and what the machine then resolved.
+/// The doctor's verdict before the first start, and the resolution that the machine then had.
 fn verdict(diagnosis: &Diagnosis, analysis: &Analysis<'_>) -> String {
     let verdict = if diagnosis.failed() { "not fit" } else { "fit" };
     let resolution = answer::resolution(analysis).map(|told| format!(" {told}")).unwrap_or_default();
@@ -122,7 +122,7 @@ fn doctor(symptoms: &[Symptom], name: &str) -> Value {
     table(&format!("{name}: what muxbench doctor answered before the first start"), &grid)
 }
 
-/// What is divided by what.
+/// The definition of each metric: what is divided by what.
 fn metrics() -> Value {
     let row = |metric: &rounds::Metric| -> Vec<Cell> {
         let over = if metric.denominator.is_empty() { format::ABSENT } else { metric.denominator };

@@ -6,7 +6,7 @@ use super::layout::Area;
 use crate::format;
 use crate::rounds::Unit;
 
-/// How values are spread over an axis.
+/// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     Logarithmic,
@@ -79,7 +79,7 @@ impl Axis {
         Self { low: -0.04 * high, high, unit, scale: Scale::Linear, zero: None }
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high end.
+    /// The position of a value: 0 at the low end, 1 at the high end.
     pub fn share(&self, value: f64) -> f64 {
         match (self.scale, self.zero) {
             (Scale::Linear, _) => (value - self.low) / (self.high - self.low),

@@ -25,26 +25,26 @@ const HEADING: f64 = TEXT_SIZE * LINE + 2.0;
 pub struct Figure {
     /// The name of its files.
     pub name: String,
-    /// What it shows: the finding, where there is one.
+    /// Its title: the finding, where there is one.
     pub title: String,
-    /// What is drawn.
+    /// Its subtitle: what is drawn.
     pub subtitle: String,
     /// The names of its lines, where these do not name themselves.
     pub legend: Vec<String>,
     /// Its panels, from the top.
     pub rows: Vec<Row>,
-    /// How each mechanism is drawn.
+    /// The style of each mechanism.
     pub styles: Styles,
-    /// What a reader must not miss, in bold.
+    /// The warnings that a reader must not miss, in bold.
     pub warnings: Vec<String>,
-    /// How to read it, and where it was measured.
+    /// The text below it: how to read it, and where it was measured.
     pub caption: Vec<String>,
 }
 
 /// Panels side by side.
 #[derive(Debug, Default)]
 pub struct Row {
-    /// What they have in common that other rows have not.
+    /// The heading of the row: what its panels have in common that other rows have not.
     pub heading: Option<String>,
     /// From the left.
     pub panels: Vec<Panel>,
@@ -53,7 +53,7 @@ pub struct Row {
 /// One picture of a figure.
 #[derive(Debug)]
 pub struct Panel {
-    /// What is measured in it.
+    /// The heading of the panel: what is measured in it.
     pub heading: String,
     /// The picture.
     pub body: Body,
@@ -157,7 +157,7 @@ impl Row {
         Self { heading: None, panels: vec![Panel { heading: heading.into(), body }] }
     }
 
-    /// What it takes; a row that is alone is higher than it need be.
+    /// The height of the row; one that is alone is higher than necessary.
     fn height(&self, alone: bool) -> f64 {
         let tallest = self.panels.iter().map(|panel| panel.body.height(alone)).fold(0.0, f64::max);
         let headings = if self.panels.iter().any(|panel| !panel.heading.is_empty()) { HEADING } else { 0.0 };

@@ -15,30 +15,30 @@ const PADDING: f64 = 8.0;
 /// Rows and columns of fields.
 #[derive(Debug)]
 pub struct Fields {
-    /// What the columns are.
+    /// The title of the columns.
     pub column_title: String,
-    /// What the rows are.
+    /// The title of the rows.
     pub row_title: String,
     pub columns: Vec<String>,
     /// The name of each row, and a field a column; `None` where nothing was measured.
     pub rows: Vec<(String, Vec<Option<Field>>)>,
 }
 
-/// What is known at one place.
+/// The field at one row and column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Whose colour it has; nobody's where several are as good.
     pub mechanism: Option<String>,
-    /// How strong that colour is, 0 to 1.
+    /// The strength of that colour, 0 to 1; a greater value is drawn as 1.
     pub strength: f64,
-    /// What is written in it, the first line in bold.
+    /// The lines that are written in it, the first one in bold.
     pub lines: Vec<String>,
-    /// What a browser shows on hovering.
+    /// The text that a browser shows on hovering.
     pub hover: String,
 }
 
 impl Fields {
-    /// What the picture takes.
+    /// The height of the picture.
     pub fn height(&self) -> f64 {
         HEAD + self.rows.len() as f64 * self.row()
     }

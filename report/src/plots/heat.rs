@@ -39,19 +39,19 @@ pub struct Course {
     pub positions: Vec<(f64, f64)>,
 }
 
-/// What came in one stretch of time.
+/// The requests that were answered in one stretch of time.
 #[derive(Debug)]
 pub struct Column {
     pub from: f64,
     pub to: f64,
     /// Requests in each field.
     pub counts: Vec<u64>,
-    /// What a browser shows on hovering.
+    /// The text that a browser shows on hovering.
     pub hover: String,
 }
 
 impl Heat {
-    /// What the picture takes.
+    /// The height of the picture.
     pub fn height(&self) -> f64 {
         HEIGHT
     }
@@ -101,7 +101,7 @@ impl Heat {
         }
     }
 
-    /// What the shades mean.
+    /// Draws the key to the shades.
     fn draw_key(&self, svg: &mut Svg, plot: Area) {
         const SIDE: f64 = 14.0;
         let left = plot.right + 44.0;
@@ -115,7 +115,7 @@ impl Heat {
         }
     }
 
-    /// How many shades there are: one a power of ten.
+    /// The number of shades: one per power of ten.
     fn levels(&self) -> u32 {
         let most = self.columns.iter().flat_map(|column| &column.counts).max().copied().unwrap_or(0);
         level(most).unwrap_or(0) + 1

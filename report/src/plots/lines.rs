@@ -17,11 +17,11 @@ const LABELS_SHARE: f64 = 0.45;
 /// One pair of axes, and what is drawn between them.
 #[derive(Debug)]
 pub struct Lines {
-    /// What its horizontal axis is.
+    /// The title of the horizontal axis.
     pub x_title: String,
     pub x: Axis,
     pub y: Axis,
-    /// Where its ticks stand; at round values where nothing is said.
+    /// The values at which that axis has ticks; if empty, it has them at round values.
     pub measured: Vec<f64>,
     pub series: Vec<Series>,
     /// Vertical lines, each with a word above.
@@ -32,7 +32,7 @@ pub struct Lines {
 #[derive(Debug, Clone)]
 pub struct Series {
     pub mechanism: String,
-    /// What stands at the end of its line; nothing where a legend names it.
+    /// The label at the end of the line; empty where a legend names it.
     pub label: String,
     /// Its points, by rising x.
     pub points: Vec<SeriesPoint>,
@@ -46,11 +46,11 @@ pub struct SeriesPoint {
     /// The interval of y.
     pub interval: Option<(f64, f64)>,
     pub mark: Mark,
-    /// What a browser shows on hovering.
+    /// The text that a browser shows on hovering.
     pub hover: String,
 }
 
-/// What marks a point.
+/// The mark of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     None,
@@ -69,7 +69,7 @@ impl Series {
 }
 
 impl Lines {
-    /// What the picture takes: room for all labels.
+    /// The height of the picture: room for all labels.
     pub fn height(&self, alone: bool) -> f64 {
         let labels = self.series.iter().filter(|series| !series.label.is_empty()).count() as f64 * LABEL_GAP;
         let plot = labels.max(if alone { 380.0 } else { 200.0 });

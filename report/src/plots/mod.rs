@@ -27,7 +27,7 @@ use model::schema::{BenchGroup, LoadReport, Reproductions};
 
 use self::chart::Figure;
 
-/// Why a figure could not be drawn.
+/// The reason for which a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
     /// A file could not be written.

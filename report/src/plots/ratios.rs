@@ -18,7 +18,7 @@ const NAMES_SHARE: f64 = 0.3;
 const NOTES: f64 = 66.0;
 /// Of what cannot be told from the reference.
 const GREY: &str = "#808080";
-/// How far an axis reaches, and the ticks that are labelled.
+/// The narrow and the wide axis: the greatest ratio, and the ticks that are labelled.
 const AXES: [(f64, &[f64]); 2] = [(1.1, &[0.92, 0.96, 1.0, 1.04, 1.08]), (1.25, &[0.8, 0.9, 1.0, 1.1, 1.2])];
 /// The share of an axis within which most dots and ends of intervals are to lie.
 const WELL_INSIDE: f64 = 0.85;
@@ -26,7 +26,7 @@ const WELL_INSIDE: f64 = 0.85;
 /// Rows and columns of ratios.
 #[derive(Debug)]
 pub struct Ratios {
-    /// What each row is named, and whose style it has.
+    /// The name of each row, and the mechanism whose style it has.
     pub rows: Vec<(String, String)>,
     /// From the left.
     pub columns: Vec<Column>,
@@ -38,7 +38,7 @@ pub struct Ratios {
 #[derive(Debug)]
 pub struct Column {
     pub heading: String,
-    /// Whether its axis reaches far.
+    /// True if it has the wide axis.
     pub is_wide: bool,
     /// A ratio for each row; `None` where there is none.
     pub ratios: Vec<Option<Dot>>,
@@ -51,9 +51,9 @@ pub struct Dot {
     pub compared: Option<Comparison>,
     /// Whether the ratio understates a difference, or does not mean it: hollow.
     pub is_bound: bool,
-    /// What stands behind the row.
+    /// The words behind the row; empty where there are none.
     pub note: String,
-    /// What a browser shows on hovering.
+    /// The text that a browser shows on hovering.
     pub hover: String,
 }
 
@@ -80,7 +80,7 @@ impl Column {
 }
 
 impl Ratios {
-    /// What the picture takes.
+    /// The height of the picture.
     pub fn height(&self) -> f64 {
         HEAD + FOOT + self.rows.len() as f64 * ROW
     }

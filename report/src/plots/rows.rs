@@ -8,23 +8,23 @@ use super::svg::{self, Anchor, Svg, Text};
 
 const ROW: f64 = 24.0;
 const BAR: f64 = 15.0;
-/// How much each part of a bar covers its ground.
+/// The opacity of each part of a bar.
 const OPACITY: [f64; 2] = [0.95, 0.4];
 
 /// One figure of several candidates, along a horizontal axis.
 #[derive(Debug)]
 pub struct Rows {
-    /// What the axis is.
+    /// The title of the axis.
     pub title: String,
     pub axis: Axis,
     /// Each with one point, of which `y` is the figure, or with a point for each part; the label is written to the right.
     pub series: Vec<Series>,
-    /// What the parts of bars are; dots have none.
+    /// The names of the parts of bars; `None` for dots.
     pub parts: Option<[&'static str; 2]>,
 }
 
 impl Rows {
-    /// What the picture takes.
+    /// The height of the picture.
     pub fn height(&self) -> f64 {
         self.head() + FOOT + self.series.len() as f64 * ROW
     }
@@ -87,7 +87,7 @@ impl Rows {
         }
     }
 
-    /// What the shades mean.
+    /// Draws the key to the shades.
     fn draw_key(&self, svg: &mut Svg, left: f64, baseline: f64) {
         let mut left = left;
         for (part, opacity) in self.parts.into_iter().flatten().zip(OPACITY) {

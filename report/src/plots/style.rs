@@ -11,7 +11,7 @@ use model::schema::AGAIN;
 
 use super::svg::{CLASS, GROUND, Svg, escaped};
 
-/// How a mechanism is drawn.
+/// The style of a mechanism.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {
     /// On a light ground: `#rrggbb`.
@@ -77,7 +77,7 @@ const STRANGERS_MARKERS: [Marker; 4] =
     [Marker::Star(4), Marker::Star(6), Marker::Star(3), Marker::Regular(8, 0.0)];
 const STRANGERS_DASHES: [&str; 4] = [SOLID, DASHED, DOTTED, MIXED];
 
-/// Whether `name` is one of the project's mechanisms.
+/// Returns whether `name` is one of the project's mechanisms.
 pub fn is_known(name: &str) -> bool {
     STYLES.iter().any(|(known, _)| *known == name)
 }
@@ -180,7 +180,7 @@ impl Style {
     }
 }
 
-/// How much two colours, `#rrggbb`, stand out from each other: 1 to 21 (WCAG 2, contrast ratio).
+/// The contrast ratio of two colours, `#rrggbb`: 1 to 21 (WCAG 2).
 #[cfg(test)]
 pub fn contrast(one: &str, other: &str) -> f64 {
     let luminance = |colour: &str| {

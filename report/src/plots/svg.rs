@@ -24,7 +24,7 @@ const GRID: Paint = Paint { class: "grid", light: "#d9d9d9", dark: "#3a3a3a" };
 /// The ruling at one without.
 const FAINT: Paint = Paint { class: "faint", light: "#efefef", dark: "#242424" };
 
-/// What is filled, and what is stroked.
+/// The paints of fills; those of strokes follow.
 const FILLED: [Paint; 3] = [GROUND, INK, QUIET];
 const STROKED: [Paint; 3] = [FRAME, GRID, FAINT];
 
@@ -61,7 +61,7 @@ pub struct Svg {
     depth: usize,
 }
 
-/// Where a text stands relative to its position.
+/// The part of a text that is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     Start,

@@ -1,4 +1,5 @@
-//! What a campaign of rounds says, as values: figures with intervals, ratios to the reference, saturation, and what was wrong.
+//! The analysis of a campaign of rounds, as values: figures with intervals, ratios to the reference, saturation, and
+//! what was wrong.
 
 use model::campaign::{Campaign, Phase};
 use model::histogram::Counts;
@@ -28,7 +29,7 @@ pub struct Analysis<'a> {
     pub campaign: &'a Campaign,
     /// Its points, in the order of the plan.
     pub points: Vec<PointAnalysis<'a>>,
-    /// Who leads by each of the [main metrics](MAIN).
+    /// The leaders by each of the [main metrics](MAIN).
     pub leads: Vec<Lead<'a>>,
     /// The rounds that do not count.
     pub dropped: Dropped,
@@ -79,7 +80,7 @@ pub struct Dropped {
     pub reasons: Vec<(String, usize)>,
 }
 
-/// What was measured at a point.
+/// The analysis of a point.
 #[derive(Debug)]
 pub struct PointAnalysis<'a> {
     /// The point.
@@ -88,7 +89,7 @@ pub struct PointAnalysis<'a> {
     pub groups: Vec<GroupAnalysis<'a>>,
 }
 
-/// What was measured of the candidates that were alive at the same time.
+/// The analysis of the candidates that were alive at the same time.
 #[derive(Debug)]
 pub struct GroupAnalysis<'a> {
     /// The candidates, the reference and its twin among them, in the order of the plan.
@@ -121,7 +122,7 @@ pub struct Halves<'a> {
     pub ratios: Vec<(&'a str, Comparison)>,
 }
 
-/// What was measured of one candidate.
+/// The analysis of one candidate.
 #[derive(Debug)]
 pub struct CandidateAnalysis<'a> {
     /// Its name.
@@ -130,9 +131,9 @@ pub struct CandidateAnalysis<'a> {
     pub light: Option<Saturated>,
     /// Its saturation at the busy rate.
     pub busy: Option<Saturated>,
-    /// What it did wrong.
+    /// Everything that it did wrong.
     pub troubles: Vec<Trouble>,
-    /// What a connection takes of memory, by its parts: their medians over the starts.
+    /// The memory of a connection, by its parts: their medians over the starts.
     pub memory: Option<Memory>,
     pub(super) figures: Vec<Option<Figure>>,
 }
@@ -144,7 +145,7 @@ pub struct Figure {
     pub value: f64,
     /// Its 95 % interval, where there are enough starts or rounds.
     pub interval: Option<Interval>,
-    /// Whether the true value may be higher, since the generator was full too.
+    /// True if the true value may be higher, since the generator was full too.
     pub is_lower_bound: bool,
     /// The ratio to the reference; absent of the reference itself.
     pub comparison: Option<Comparison>,
@@ -159,11 +160,11 @@ pub struct Comparison {
     pub interval: Interval,
     /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
     pub relation: Relation,
-    /// Whether the generator was full with either of the two, so that the ratio understates the difference.
+    /// True if the generator was full with either of the two, so that the true ratio may be another.
     pub generator_full: bool,
 }
 
-/// What there is to show of a metric of a candidate.
+/// A metric of a candidate, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shown<'a> {
     /// A figure.
@@ -239,7 +240,7 @@ impl CandidateAnalysis<'_> {
         }
     }
 
-    /// What there is to show of a metric.
+    /// The figure of a metric, or saturation in its place.
     pub fn shown(&self, metric: &Metric) -> Shown<'_> {
         let saturated = self.saturation(metric.phase).filter(|_| metric.subject == Subject::Latency);
         let figure = || self.figure(metric).map_or(Shown::Absent, Shown::Figure);

@@ -72,18 +72,19 @@ pub fn worth(analysis: &Analysis<'_>) -> Vec<String> {
     validity.into_iter().flatten().chain(found).collect()
 }
 
-/// How much is said in words.
+/// The level of detail of the sentences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// All.
     Full,
-    /// Who leads, and both extremes.
+    /// The leaders, and both extremes.
     Short,
     /// The main things, so that the table has room.
     Brief,
 }
 
-/// What stands before and after the table, and between them the first form of it that fits: rather fewer words than fewer figures.
+/// The whole answer: the words before and after the table, and between them the first form of the table that fits.
+/// Words are cut before figures are.
 fn assemble(analysis: &Analysis<'_>, words: impl Fn(Detail) -> [Vec<String>; 2]) -> String {
     let around =
         [(Detail::Full, 4), (Detail::Full, 2), (Detail::Short, 2), (Detail::Brief, 2), (Detail::Brief, 1)];
@@ -126,7 +127,7 @@ fn wrapped(texts: &[String], most: usize) -> Vec<String> {
     texts.iter().flat_map(wrap).collect()
 }
 
-/// What was measured of all starts that were planned.
+/// The number of starts that were measured, and of those that were planned.
 fn starts(analysis: &Analysis<'_>) -> (usize, usize) {
     let campaign = analysis.campaign;
     let groups: usize = campaign.plan.points.iter().map(|point| point.groups.len()).sum();
@@ -142,7 +143,7 @@ fn interruption(analysis: &Analysis<'_>) -> Option<String> {
     })
 }
 
-/// Who leads by a metric, who is saturated, and the surest differences from the reference.
+/// A sentence on a metric: its leaders, the saturated candidates, and the surest differences from the reference.
 fn sentence(analysis: &Analysis<'_>, lead: &Lead<'_>, detail: Detail) -> Option<String> {
     let what = match lead.metric.subject {
         Subject::Latency => "Response",
@@ -294,7 +295,7 @@ pub fn resolution(analysis: &Analysis<'_>) -> Option<String> {
         .then(|| format!("Resolution{over}: {}; less is told as no difference.", told.join(", ")))
 }
 
-/// Where slices were doubled, and so earlier starts do not count.
+/// A sentence on slices that were doubled, so that earlier starts do not count, if there are any.
 fn doubled(analysis: &Analysis<'_>) -> Option<String> {
     let all = lengths::too_short(analysis.campaign);
     let first = all.first()?;
@@ -304,7 +305,7 @@ fn doubled(analysis: &Analysis<'_>) -> Option<String> {
     Some(format!("Slices were doubled at {place}{more}: {starts} with shorter ones do not count."))
 }
 
-/// Where the halves of slices do not agree.
+/// A sentence on halves of slices that do not agree, if there are any.
 fn halves(analysis: &Analysis<'_>) -> Option<String> {
     let mut differ = analysis.points.iter().flat_map(|point| {
         let groups = point.groups.iter().flat_map(|group| &group.halves);
@@ -328,7 +329,7 @@ fn left_out(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
     lines.chain((left > 0).then(|| format!("{left} more reasons for leaving something out."))).collect()
 }
 
-/// What servers did wrong, a line for each and its kind, `most` at most.
+/// Lines on what servers did wrong: one per server and kind, at most `most` of them, and a count of the others.
 fn troubles(analysis: &Analysis<'_>, most: usize) -> Vec<String> {
     let all = analysis.points.iter().flat_map(|point| {
         let candidates = point.groups.iter().flat_map(|group| &group.candidates);

@@ -1,4 +1,5 @@
-//! Who leads, by how much, and at what cost: from points that are not saturated, and of which the generator was not the limit.
+//! The leaders, by how much they lead, and at what cost: without saturated candidates, and without points at which the
+//! generator was the limit.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use super::analysis::{
 use super::metrics::{Better, Metric, Subject, UTILISATION};
 use super::{distinct, grouped};
 
-/// Who leads by `metric`, one of the [main ones](MAIN).
+/// The leaders by `metric`, one of the [main ones](MAIN).
 pub fn lead<'a>(metric: &'static Metric, points: &[PointAnalysis<'a>]) -> Lead<'a> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ordered = 0;

@@ -21,9 +21,9 @@ pub struct Metric {
     pub subject: Subject,
     /// Its computation.
     pub source: Source,
-    /// What is counted or timed.
+    /// The quantity that is counted or timed.
     pub numerator: &'static str,
-    /// What that is divided by; empty for a plain duration.
+    /// The quantity that it is divided by; empty for a plain duration.
     pub denominator: &'static str,
 }
 
@@ -58,7 +58,7 @@ pub enum Subject {
     Latency,
     /// Work done. Where the generator was full too it is a lower bound.
     Throughput,
-    /// What the work costs.
+    /// The cost of the work.
     Cost,
     /// Work for nothing. There may be none at all, so it has no ratio.
     Waste,

@@ -38,7 +38,7 @@ pub fn reach(interval: Interval) -> f64 {
     interval.low.recip().max(interval.high) - 1.0
 }
 
-/// What `interval` says of a ratio, where nothing below `resolution` is told.
+/// The relation of a ratio to 1 by its `interval`, where a difference within `resolution` counts as none.
 pub fn relation(ratio: f64, interval: Interval, resolution: Option<f64>) -> Relation {
     let relation = Relation::of(interval, MARGIN);
     let is_within = resolution.is_some_and(|bound| ratio.recip().max(ratio) - 1.0 <= bound);

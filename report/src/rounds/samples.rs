@@ -12,7 +12,7 @@ use super::metrics::{Memory, Metric, Source};
 /// Values by start, round and candidate.
 pub type Values = Vec<Vec<Vec<Option<f64>>>>;
 
-/// What was measured of a group of candidates at a point, without the rounds that were dropped, and in slices of one length.
+/// The samples of a group of candidates at a point, without the rounds that were dropped, and in slices of one length.
 #[derive(Debug)]
 pub struct Samples<'a> {
     /// The candidates, the reference and its twin among them.

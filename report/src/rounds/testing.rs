@@ -24,7 +24,7 @@ pub const DEFAULT: [&str; 8] =
 pub const LIGHT_PER_S: f64 = 1_000.0;
 pub const BUSY_PER_S: f64 = 60_000.0;
 
-/// What a candidate does at a point.
+/// The behaviour of a candidate at a point.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
     pub p50_ns: f64,
@@ -75,7 +75,7 @@ impl Behaviour {
     }
 }
 
-/// What a made-up campaign consists of.
+/// The composition of a made-up campaign.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub points: Vec<Point>,
@@ -119,7 +119,7 @@ pub fn decoded(campaign: Campaign) -> (Campaign, Histograms) {
     (campaign, histograms)
 }
 
-/// What is measured on a machine of two processors, roughly: idle connections cost poll and select, many active ones nobody.
+/// The behaviour on a machine of two processors, roughly: idle connections cost poll and select, active ones nothing.
 pub fn realistic(candidate: &str, point: &Point) -> Behaviour {
     let idle = f64::from(point.connections - point.active);
     let is_small = point.connections <= 100;
@@ -168,7 +168,7 @@ struct Maker<'a> {
     shape: &'a Shape,
     behaviour: &'a dyn Fn(&str, &Point) -> Behaviour,
     random: Xoshiro256PlusPlus,
-    /// What the host does to all, on the scale of logarithms.
+    /// The effect of the host on all candidates, on the scale of logarithms.
     drift: f64,
     /// Histograms by median and samples: encoding takes longer than all else.
     encoded: BTreeMap<(u64, u64), String>,

@@ -1,4 +1,5 @@
-//! What servers did wrong. A fault of the generator or the machine drops a round; what is found here is a result of the candidate.
+//! The troubles of candidates: what their servers did wrong. A fault of the generator or the machine drops a round;
+//! what is found here is a result of the candidate.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the figures of a campaign are worth: rounds that do not count, halves of slices, and the twin of the reference.
+//! The worth of a campaign's figures: rounds that do not count, halves of slices, and the twin of the reference.
 
 use std::collections::BTreeMap;
 

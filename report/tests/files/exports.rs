@@ -233,7 +233,7 @@ impl Action {
         Self { program: Self::program(), folder: tempfile::tempdir().expect("a folder") }
     }
 
-    /// What it says of the file at `path` as the result of `commit`.
+    /// Runs it on the file at `path` as the result of `commit`, and returns its output.
     fn run(&self, tool: &str, path: &Path, commit: &str) -> Output {
         let event = self.folder.path().join("event.json");
         let author = json!({ "name": "a", "username": "a", "email": "a@example.org" });

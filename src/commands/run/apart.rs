@@ -1,4 +1,4 @@
-//! What `muxbench run` is asked for by name and is no scenario.
+//! The names that `muxbench run` knows and that are no scenarios.
 
 use evidence::reproductions;
 
@@ -6,11 +6,11 @@ use evidence::reproductions;
 pub struct Apart {
     /// Its name.
     pub name: &'static str,
-    /// What it asks, in a sentence.
+    /// Its question, in a sentence.
     pub question: &'static str,
-    /// How long it takes, and what else.
+    /// The time that it takes, and what else it needs.
     pub takes: &'static str,
-    /// Why it is no scenario among others, and what to do.
+    /// The end of a sentence that begins with its name: the reason that it is no scenario, and what to do.
     advice: &'static str,
 }
 
@@ -31,7 +31,7 @@ pub const ALL: [Apart; 2] = [
     },
 ];
 
-/// What to do about `name` where only scenarios can be run; `None` of any other name.
+/// Returns what to do about `name` where only scenarios can be run; `None` for a name that is not in [`ALL`].
 pub fn advice(name: &str) -> Option<String> {
     let found = ALL.iter().find(|apart| apart.name == name)?;
     Some(format!("'{name}' {}", found.advice))

@@ -1,4 +1,4 @@
-//! What a measured campaign is held to: another build that was measured in the same rounds, or a baseline.
+//! The gate of a measured campaign: its comparison with another build measured in the same rounds, or a baseline.
 
 use std::path::Path;
 

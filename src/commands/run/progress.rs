@@ -1,4 +1,4 @@
-//! How far a run is: a bar on a terminal, a line for each start elsewhere, and what the campaign would answer now.
+//! The progress of a run: a bar on a terminal, a line for each start elsewhere, and the campaign's provisional answers.
 
 use std::io::IsTerminal;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use muxbench::experiment::rounds::Audience;
 use report::format::{self, plural};
 use report::rounds::{Analysis, answer};
 
-/// What a campaign is expected to take, in words: `6 points, 36 starts, about 4 min`.
+/// Returns the size and the expected time of a campaign, in words: `6 points, 36 starts, about 4 min`.
 pub fn expected(plan: &Plan) -> String {
     let points = plural(plan.points.len(), "point");
     format!("{points}, {}, about {}", plural(starts(plan), "start"), minutes(plan::expected_s(plan)))

@@ -15,13 +15,13 @@ use sys::slab;
 use super::super::server::{Place, Server, ServerError};
 use super::machine;
 
-/// How long connecting, and draining after a window, may take.
+/// The longest time that connecting, and draining after a window, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest window, whatever the connections need.
 const LONGEST_WINDOW: Duration = Duration::from_millis(500);
 
-/// How much of what is known of a candidate's throughput the latest slice decides: a single one may be off.
+/// The weight of the latest slice in what is known of a candidate's throughput: a single slice may be off.
 const NEWER_COUNTS: f64 = 0.5;
 
 /// The share of the time of other candidates' slices in which one that is idle has used a processor.
@@ -52,7 +52,7 @@ pub struct Candidate {
     server: Server,
     pool: Pool,
     account: Arc<dyn Account>,
-    /// What is known of it so far.
+    /// The record of it so far.
     started: Started,
     /// Its throughput in the latest closed-loop slices, in requests per second.
     pub throughput_per_s: f64,
@@ -148,7 +148,7 @@ impl Candidate {
         &self.started.candidate
     }
 
-    /// What is known of it so far.
+    /// The record of it so far.
     pub fn so_far(&self) -> Started {
         self.started.clone()
     }
@@ -255,7 +255,7 @@ impl Candidate {
 pub struct Shape {
     /// Closed loop, or open loop at a rate.
     pub mode: LoadMode,
-    /// How the generator waits.
+    /// The way in which the generator waits.
     pub wait: WaitPolicy,
     /// Requests before the window, over all connections.
     pub warmup_requests: f64,

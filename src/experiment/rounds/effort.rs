@@ -20,8 +20,8 @@ const UNKNOWN: [(Phase, f64); 3] = [(Phase::Saturation, 0.35), (Phase::Light, 0.
 const HALVES_DIFFER: f64 = 0.05;
 /// Slices are doubled so often at most.
 const DOUBLINGS_AT_MOST: u32 = 3;
-/// What a start may take, in parts of what its group would have on average: what is known after few starts is no more than a hint.
-/// All starts weigh alike in an interval, so none is made of a round or two.
+/// The bounds of the time for the rounds of a start, as multiples of the average of its group: what is known after few
+/// starts is no more than a hint. All starts weigh alike in an interval, so none is made of a round or two.
 const SHARE: std::ops::RangeInclusive<f64> = 0.5..=2.5;
 
 /// The time of a start.
@@ -31,7 +31,7 @@ pub struct Effort {
     pub seconds: f64,
     /// The weights by which the loads share it.
     pub weights: BTreeMap<Phase, f64>,
-    /// How often its slices are doubled.
+    /// The number of times that its slices are doubled.
     pub doublings: u32,
 }
 
@@ -71,7 +71,7 @@ pub fn of_next_start(campaign: &Campaign, rounds: &Rounds, point: u32, group: u3
     Effort { seconds, weights: weights(planned, &known.lacking_s), doublings }
 }
 
-/// Whether slices are to be doubled, since their halves differ.
+/// Returns whether slices are to be doubled because their halves differ.
 fn is_too_short(campaign: &Campaign, analysis: &Analysis<'_>, (point, group): (u32, u32)) -> bool {
     let doublings = campaign.doublings(point, group);
     let analysed = &analysis.points[point as usize].groups[group as usize];
@@ -82,19 +82,19 @@ fn is_too_short(campaign: &Campaign, analysis: &Analysis<'_>, (point, group): (u
         && analysed.halves.iter().any(|halves| halves.differ_by(HALVES_DIFFER).next().is_some())
 }
 
-/// What is still to be done in a campaign, in seconds.
+/// The work that is left in a campaign, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Left {
     /// Rounds until all intervals are as narrow as asked.
     lacking_s: f64,
     /// Opening.
     opening_s: f64,
-    /// What the starts to come take at least, opening included.
+    /// The least time that the starts to come take, opening included.
     least_s: f64,
 }
 
 impl Left {
-    /// What is left of a group with so many `starts` to go, of which each has `equal_s` on average.
+    /// Returns the work that is left for a group with `starts` starts to go, of which each has `equal_s` on average.
     fn of(known: &Known, starts: f64, equal_s: f64) -> Self {
         let lacking_s = if starts > 0.0 { known.lacking_s.values().sum() } else { 0.0 };
         let opening_s = starts * known.opening_s;
@@ -134,7 +134,7 @@ fn unknown(planned: &PlannedPoint) -> impl Iterator<Item = (Phase, f64)> {
     UNKNOWN.into_iter().filter(move |(phase, _)| has_busy || *phase != Phase::Busy)
 }
 
-/// What is known of a group at a point.
+/// The times of a group at a point, as far as they are known.
 #[derive(Debug, Clone)]
 struct Known {
     /// The time that further rounds of each load would take until its intervals are as narrow as asked, in seconds.

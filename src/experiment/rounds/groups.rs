@@ -1,4 +1,4 @@
-//! Who is alive at the same time: all candidates of a point, or as many as the machine holds.
+//! Groups of candidates that are alive at the same time: all of a point, or as many as machine and point allow.
 
 use model::schema::{Point, Scenario, base_of, twin_of};
 use sys::capacity::Capacity;

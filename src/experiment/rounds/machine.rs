@@ -1,4 +1,4 @@
-//! What the machine did to a round, beside generator and servers: it drops the round, for everybody.
+//! Faults of the machine in a round, beside those of generator and servers: they drop the round for all candidates.
 
 use std::time::Instant;
 

@@ -28,17 +28,17 @@ const LIGHT_TIMES: f64 = 4.0;
 /// And those of a busy one, in which a queue needs time to grow.
 const BUSY_TIMES: f64 = 2.0;
 
-/// What a start is given.
+/// The task of a start.
 pub struct Task<'a> {
     /// Its numbers; its candidates are added here.
     pub start: Start,
-    /// Where.
+    /// The point that is measured.
     pub point: &'a Point,
-    /// Who.
+    /// The names of the candidates, the reference first.
     pub group: &'a [String],
-    /// How.
+    /// The scenario's settings of rounds.
     pub rounds: &'a Rounds,
-    /// When its time is over.
+    /// The instant at which its time is over.
     pub until: Instant,
     /// The weights by which the loads share it; each load is measured at least once, whatever the time.
     pub weights: BTreeMap<Phase, f64>,
@@ -50,13 +50,13 @@ pub struct Task<'a> {
     pub random: Xoshiro256PlusPlus,
     /// The seed of the arrivals.
     pub seed: u64,
-    /// When the campaign began, on this process's clock.
+    /// The instant at which the campaign began, on this process's clock.
     pub campaign_began: Instant,
     /// The control groups of this process, which may have a quota.
     pub control_groups: &'a Groups,
 }
 
-/// What hears of a start while it goes on.
+/// Keeps the results of a start while it goes on.
 pub trait Keeper {
     /// Everything is open, or could not be; and again when everything is closed.
     ///

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, points and room for them aside.
+//! The checks of a scenario, except for those of its points and of the room for them.
 
 use load_gen::plan::units::LARGEST_SIZE;
 use model::schema::{Point, Protocol, Rounds, Scenario};

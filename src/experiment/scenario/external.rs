@@ -10,7 +10,7 @@ use crate::mechanisms;
 
 /// The longest name of a server: it stands at the end of a line in every figure.
 const LONGEST_NAME: usize = 24;
-/// What `patience_s` may be.
+/// The range that `patience_s` must be in.
 const PATIENCE_S: std::ops::RangeInclusive<f64> = 0.01..=3600.0;
 
 /// Puts the folder of the scenario's file in the place of `{here}`, as an absolute path, so that the campaign
@@ -97,7 +97,7 @@ fn placeholders(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Why `program` cannot be started, if that is known beforehand.
+/// Returns the reason that `program` cannot be started, if that is known beforehand.
 pub fn program_mistake(program: &str) -> Option<String> {
     let candidates: Vec<PathBuf> = if program.contains('/') {
         vec![program.into()]

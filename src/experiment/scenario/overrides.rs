@@ -1,4 +1,4 @@
-//! What the command line makes of a scenario, and whether the outcome can be run.
+//! The changes that the command line makes to a scenario, and the check that the outcome can be run.
 
 use model::schema::{Exclude, Point, Scenario, Sweep};
 use sys::capacity::Capacity;
@@ -13,7 +13,7 @@ const QUICK_IS_WIDER: f64 = 2.0;
 /// And those of a thorough run.
 const THOROUGH_IS_WIDER: f64 = 1.0 / 3.0;
 
-/// What the command line changes of a scenario.
+/// The changes that the command line makes to a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Take the scenario's quick form.
@@ -39,7 +39,7 @@ pub struct Prepared {
     pub scenario: Scenario,
     /// Its points.
     pub points: Vec<Point>,
-    /// What to know beforehand, a line each: what is left out, and what the machine may lack.
+    /// Notes to read before the run, one line each: what is left out, and what the machine may lack.
     pub notes: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ impl Overrides {
     }
 }
 
-/// What may be measured with a scenario: every mechanism there is, and its external servers.
+/// Returns the names that a scenario can be measured with: every mechanism there is, and its external servers.
 fn names_to_choose_from(scenario: &Scenario) -> Vec<String> {
     let mechanisms = mechanisms::all().iter().map(|mechanism| mechanism.name.to_owned());
     mechanisms.chain(scenario.servers.iter().map(|server| server.name.clone())).collect()

@@ -1,4 +1,4 @@
-//! Whether this machine, and each server on it, has room for the connections of a scenario.
+//! The check that this machine, and each server on it, has room for the connections of a scenario.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,8 @@ pub fn missing(
     doubtful
 }
 
-/// Whether so many servers with the connections of `point` each fit on `machine` at once, as far as can be told beforehand.
+/// Returns whether `alive` servers with the connections of `point` each fit on `machine` at once, as far as this is
+/// known beforehand.
 pub fn fits(scenario: &Scenario, point: &Point, alive: u32, machine: &Capacity) -> bool {
     obstacle(scenario, point, alive, machine).is_none()
 }

@@ -33,7 +33,7 @@ pub struct Text {
 pub struct Mistake {
     /// The key that it is about: `sweep[1].connections`.
     pub key: String,
-    /// What is wrong, and what to write instead.
+    /// The mistake in words, and what to write instead.
     pub what: String,
 }
 
@@ -132,7 +132,7 @@ impl Text {
 
 /// A key that does not exist.
 struct Misspelt {
-    /// What to write instead.
+    /// The message: there is no such key, and what to write instead.
     advice: String,
     /// The text with that in its place, or without the key; absent where neither is a text to read on.
     corrected: Option<String>,

@@ -1,4 +1,4 @@
-//! What a running server has used, read without its taking part.
+//! The accounts of a running server, read without its taking part.
 
 use std::io;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use sys::usage::{Account, Scheduled, Scheduling};
 
 use crate::server::SharedCounters;
 
-/// What reads the accounts of a running server without its taking part, on any thread: at the edges of a slice, on the
-/// generator's.
+/// A reader of the accounts of a running server. It works on any thread, and the server takes no part; at the edges of
+/// a slice, the generator's thread reads.
 #[derive(Debug, Clone)]
 pub struct ServerAccount {
     pub(super) cpu: Account,

@@ -1,22 +1,22 @@
-//! Why there is no server to measure, and how long one is waited for.
+//! The errors of a server that cannot be measured, and the times for which a server is waited for.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long a server may take to listen, to answer, and to end.
+/// The longest time that a server may take to listen, to answer, and to end, unless the scenario sets another.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take to accept all connections once they are open.
+/// The longest time that a server may take to accept all connections once they are open, or to close them.
 ///
-/// One that overflows the listener's queue looks established to its other end and never gets there (tcp(7),
+/// A connection that overflows the listener's queue looks established to its other end and never gets there (tcp(7),
 /// syncookies), hence a bound.
 pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(5);
-/// How soon a wait for a server notices that the campaign is to end.
+/// The longest time that a wait for a server may take to notice that the campaign is to end.
 pub(super) const NOTICE_WITHIN: Duration = Duration::from_millis(50);
 /// Pause between two looks at what cannot be awaited.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Why there is no server to measure.
+/// The reason that there is no server to measure.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// It could not be started.
@@ -31,11 +31,11 @@ pub enum ServerError {
     /// It runs, but nothing can be connected to.
     #[error("the server did not listen on {address} within {} s{said}", patience.as_secs_f64())]
     NotListening {
-        /// Where it should.
+        /// The address that it should listen on.
         address: SocketAddr,
-        /// How long it had.
+        /// The time that it was given.
         patience: Duration,
-        /// What it said last, in parentheses.
+        /// The last line that it wrote, in parentheses; empty if there is none.
         said: String,
     },
     /// It had no room for some connections.
@@ -63,7 +63,7 @@ pub enum ServerError {
     Interrupted,
 }
 
-/// How a process ended, from its signal or its exit status.
+/// Returns how a process ended, in words, from its signal or its exit status.
 pub(super) fn describe(signal: Option<i32>, status: Option<i32>) -> String {
     match (signal, status) {
         (Some(signal), _) => format!("by signal {signal}"),

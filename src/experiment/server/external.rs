@@ -19,7 +19,7 @@ use super::{Maker, Process, Server};
 
 /// Pause between two attempts to connect: nobody tells when a port begins to listen.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
-/// How long the server may take to close its end of the first connection, which carries nothing.
+/// The longest time that the server may take to close its end of the first connection, which carries nothing.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an external server has beside its process.
@@ -55,7 +55,7 @@ impl External {
         Server::listening(process, Maker::External(external))
     }
 
-    /// How it ended, if the process that was started has: what that left behind is ended too.
+    /// Returns how the process that was started ended, if it has, and kills what is left of its group.
     pub(super) fn ended(&self, process: &Process) -> Option<String> {
         let pid = Pid::from_child(&process.child);
         // It is not waited for yet, so that neither its number nor its group's goes to somebody else.
@@ -189,8 +189,8 @@ fn spawn_on(cpu: Option<u32>, mut command: Command) -> io::Result<Child> {
     starter.join().expect("nothing in it panics")
 }
 
-/// Whether a connection has two ends: connect(2) to a port that nobody listens on may get that very port as its
-/// own, and then meets itself (RFC 9293, simultaneous open).
+/// Returns whether a connection has two ends: connect(2) to a port without a listener may get that very port as its
+/// own, and then connects to itself (RFC 9293, simultaneous open).
 fn is_with_another(connection: &TcpStream) -> bool {
     connection.local_addr().ok() != connection.peer_addr().ok()
 }

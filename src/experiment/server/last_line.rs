@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long what a process wrote before it ended may take to be read.
+/// The longest time that reading the rest of an ended process's output may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A line is cut off here: a server may write without end.
 const LONGEST: u64 = 4096;

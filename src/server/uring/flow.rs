@@ -1,4 +1,4 @@
-//! What a connection has under way in the kernel, and what is to be asked of the kernel next.
+//! The operations of a connection that are under way in the kernel, and those to be asked of the kernel next.
 
 use std::ptr::NonNull;
 
@@ -10,7 +10,7 @@ use crate::server::{Reply, Server};
 /// Unsent bytes of one connection beyond which nothing more is received from it.
 const HELD_BACK_BYTES: usize = 64 * 1024;
 
-/// What is to be asked of the kernel for a connection.
+/// A request to the kernel for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submission {
     /// To receive.
@@ -23,7 +23,7 @@ pub enum Submission {
     SendRest,
 }
 
-/// What a connection needs next.
+/// The next need of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing of us: what has to happen next is the kernel's.
@@ -49,15 +49,15 @@ pub struct Flow {
     sending: Sending,
     /// Bytes that the kernel reads while [`Sending::Rest`]: not to be touched.
     rest: Vec<u8>,
-    /// How many of them are sent.
+    /// The number of these bytes that are sent.
     sent: usize,
     /// Bytes to be sent after those.
     queued: Vec<u8>,
-    /// How it has ended.
+    /// Its end, if it has ended: the error, or `None` for the peer's end of stream.
     end: Option<Option<Errno>>,
 }
 
-/// How the receive of a connection stands.
+/// The state of a connection's receive.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Receiving {
     /// To be begun.
@@ -73,7 +73,7 @@ enum Receiving {
     Queued,
 }
 
-/// How the sending of a connection stands.
+/// The state of a connection's sending.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Sending {
     /// Nothing is being sent.
@@ -111,7 +111,7 @@ impl Flow {
         }
     }
 
-    /// What is to be done now; asked again until it is [`Next::Nothing`].
+    /// Returns what the connection needs now. After [`Next::Submit`] it is to be asked again.
     #[inline]
     pub(super) fn next(&mut self) -> Next {
         match std::mem::take(&mut self.sending) {
@@ -148,7 +148,7 @@ impl Flow {
         }
     }
 
-    /// What is to be sent by [`Submission::SendRest`]. It stays where it is until the send is complete.
+    /// The bytes to be sent by [`Submission::SendRest`]. They stay in place until the send is complete.
     pub fn rest(&self) -> &[u8] {
         &self.rest[self.sent..]
     }
@@ -261,7 +261,7 @@ impl Flow {
         self.rest.len() - self.sent + self.queued.len()
     }
 
-    /// Whether an error has ended it, so that nothing can be sent any more.
+    /// Returns whether an error has ended it, so that nothing can be sent any more.
     #[inline]
     fn has_failed(&self) -> bool {
         matches!(self.end, Some(Some(_)))

@@ -19,7 +19,7 @@ pub struct Flows<'s> {
     touched: Vec<RawFd>,
     /// Connections that found no buffer to receive into, the longest waiting first.
     starved: VecDeque<RawFd>,
-    /// How many of them may receive in this turn: more would find no buffer again.
+    /// The number of them that may receive in this turn: more would find no buffer again.
     spare: usize,
     /// Connections with a send in the submission to come.
     sending: Vec<RawFd>,
@@ -52,10 +52,10 @@ impl<'s> Flows<'s> {
         self.connections.progress();
     }
 
-    /// What the next call is to bring.
+    /// Returns the completions that the next call is to wait for.
     ///
-    /// A send that succeeds has no completion, so a connection that has more to do after it cannot be waited for, nor can
-    /// the buffer of one that others need.
+    /// A send that succeeds has no completion, so a connection that has more to do after it cannot be waited for, nor
+    /// can the buffer of one that others need.
     pub fn want(&self) -> Want {
         let buffers_are_awaited = !self.starved.is_empty() && !self.sending.is_empty();
         if self.in_a_hurry || buffers_are_awaited { Want::Nothing } else { Want::Something }
@@ -96,7 +96,7 @@ impl<'s> Flows<'s> {
         }
     }
 
-    /// What is to be submitted next, and for which connection; none when all that can be is.
+    /// Returns the next submission, and its connection; `None` once everything that can be submitted is.
     #[inline]
     pub fn next_submission(&mut self) -> Option<(RawFd, Submission)> {
         loop {
@@ -137,7 +137,7 @@ impl<'s> Flows<'s> {
         count > 0
     }
 
-    /// What is to be sent by [`Submission::SendRest`]. It stays where it is until that is complete.
+    /// The bytes to be sent by [`Submission::SendRest`]. They stay in place until that is complete.
     pub fn rest(&mut self, fd: RawFd) -> &[u8] {
         self.connections.state(fd).map_or(&[], |flow| flow.rest())
     }
@@ -152,7 +152,7 @@ impl<'s> Flows<'s> {
         }
     }
 
-    /// Whether every connection is closed, so that the kernel has nothing in hand.
+    /// Returns whether every connection is closed, so that the kernel has nothing in hand.
     pub fn is_empty(&self) -> bool {
         self.connections.descriptors().is_empty()
     }

@@ -1,5 +1,5 @@
-//! What the mechanisms on io_uring share: the state of a connection whose operations are under way in the kernel, and how the
-//! calls of a ring are counted. The ring itself is [`sys::uring::Ring`].
+//! The parts that the mechanisms on io_uring share: the state of a connection whose operations are under way in the
+//! kernel, and the count of a ring's calls. The ring itself is [`sys::uring::Ring`].
 
 mod flow;
 mod flows;

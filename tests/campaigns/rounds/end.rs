@@ -1,4 +1,4 @@
-//! What is left when a campaign ends before its time, and how it goes on.
+//! Tests of a campaign that ends before its time: what is left of it, and how it goes on.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What servers and the generator do wrong, and what becomes of the others.
+//! Tests of faults of servers and of the generator, and of their effect on the others.
 
 use std::fs;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Who is measured when.
+//! Tests of which candidates are measured when.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What is refused before anything is measured.
+//! Tests of what is refused before anything is measured.
 
 use std::fs;
 

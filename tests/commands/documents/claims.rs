@@ -21,7 +21,7 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&text(&claims(&[arguments, &["--json"]].concat()))).expect("JSON")
 }
 
-/// What the reference decides; to read all of it takes a while.
+/// The claims as the reference results decide them, found once, since reading all of these takes a while.
 static OF_THE_REFERENCE: LazyLock<Value> = LazyLock::new(|| json(&["results/reference"]));
 
 /// The verdict of each claim.

@@ -45,7 +45,7 @@ fn without_code(paragraph: &str) -> String {
     paragraph.split('`').step_by(2).collect()
 }
 
-/// Where the links and pictures of a page lead.
+/// Returns the targets of the links and pictures of a page.
 fn links(page: &str) -> Vec<String> {
     let text = prose(page).collect::<Vec<_>>().join("\n");
     let text = text.split("\n\n").map(without_code).collect::<Vec<_>>().join("\n\n");
@@ -85,7 +85,7 @@ fn plain(path: &Path) -> PathBuf {
     })
 }
 
-/// What is wrong with a link of the page `from`; nothing, if it leads somewhere or out of the project.
+/// Returns the fault of a link on the page `from`; `None` if it leads somewhere, or out of the project.
 fn fault(from: &Path, link: &str, pages: &BTreeMap<PathBuf, String>) -> Option<String> {
     if link.contains("://") || link.starts_with("mailto:") {
         return None;

@@ -1,4 +1,4 @@
-//! What one mechanism cost, in a table that stands by itself: the figures of docs/MECHANISMS.md.
+//! The cost of one mechanism, in a table that stands by itself: the figures of docs/MECHANISMS.md.
 
 use model::campaign::Histograms;
 use model::schema::BenchGroup;
@@ -12,10 +12,11 @@ use trials::test;
 /// The metrics shown besides the main ones, by their keys.
 const FURTHER: [&str; 4] = ["saturation_cpu", "syscalls", "wakeups", "user_bytes_per_connection"];
 
-/// What `mechanism` cost, in Markdown: a table from the first of `analyses` that has measured it, and what a single wait took. `None` where it was
-/// not measured. Ends with a newline.
+/// Returns the cost of `mechanism` in Markdown: a table from the first of `analyses` that has measured it, and the time
+/// of a single wait. `None` if it was not measured. Ends with a newline.
 ///
-/// Those points are shown that tell most: the fewest and the most connections among which few are active, and the most of which all are.
+/// The points that tell most are shown: the fewest and the most connections of which few are active, and the most of
+/// which all are active.
 pub fn of(mechanism: &str, analyses: &[Analysis<'_>], benches: &[BenchGroup]) -> Option<String> {
     let (analysis, points) = analyses.iter().find_map(|analysis| {
         let points = telling(analysis, mechanism);
@@ -48,7 +49,7 @@ fn telling<'a, 'b>(analysis: &'b Analysis<'a>, mechanism: &str) -> Vec<&'b Point
     points
 }
 
-/// What a wait took by itself, with the fewest and with the most descriptors.
+/// Returns a sentence with the time of a single wait, for the fewest and the most descriptors.
 fn waits(mechanism: &str, benches: &[BenchGroup]) -> Option<String> {
     let wait = benches.iter().filter(|group| group.group == "wait").flat_map(|group| &group.points);
     let own = || wait.clone().filter(|point| point.mechanism == mechanism);

@@ -1,4 +1,4 @@
-//! What docs/MECHANISMS.md says of files, system calls and costs is what the registry and results/reference say.
+//! Tests that docs/MECHANISMS.md agrees with the registry and results/reference about files, system calls and costs.
 //! `UPDATE_PAGES=1` writes those parts again.
 //!
 //! On other architectures the C library makes other calls: the page has those of x86-64 with glibc.
@@ -21,7 +21,7 @@ const PAGE: &str = "docs/MECHANISMS.md";
 const RESULTS: &str = "results/reference";
 const END: &str = "<!-- end -->";
 
-/// Where a mechanism may have been measured, those first that tell most of it.
+/// The campaigns in which a mechanism may have been measured, the most telling one first.
 const CAMPAIGNS: [&str; 2] = ["campaign.json", "libraries/campaign.json"];
 
 fn campaigns() -> Vec<(Campaign, Histograms)> {
@@ -37,7 +37,7 @@ fn benches() -> Vec<BenchGroup> {
     paths.iter().map(|path| read::bench(path).expect("a group of benches")).collect()
 }
 
-/// Where its source is, what it calls and where it ends, and what it cost.
+/// Returns the section of a mechanism: its source, its calls, its limits and its cost.
 fn section(mechanism: &Mechanism, analyses: &[Analysis<'_>], benches: &[BenchGroup]) -> String {
     let Mechanism { name, about, limit, echo_calls, connection_calls, .. } = mechanism;
     let file = format!("src/mechanisms/{}.rs", name.replace('-', "_"));

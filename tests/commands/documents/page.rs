@@ -22,7 +22,7 @@ const CHROMIUM: Need = Need::Met("chromium", || match browser() {
     None => Err("Chromium is not installed".into()),
 });
 
-/// What the browser saw of the committed page, looked at once for all tests.
+/// The browser's findings on the committed page, made once for all tests.
 static SEEN: LazyLock<Value> = LazyLock::new(|| {
     let mut check = Command::new("node");
     check

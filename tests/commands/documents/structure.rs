@@ -10,7 +10,7 @@ use trials::test;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What uses what: a package others, a folder other folders of its package.
+/// The packages that each package uses, or the folders that each folder of a package uses.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// The diagram: of the packages, and of the folders in each folder of sources that it names.

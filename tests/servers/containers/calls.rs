@@ -1,7 +1,7 @@
 //! The system calls that are made outside the measured loops and that a sandbox may refuse, and what happens then. This is the
 //! list in docs/CONTAINERS.md, and the tests here refuse each of them.
 
-/// What is run while a call is refused.
+/// A command that is run while a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// `muxbench serve` with two loops, until it has served `load-gen`, is stopped and has ended.
@@ -22,7 +22,7 @@ pub enum Command {
     Run,
 }
 
-/// How it is to end.
+/// The expected end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// As it does otherwise.
@@ -33,7 +33,7 @@ pub enum End {
 use Command::*;
 use End::*;
 
-/// Which uses of a call are refused.
+/// The uses of a call that are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uses {
     All,
@@ -48,11 +48,11 @@ pub struct Call {
     /// Its name.
     pub name: &'static str,
     pub uses: Uses,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: &'static str,
-    /// What happens when it is refused.
+    /// The consequence of a refusal.
     pub refused: &'static str,
-    /// What shows that: commands, how they end, and what they say.
+    /// The evidence for that: commands, how they end, and what they say.
     pub shown: &'static [(Command, End, &'static str)],
     /// The errors that it is refused with, where one of the two has another meaning.
     pub errors: &'static [i32],

@@ -18,7 +18,7 @@ const COMPARED: [&str; 3] = ["throughput", "saturation_cpu", "response_p50"];
 /// One interval in forty lies below 1 by chance.
 const BY_CHANCE: f64 = 0.025;
 
-/// Where poll and select do not sustain the light rate.
+/// The points at which poll or select does not sustain the light rate.
 pub fn saturated(base: &Base<'_>) -> Seen {
     let what = "points at which poll or select does not sustain the light rate".to_owned();
     let mut used = Vec::new();
@@ -39,7 +39,7 @@ struct Compared<'a> {
     name: &'static str,
     metric: &'static Metric,
     number: Number,
-    /// Whether it is better; `None` where nobody can tell.
+    /// True if it is better than epoll; `None` if the interval cannot tell.
     is_better: Option<bool>,
 }
 
@@ -111,7 +111,7 @@ pub fn better_somewhere(base: &Base<'_>) -> Seen {
         .seen()
 }
 
-/// Where select or poll is surely worst with few busy connections.
+/// The worst of the cases in which select or poll is surely worse with few busy connections.
 pub fn worse_nowhere(base: &Base<'_>) -> Seen {
     let all = compared(base);
     let what = "where select or poll does worst with 100 connections or fewer, all active".to_owned();
@@ -189,7 +189,7 @@ fn greatest_start<'a>(base: &Base<'a>) -> Option<(&'a str, u64)> {
     starts.max_by_key(|(_, held)| *held)
 }
 
-/// Whether so many connections were held.
+/// The most connections that were held, if they are at least `least`.
 pub fn held(base: &Base<'_>, least: u64, command: &'static str) -> Seen {
     let load = greatest_load(base)
         .map(|load| (load.connections.opened, format!("load-gen against {}", load.settings.target)));
@@ -205,7 +205,7 @@ pub fn held(base: &Base<'_>, least: u64, command: &'static str) -> Seen {
     Found { used: vec![used], ..found.expecting(Expect::AtLeast(least as f64), number) }.seen()
 }
 
-/// How long the greatest run took to open its connections, and how it answered.
+/// The time that the greatest run took to open its connections, and its p99 response time.
 pub fn opened_in(base: &Base<'_>) -> Seen {
     let what = "time to open them, and response p99 among them".to_owned();
     let Some(load) = greatest_load(base) else {
@@ -217,8 +217,8 @@ pub fn opened_in(base: &Base<'_>) -> Seen {
     Found { what, observed, ..Found::default() }.seen()
 }
 
-/// What one connection of epoll takes at the server's end, in bytes: half of what the kernel took, since both ends are on the machine,
-/// and what the server grew by.
+/// The memory of one connection of epoll at the server's end, in bytes: half of what the kernel took, since both ends
+/// are on the machine, and what the server grew by.
 pub fn bytes_each(base: &Base<'_>, expect: Expect) -> Seen {
     let metrics = ["user_bytes_per_connection", "kernel_bytes_per_connection"].map(metric);
     let each = |spot: &Spot<'_>| {

@@ -95,7 +95,7 @@ fn idle(factor: impl Fn(&str, f64) -> f64) -> Campaign {
     campaign(&points, |mechanism, point| factor(mechanism, f64::from(point.connections)))
 }
 
-/// What is in the books: select and poll cost what they watch, epoll nothing.
+/// The costs as the books have them: those of select and poll grow with what they watch, those of epoll do not.
 fn scanning(mechanism: &str, watched: f64) -> f64 {
     match mechanism {
         "select" => 1.0 + (watched - 10.0) / 400.0,

@@ -15,7 +15,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// How many there can be under a descriptor limit, and no more than `wanted`.
+    /// Returns the number of channels that a descriptor limit leaves room for, at most `wanted`.
     pub fn at_most(wanted: u32, limit: u32) -> u32 {
         wanted.min(limit.saturating_sub(RESERVED) / 2)
     }
@@ -40,7 +40,7 @@ impl Channels {
         self.near.len()
     }
 
-    /// What to watch.
+    /// The descriptors to watch.
     pub fn descriptors(&self) -> Vec<RawFd> {
         self.near.iter().map(AsRawFd::as_raw_fd).collect()
     }

@@ -25,7 +25,8 @@ const MESSAGE_BYTES: u32 = 128;
 /// Connections that work in both regimes of Gammo et al., and those that are idle in the second.
 const WORKING: u32 = 100;
 const IDLE: u32 = 10_000;
-/// What is left of its capacity with so many idle, as published: select and poll lose up to 79 %, epoll loses little.
+/// The share of its capacity that each mechanism keeps with [`IDLE`] idle connections, as published: select and poll
+/// lose up to 79 %, epoll loses little (no figure).
 const LEFT: [(&str, Option<f64>); 4] =
     [("select", Some(0.21)), ("poll", Some(0.21)), ("epoll-lt", None), ("epoll-et", None)];
 

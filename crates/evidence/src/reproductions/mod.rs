@@ -20,7 +20,7 @@ use rand::seq::SliceRandom;
 use stats::{Interval, Level};
 use sys::{limits, processors};
 
-/// How often each figure is measured: an interval over six repeats deserves the name.
+/// The number of times that each figure is measured: an interval over six repeats deserves the name.
 pub const REPEATS: u32 = 6;
 
 /// The name by which `muxbench run` knows them.
@@ -71,7 +71,7 @@ pub struct Case<'a> {
     mechanism: &'static str,
     /// Descriptors watched.
     watched: u32,
-    /// What was published.
+    /// The published figure, if there is one.
     published: Option<f64>,
     /// Sets up and measures once, in the table's unit.
     measure: Box<dyn Fn() -> f64 + 'a>,
@@ -184,7 +184,7 @@ fn interleaved(cases: &[Case<'_>], seed: u64, mut measured: impl FnMut()) -> Vec
     cases.iter().zip(values).map(figure).collect()
 }
 
-/// What is said of a table, without its figures.
+/// Returns the description of a table, without its figures.
 fn head(name: &str, title: &str, source: &str, what: &str, differs: &str, unit: &str) -> Reproduction {
     Reproduction {
         name: name.to_owned(),

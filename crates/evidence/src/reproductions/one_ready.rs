@@ -15,7 +15,7 @@ use super::{Case, Table, head};
 pub const TLPI_NAME: &str = "tlpi";
 pub const KEGEL_NAME: &str = "kegel";
 
-/// How long one figure is measured in each repeat.
+/// The time for which one figure is measured in each repeat.
 const BUDGET: Duration = Duration::from_millis(250);
 /// Operations that are made before those that count.
 const WARM_UP: u32 = 200;

@@ -18,7 +18,7 @@ pub const NAME: &str = "perf-epoll-wait";
 /// Descriptors of the waiter (perf's default).
 const WATCHED: u32 = 64;
 const BUDGET: Duration = Duration::from_millis(300);
-/// How long the waiter sleeps at most, so that it hears of the end.
+/// The longest time that the waiter sleeps, so that it notices the end.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// tools/perf/bench/epoll-wait.c.

@@ -22,7 +22,7 @@ pub fn observers() -> Vec<Observer> {
     MECHANISMS.iter().map(observer).collect()
 }
 
-/// What each mechanism reports in `situation`. Each meets objects of its own, made anew.
+/// Returns the reports of each mechanism in `situation`. Each mechanism meets objects of its own, made anew.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ fn phases(situation: &Situation) -> Vec<PhaseReport> {
     WaitPhase::ALL.into_iter().map(phase).collect()
 }
 
-/// What `situation` does to its objects before the wait of `phase`.
+/// Returns the action of `situation` on its objects before the wait of `phase`, if there is one.
 fn action(situation: &Situation, phase: WaitPhase) -> &Option<Action> {
     match phase {
         WaitPhase::FirstWait => &situation.once_watched,

@@ -1,4 +1,4 @@
-//! What each mechanism reports, observed on the kernel that runs.
+//! The reports of each mechanism, observed on the kernel that runs.
 //!
 //! [`situations`] are descriptors and what has happened to them, [`watchers`] the ways to watch one,
 //! [`matrix`] is each situation through each watcher, a wait at a time. [`claims`] are sentences about them,
@@ -24,7 +24,7 @@ use situations::Situation;
 pub struct ObserveError {
     /// The situation or the claim.
     pub what: &'static str,
-    /// What the system said.
+    /// The error that the system reported.
     pub source: io::Error,
 }
 
@@ -48,7 +48,7 @@ fn known(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// What to observe.
+/// The situations and claims to observe.
 pub struct Selection {
     situations: Vec<&'static Situation>,
     claims: Vec<&'static Claim>,
@@ -78,11 +78,11 @@ impl Selection {
     }
 }
 
-/// What was observed, and what could not be.
+/// The outcome of an observation, and its failures.
 pub struct Observation {
     /// All that was selected; what could not be observed is there without answers, and says why.
     pub semantics: Semantics,
-    /// What could not be observed for a reason that is not this machine's answer.
+    /// The observations that failed for a reason that is not this machine's answer.
     pub failures: Vec<ObserveError>,
 }
 

@@ -9,7 +9,7 @@ use sys::by_number::{self, Word};
 
 pub use sys::by_number::{epoll_ctl, poll};
 
-/// How long to wait for what must happen, before it is called a failure. Nothing is measured against it.
+/// The time to wait for what must happen, before it is called a failure. Nothing is measured against it.
 pub const PATIENCE_MS: i32 = 20_000;
 
 /// The name of an error, as man pages give it.
@@ -92,7 +92,7 @@ impl FdSet {
         Self(words)
     }
 
-    /// Whether `fd` is in it.
+    /// Returns whether `fd` is in it.
     pub fn has(&self, fd: RawFd) -> bool {
         self.0[fd as usize / Self::BITS] & 1 << (fd as usize % Self::BITS) != 0
     }
@@ -129,7 +129,7 @@ pub fn epoll_wait(set: RawFd, timeout_ms: i32) -> Result<Vec<(u64, libc::c_int)>
     by_number::epoll_wait(set, 8, timeout_ms)
 }
 
-/// What the set reports of all its members without waiting, as one mask.
+/// Returns the events that the set reports for all its members without waiting, as one mask.
 pub fn epoll_look(set: &OwnedFd) -> Result<libc::c_int, Errno> {
     let events = epoll_wait(set.as_raw_fd(), 0)?;
     Ok(events.iter().fold(0, |mask, (_, flags)| mask | flags))

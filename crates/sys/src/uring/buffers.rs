@@ -24,7 +24,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Where its bytes are, for the kernel to read.
+    /// The address of its bytes, for the kernel to read.
     #[inline]
     pub fn address(&self) -> NonNull<u8> {
         self.start
@@ -41,9 +41,9 @@ pub struct ProvidedBuffers {
     queue: Memory,
     memory: Memory,
     count: u16,
-    /// Where the next buffer is put, counted on for ever; the kernel has its own head.
+    /// The position of the next buffer in the queue, a count that is never reset; the kernel has its own head.
     tail: u16,
-    /// How many the kernel has.
+    /// The number of buffers that the kernel has.
     available: usize,
 }
 
@@ -95,7 +95,7 @@ impl ProvidedBuffers {
         Some(Buffer { start: self.start_of(id) })
     }
 
-    /// How many buffers the kernel has, those included that it was not told of yet.
+    /// The number of buffers that the kernel has, including those not yet [published](Self::publish).
     pub fn available(&self) -> usize {
         self.available
     }
@@ -186,7 +186,7 @@ impl ProvidedBuffers {
         }
     }
 
-    /// Where the buffer `id` is.
+    /// The address of buffer `id`.
     #[inline]
     fn start_of(&self, id: u16) -> NonNull<u8> {
         assert!(id < self.count, "the kernel names a buffer that it was not given");
@@ -226,7 +226,7 @@ impl Memory {
         Ok(Self { allocated: NonNull::new(allocated).ok_or(io::ErrorKind::OutOfMemory)?, layout })
     }
 
-    /// Where the first page begins.
+    /// The start of the first page.
     #[inline]
     fn start(&self) -> NonNull<u8> {
         let before = self.allocated.addr().get().wrapping_neg() % Self::LARGEST_PAGE_BYTES;

@@ -1,4 +1,4 @@
-//! What is asked of the kernel, and what it says of it.
+//! The operations that the kernel is asked for, and their completions.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 

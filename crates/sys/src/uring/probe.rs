@@ -1,4 +1,4 @@
-//! What this kernel has of io_uring, found out by trying.
+//! The features of io_uring that this kernel has, found out by trying.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,12 +11,12 @@ use super::setup::{Notice, set_up};
 use super::{GROUP, ProvidedBuffers};
 use crate::ring_size::RingSize;
 
-/// Whether this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0). What it
-/// has to do without is the answer.
+/// Checks that this kernel has what a loop of completions needs: a multishot receive into provided buffers (Linux 6.0).
+/// Returns what the loop has to do without.
 ///
 /// # Errors
 ///
-/// Why it cannot run.
+/// The reason that it cannot run.
 pub fn probe_completion() -> Result<Vec<&'static str>, String> {
     probe("multishot receive into provided buffers (Linux 6.0)", |ring, socket| {
         #[allow(unsafe_code)]
@@ -32,12 +32,12 @@ pub fn probe_completion() -> Result<Vec<&'static str>, String> {
     })
 }
 
-/// Whether this kernel has what a loop of readiness needs: a multishot poll (Linux 5.13). What it has to do
-/// without is the answer.
+/// Checks that this kernel has what a loop of readiness needs: a multishot poll (Linux 5.13). Returns what the loop has
+/// to do without.
 ///
 /// # Errors
 ///
-/// Why it cannot run.
+/// The reason that it cannot run.
 pub fn probe_readiness() -> Result<Vec<&'static str>, String> {
     probe("multishot poll (Linux 5.13)", |ring, socket| {
         goes_on(ring, &opcode::PollAdd::new(socket, libc::POLLIN as u32).multi(true).build())
@@ -77,7 +77,7 @@ fn probe(
     }
 }
 
-/// Why there is no ring, for a reader.
+/// The reason that there is no ring, in words for a reader.
 pub fn reason(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::NOSYS) => "this kernel has no io_uring".into(),

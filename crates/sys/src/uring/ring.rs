@@ -19,7 +19,7 @@ use crate::ring_size::RingSize;
 /// Pause when the kernel takes nothing and has nothing to give, which is when it is out of memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
 
-/// Which completions a call waits for.
+/// The completions that a call waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Nothing: what is submitted is done with the call, and has to be followed up before anything else.
@@ -262,14 +262,14 @@ impl Ring {
         self.waiting.is_empty() && self.ring.submission().is_empty() && !self.overflows()
     }
 
-    /// Whether completions that had no place in their queue wait in the kernel.
+    /// Returns whether completions that had no place in their queue wait in the kernel.
     #[inline]
     fn overflows(&mut self) -> bool {
         self.ring.submission().cq_overflow()
     }
 
-    /// Whether a call would submit or bring anything now, as far as shared memory tells: with [`Notice::InMemory`], all that has
-    /// come.
+    /// Returns whether a call would submit or bring anything now, as far as shared memory tells: with
+    /// [`Notice::InMemory`], all that has come.
     #[inline]
     pub fn has_work(&mut self) -> bool {
         let submission = self.ring.submission();
@@ -278,7 +278,7 @@ impl Ring {
         has_work || !self.waiting.is_empty() || !self.ring.completion().is_empty()
     }
 
-    /// How many calls of io_uring_enter(2) were made since this was last asked.
+    /// Returns the number of calls of io_uring_enter(2) since this was last asked.
     #[inline]
     pub fn take_calls(&mut self) -> u64 {
         std::mem::take(&mut self.calls)

@@ -1,4 +1,4 @@
-//! How a ring is set up, on this kernel and on older ones.
+//! The setup of a ring, on this kernel and on older ones.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use io_uring::IoUring;
 
 use crate::ring_size::RingSize;
 
-/// How a ring can be set up, the best first, and what the kernel lacks that refuses it.
+/// The ways to set up a ring, the best first, each with what it lacks.
 ///
 /// With DEFER_TASKRUN completions are made when the loop waits for them, instead of interrupting it; that
 /// needs SINGLE_ISSUER. COOP_TASKRUN spares the interrupt between processors, and leaves them to the next
@@ -21,7 +21,7 @@ const SETUPS: [(Setup, &str); 4] = [
 /// Adds to how a ring is set up.
 type Setup = fn(&mut io_uring::Builder) -> &mut io_uring::Builder;
 
-/// How it is seen that something has come.
+/// The way in which a loop notices that something has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// By a call that asks for it.

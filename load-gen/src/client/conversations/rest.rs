@@ -1,4 +1,4 @@
-//! What is left when the load is over: requests that are held back, under way, or were never sent.
+//! The requests that are left when the load is over: held back, under way, or never sent.
 
 use super::{Conversation, Conversations, DELAYED, LET_GO, NEVER, NONE, UnderWay};
 use crate::plan::window::Window;

@@ -1,4 +1,4 @@
-//! What is recorded of requests that could not go when they were due.
+//! Tests of what is recorded of requests that could not go when they were due.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ fn conversation(most: u32) -> Conversations {
     conversations
 }
 
-/// What this side answers for: requests that missed the window, and the lateness of those that nothing held back.
+/// The counts that this side answers for: requests that missed the window, and the lateness of those that nothing held
+/// back.
 fn own(recorder: &Recorder) -> (u64, Vec<u64>) {
     let own = recorder.own_lateness().unwrap_or_else(|| recorder.lateness.clone());
     (recorder.missed, own.iter_recorded().map(|step| step.value_iterated_to()).collect())

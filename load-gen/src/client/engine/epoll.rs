@@ -28,7 +28,7 @@ pub struct Epoll {
     sockets: Vec<Option<OwnedFd>>,
     buffer: Box<[u8]>,
     events: Vec<epoll::Event>,
-    /// How many of the events have been handled.
+    /// The number of events that have been handled.
     handled: usize,
 }
 

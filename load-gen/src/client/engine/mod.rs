@@ -1,4 +1,4 @@
-//! How the bytes of conversations are moved: an engine for each way to ask the kernel.
+//! The engines that move the bytes of conversations, one for each way to ask the kernel.
 
 mod epoll;
 #[cfg(test)]
@@ -37,26 +37,26 @@ pub fn choose(asked: Option<EngineKind>) -> Result<EngineKind, String> {
     }
 }
 
-/// Why the engine on io_uring cannot run here.
+/// The reason that the engine on io_uring cannot run here; `None` if it can.
 #[cfg(feature = "io-uring")]
 fn lacking() -> Option<String> {
     sys::uring::probe_completion().err()
 }
 
-/// Why the engine on io_uring cannot run here.
+/// The reason that the engine on io_uring cannot run here; `None` if it can.
 #[cfg(not(feature = "io-uring"))]
 fn lacking() -> Option<String> {
     Some("this build has no io_uring; build it with --features io-uring".to_owned())
 }
 
-/// What an event brought.
+/// The result of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered {
     /// The conversation.
     pub index: u32,
-    /// How many of its requests were answered.
+    /// The number of its requests that were answered.
     pub count: u64,
-    /// When it was handled, whatever it brought: requests may have fallen due by then.
+    /// The instant at which it was handled, whatever it brought: requests may have fallen due by then.
     pub at_ns: u64,
 }
 

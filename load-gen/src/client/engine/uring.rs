@@ -22,7 +22,7 @@ use crate::fault::Fault;
 const SENDS_A_CALL: usize = 20;
 /// Events handled at one reading of the clock, so that a long batch makes no request late.
 const EVENTS_A_READING: u32 = 32;
-/// How long operations may take to end once they are cancelled: they end at once unless the kernel is at fault.
+/// The longest wait for cancelled operations to end, in nanoseconds: they end at once unless the kernel is at fault.
 const CANCEL_NS: u64 = 5_000_000_000;
 
 /// One connection.
@@ -31,9 +31,9 @@ struct Line {
     socket: Option<OwnedFd>,
     /// Operations that the kernel has in hand: the receive, the wait for room.
     under_way: u8,
-    /// Whether it is among those that have something to send.
+    /// True if it is among those that have something to send.
     is_queued: bool,
-    /// Whether its conversation has failed.
+    /// True if its conversation has failed.
     is_over: bool,
 }
 
@@ -190,7 +190,7 @@ impl Uring {
         }
     }
 
-    /// What became of the send of conversation `index` in the last call, if it failed or came short.
+    /// The outcome of the send of conversation `index` in the last call, if it failed or came short.
     #[inline]
     fn unfinished(&mut self, index: u32) -> Option<rustix::io::Result<usize>> {
         let position = self.unfinished.iter().position(|completion| completion.number() == index)?;

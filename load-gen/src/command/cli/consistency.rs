@@ -1,4 +1,4 @@
-//! What options mean together: which of them contradict each other, and which windows they ask for.
+//! The meaning of options together: which of them contradict each other, and which windows they ask for.
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -13,7 +13,7 @@ use crate::command::search;
 use crate::record::series;
 
 impl Cli {
-    /// What is wrong with options that are each right by themselves.
+    /// Checks that options that are each right by themselves go together.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Cli {
         self.check_workload().or_else(|(kind, text)| error(kind, text))
     }
 
-    /// What the run will have no times of, and what would give it some.
+    /// The measures that the run will have no times of, each with what would give it some.
     fn absent_measures(&self) -> Vec<(Measure, &'static str)> {
         let scheduled = [Measure::Response, Measure::Lateness];
         let scheduled = scheduled.into_iter().filter(|_| self.first_rate().is_none());
@@ -82,7 +82,7 @@ impl Cli {
         Ok(())
     }
 
-    /// What is to be measured on the connections.
+    /// The plan of what is to be measured on the connections.
     ///
     /// # Errors
     ///
@@ -124,7 +124,8 @@ impl Cli {
         }
     }
 
-    /// Where a search without a range begins: at the lowest rate at which a window tells the percentile.
+    /// The rate at which a search without a range begins: the lowest at which a window tells the percentile, but not
+    /// below 1,000 requests per second.
     fn search_from(&self, objective: Objective) -> f64 {
         search::lowest_rate(self.duration().as_secs_f64(), objective.quantile)
     }

@@ -85,7 +85,7 @@ fn unix(name: &str) -> Result<SocketAddrUnix, String> {
     })
 }
 
-/// What stands before a port.
+/// The host that stands before a port.
 enum Host {
     /// An address, with any port.
     Address(SocketAddr),
@@ -181,7 +181,7 @@ pub fn addresses(text: &str, lowest: u16, notation: &str) -> Result<Vec<SocketAd
     Ok(ports.map(|port| at(address, port)).collect())
 }
 
-/// What a target may be.
+/// The notation of a target.
 const NOTATION: &str =
     "HOST:PORT, for example 127.0.0.1:7777, HOST:PORT-PORT, [::1]:7777 or unix:/path/socket";
 

@@ -9,7 +9,7 @@ use crate::plan::schedule::{self, Purpose};
 use crate::plan::think::Thinking;
 use crate::record::live;
 
-/// Who is still to begin, and who pauses.
+/// The connections that are still to begin, and those that pause.
 struct Pace {
     /// The connections that have begun, of all; over the ramp one after another begins.
     begun: u32,
@@ -96,7 +96,8 @@ impl<E: Engine> Run<'_, E> {
         self.exchange.request(index, count, now, now);
     }
 
-    /// When a connection begins, the ramp makes it wait that long.
+    /// The instant at which the next connection begins: during the ramp, one begins after another. `u64::MAX` once all
+    /// have begun.
     fn begins_ns(&self, pace: &Pace) -> u64 {
         if pace.begun == pace.all {
             return u64::MAX;
@@ -105,7 +106,7 @@ impl<E: Engine> Run<'_, E> {
         self.order.start_ns + (share * self.order.ramp_ns as f64) as u64
     }
 
-    /// When there is something to do but to handle replies.
+    /// The next instant at which there is something to do besides handling replies.
     fn next_ns(&self, pace: &Pace) -> u64 {
         let thought_ns = pace.thinking.as_ref().map_or(u64::MAX, Thinking::next_ns);
         self.begins_ns(pace).min(thought_ns).min(self.turnover.next_ns())

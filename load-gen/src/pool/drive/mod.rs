@@ -36,19 +36,19 @@ const BURST: u32 = 64;
 /// The longest sleep: how soon a worker notices that it should stop.
 const LONGEST_SLEEP_NS: u64 = 50_000_000;
 
-/// What a worker is to do in one run, and where what it sees goes beside its own recorder.
+/// The order to a worker for one run, and the destinations of what it sees besides its own recorder.
 pub struct Task {
-    /// What it is to do.
+    /// The order itself.
     pub order: Order,
-    /// Where the time series goes, if one was asked for.
+    /// The writer of the time series, if one was asked for.
     pub series: Option<Writer>,
-    /// What else there is to a slice, if this is one.
+    /// The rest of the order for a slice, if this is one.
     pub slice: Option<SliceOrder>,
 }
 
-/// What there is to a slice beside any run.
+/// The part of an order that only a slice has.
 pub struct SliceOrder {
-    /// How long a closed loop keeps every connection busy before the window, in nanoseconds.
+    /// The time for which a closed loop keeps every connection busy before the window, in nanoseconds.
     pub warmup_ns: u64,
     /// The server's.
     pub account: Arc<dyn Account>,
@@ -157,7 +157,7 @@ fn warm_up<E: Engine>(
     Ok(slice)
 }
 
-/// What moves the connections, as `order` says; EOPNOTSUPP where the engine cannot.
+/// The turnover of the connections that `order` asks for; EOPNOTSUPP if the engine cannot move them.
 fn turnover<'a, E: Engine>(
     order: &Order,
     exchange: &mut Exchange<E>,
@@ -185,7 +185,7 @@ fn turnover<'a, E: Engine>(
     Ok(Turnover::new(idle, active, rotation, churn, holds, window))
 }
 
-/// Whether one of the flags is set that end a run.
+/// Returns whether one of the flags that end a run is set.
 #[inline]
 fn is_set(ends: [&AtomicBool; 2]) -> bool {
     ends.iter().any(|end| end.load(Relaxed))
@@ -197,7 +197,7 @@ struct Run<'a, E> {
     live: &'a Live,
     ends: [&'a AtomicBool; 2],
     turnover: Turnover<'a>,
-    /// When the last request falls due, at the latest.
+    /// The end of the load: no request falls due later.
     load_end_ns: u64,
 }
 
@@ -246,7 +246,7 @@ impl<E: Engine> Run<'_, E> {
         window.end_ns = window.end_ns.min(now.max(window.begin_ns));
     }
 
-    /// Whether the run has ended: all replies are in, or waiting for them has no more use.
+    /// Returns whether the run has ended: all replies are in, or waiting for them has no more use.
     #[inline]
     fn is_over(&mut self, now: u64) -> bool {
         let conversations = &mut self.exchange.conversations;

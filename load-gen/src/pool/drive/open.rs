@@ -145,8 +145,9 @@ impl<E: Engine> Run<'_, E> {
     }
 }
 
-/// When a request falls due that would at `at_ns` at the full rate, if the rate grows from nothing to the full one
-/// during `ramp_ns`: the same number has fallen due, `ramp_ns * (t / ramp_ns)^2 / 2` after `t`.
+/// The instant at which a request falls due that would at `at_ns` at the full rate, if the rate grows from nothing to
+/// the full one during `ramp_ns`: at `t`, as many have fallen due as at `ramp_ns * (t / ramp_ns)^2 / 2` at the full
+/// rate.
 fn ramped(at_ns: u64, ramp_ns: u64) -> u64 {
     match at_ns < ramp_ns / 2 {
         true => (2.0 * ramp_ns as f64 * at_ns as f64).sqrt() as u64,

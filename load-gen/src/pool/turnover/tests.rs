@@ -67,7 +67,7 @@ fn pair() -> (UnixStream, UnixStream) {
     (ours, theirs)
 }
 
-/// How many bytes `peer` has received that nobody has read.
+/// The number of bytes that `peer` has received and that were not read yet.
 fn received(mut peer: &UnixStream) -> usize {
     let mut buffer = [0; 16 * SIZE];
     match peer.read(&mut buffer) {

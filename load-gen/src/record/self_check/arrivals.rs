@@ -1,8 +1,8 @@
-//! Whether requests went out as the schedule says, and whether the schedule is what was asked for.
+//! Checks that requests went out as the schedule says, and that the schedule is what was asked for.
 //!
 //! The *intended* instants must be an exact sample of the process that was asked for. The *realised* ones are late by
-//! the time of a few system calls, which at 100,000 requests a second is as much as a gap; so they are looked at
-//! over spans of gaps that are long beside what a request may be late, and may be off by a tenth of such a span.
+//! the time of a few system calls, which at 100,000 requests per second is as much as a gap. So they are looked at over
+//! spans of gaps that are long compared with the allowed lateness, and may be off by a tenth of a span.
 
 use model::schema::{Arrivals, Check};
 
@@ -10,9 +10,9 @@ use super::statistics::{self, Tested};
 use super::{FEWEST, OWN_PROCESSOR, Run, seconds};
 use crate::record::sample::{Arrival, PARTS, STRETCH, Sample};
 
-/// What a request may be late in any case (as in [`crate::record::validity`]): a few system calls' time.
+/// The lateness that is allowed in any case (as in [`crate::record::validity`]): the time of a few system calls.
 const LATE_FLOOR_NS: f64 = 20_000.0;
-/// What a request may be late at most, however slow the responses are.
+/// The largest lateness that is allowed, however slow the responses are.
 const LATE_CEILING_NS: f64 = 1_000_000.0;
 /// Share of the median response that a request may be late.
 const LATE_SHARE: f64 = 0.1;
@@ -30,7 +30,7 @@ const DISTANCE: f64 = 0.1;
 const CORRELATION: f64 = 0.2;
 /// The longest that the generator may stand still, in seconds.
 const STANDSTILL_S: f64 = 0.2;
-/// How far an equal gap may be from its length: instants are whole nanoseconds.
+/// The largest allowed deviation of an equal gap from its length: instants are whole nanoseconds.
 const EQUAL_GAP_OFF_NS: f64 = 2.0;
 /// Mean gap from which on single gaps can be tested: instants are whole nanoseconds, and rounding makes short gaps other than
 /// exponential, and each depend on the next.
@@ -59,7 +59,7 @@ pub fn checks(run: &Run<'_>) -> Vec<Check> {
     checks
 }
 
-/// How many gaps make a span that is long beside what a request may be late.
+/// The number of gaps in a span that is long compared with the allowed lateness of a request.
 fn span_of_gaps(run: &Run<'_>) -> u32 {
     let late_ns = (LATE_SHARE * run.response_p50_ns as f64).clamp(LATE_FLOOR_NS, LATE_CEILING_NS);
     let mean_gap_ns = run.samples.iter().map(|sample| sample.mean_gap_ns).fold(f64::INFINITY, f64::min);
@@ -218,7 +218,7 @@ fn spacing(spans: &Spans, gaps: u32) -> Option<Check> {
     })
 }
 
-/// Whether each part of the window has as many requests as the rate demands: not fewer, not more, and no drift.
+/// The check that each part of the window has as many requests as the rate demands: not fewer, not more, and no drift.
 fn rate(run: &Run<'_>) -> Option<Check> {
     let mut counts = Vec::new();
     let (mut due, mut expected) = (0.0, 0.0);

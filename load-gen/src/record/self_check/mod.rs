@@ -30,17 +30,17 @@ pub fn of(mode: LoadMode, end_ns: u64, facts: &Facts, reasons: &mut Vec<String>)
     Some(SelfCheck::of(checks))
 }
 
-/// What the checks look at.
+/// The data that the checks look at.
 struct Run<'a> {
     /// The distribution of the gaps that was asked for.
     arrivals: Arrivals,
     /// Requests a second that were asked for, over all workers.
     rate_per_s: f64,
-    /// When the window ended: early if the run was interrupted or all connections were lost.
+    /// The end of the window: early if the run was interrupted or all connections were lost.
     end_ns: u64,
     /// Median response, in nanoseconds.
     response_p50_ns: u64,
-    /// Whether a CPU quota held both sides back.
+    /// True if a CPU quota held the generator back, and with it a server that shares the quota.
     is_held_back: bool,
     /// The sample of each worker.
     samples: &'a [Sample],
@@ -53,7 +53,7 @@ fn checks(run: &Run<'_>) -> Vec<Check> {
     checks
 }
 
-/// What lets requests leave on time, unless there is a quota on the generator's time.
+/// The advice for requests that leave late, unless a quota limits the generator's CPU time.
 const OWN_PROCESSOR: &str = "give the generator a processor of its own (--cpu, --wait spin)";
 /// Observations without which a test says nothing.
 const FEWEST: usize = 50;

@@ -1,9 +1,9 @@
-//! Whether responses were as soon at the end of the window as at its begin.
+//! The check that responses were as fast at the end of the window as at its begin.
 //!
 //! Percentiles of a series that rises depend on the window's length more than on the server. So the window is cut into
-//! parts, and the medians of the parts are tested for a trend. Medians of neighbouring parts are alike on any machine, so
-//! that significance alone would accuse a harmless drift: the last quarter must besides differ from the first by a
-//! half. A stall of a fifth of the window leaves the trend alone: that is in the percentiles, where it belongs.
+//! parts, and the medians of the parts are tested for a trend. Medians of neighbouring parts are alike on any machine,
+//! so that even a harmless drift is significant: the last quarter must also differ from the first by a half. A stall of
+//! a fifth of the window makes no trend: it is in the percentiles, where it belongs.
 
 use model::schema::Check;
 

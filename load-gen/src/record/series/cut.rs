@@ -1,4 +1,4 @@
-//! Which instant belongs to which interval.
+//! The division of a window into intervals, and the interval of each instant.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Cut {
         }
     }
 
-    /// When an interval begins.
+    /// The time at which an interval begins.
     pub fn begin_ns(&self, index: u64) -> u64 {
         match index.checked_sub(self.inside()) {
             None => self.window.begin_ns + index * self.length_ns,
@@ -41,7 +41,7 @@ impl Cut {
         }
     }
 
-    /// When it ends, at the latest with the window.
+    /// The time at which an interval ends. One that begins in the window ends with it at the latest.
     pub fn end_ns(&self, index: u64) -> u64 {
         let end_ns = self.begin_ns(index) + self.length_ns;
         if index < self.inside() { end_ns.min(self.window.end_ns) } else { end_ns }

@@ -32,7 +32,7 @@ const QUEUE: usize = 1024;
 /// Intervals that are kept as histograms for workers that hand theirs in late; older ones are encoded.
 const OPEN: usize = 3;
 
-/// What one worker records within one interval.
+/// The record of one worker within one interval.
 struct Set {
     worker: usize,
     index: u64,

@@ -1,4 +1,4 @@
-//! What the recorders of a slice's workers tell together.
+//! The summary of a slice, from the recorders of its workers.
 
 use model::campaign::Slice;
 use model::histogram;

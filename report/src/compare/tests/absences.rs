@@ -1,10 +1,10 @@
-//! What one campaign has and the other lacks, or has beside another reference.
+//! Tests of what one campaign has and the other lacks, or has beside another reference.
 
 use model::schema::Exclude;
 
 use super::*;
 
-/// What a gate of 900 % finds missing in `new`: the lines, and the outcome in words.
+/// The figures that a gate of 900 % finds missing in `new`: the lines, and the outcome in words.
 fn missing(base: &Campaign, new: &Campaign) -> (Vec<String>, String) {
     let comparison = compared(base, new, Some(9.0)).expect("comparable");
     assert_eq!(gate(&comparison), if comparison.missing.is_empty() { Gate::Passed } else { Gate::Undecided });

@@ -1,4 +1,4 @@
-//! What is said of made-up campaigns that differ in known ways.
+//! Tests of comparisons of made-up campaigns that differ in known ways.
 
 mod absences;
 mod builds;

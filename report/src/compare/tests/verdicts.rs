@@ -156,7 +156,8 @@ fn where_the_generator_was_full_a_ratio_proves_something_in_one_direction_alone(
     assert_eq!(of_poll(&full(1, "epoll-lt", 1.0), &full(2, "", 0.7)), (NotComparable, Gate::Undecided));
 }
 
-/// What is said of a figure that both sides have, with a gate at 10 %: the verdict, whether the gate fails, whether something is missing.
+/// The verdict on a figure that both sides have, with a gate at 10 %, whether the gate fails, and whether something is
+/// missing.
 fn judged(metric: &Metric, may_be: [bool; 2], low: f64, high: f64) -> (ComparedVerdict, bool, bool) {
     let figure = Figure { value: 100_000.0, interval: None, is_lower_bound: false, comparison: None };
     let change = judge::Change {

@@ -12,7 +12,7 @@ use model::schema::{BenchGroup, BenchPoint};
 
 const HEADING: &str = "wall time of a call";
 
-/// What varies within a group: a word, and the count.
+/// The quantity that varies within a group: a word, and the count; `None` if nothing varies.
 type Varying = Option<(&'static str, fn(&BenchPoint) -> u32)>;
 
 /// One group: wall time of a call over the descriptors watched, over those ready where as many are watched everywhere, or

@@ -8,7 +8,7 @@ use model::schema::{Point, Sweep};
 /// More of what else varies than this are not all drawn.
 const MOST_FACETS: usize = 4;
 
-/// What varies along a horizontal axis.
+/// The quantity that varies along a horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
     Connections,
@@ -25,14 +25,14 @@ pub enum Dimension {
 /// Points that differ in nothing but one dimension, in its order.
 #[derive(Debug, Clone)]
 pub struct Facet<'a> {
-    /// What they have in common: `1,000 connections, 100 active`.
+    /// The properties that the points have in common, in words: `1,000 connections, 100 active`.
     pub fixed: String,
-    /// Where each stands, and what was measured there.
+    /// The points, each with its value on the axis.
     pub points: Vec<(f64, &'a PointAnalysis<'a>)>,
 }
 
 impl Dimension {
-    /// What a sweep is about: that which it varies, and connections if it varies nothing else.
+    /// The dimension of a sweep: the one that it varies, or connections if it varies no other.
     pub fn of(analysis: &Analysis<'_>, sweep: &Sweep) -> Self {
         let points = || analysis.points.iter().filter(|at| at.point.sweep == sweep.name);
         // One rate of churn beside none at all is a variation, too.
@@ -54,7 +54,7 @@ impl Dimension {
         }
     }
 
-    /// What the axis is.
+    /// The title of the axis.
     pub fn title(self) -> &'static str {
         match self {
             Self::Connections => "connections held (log.)",
@@ -66,7 +66,7 @@ impl Dimension {
         }
     }
 
-    /// What the axis is, in a sentence.
+    /// The title without the word for the scale, for a sentence.
     pub fn words(self) -> &'static str {
         self.title().split(" (").next().unwrap_or_default()
     }
@@ -90,7 +90,7 @@ impl Dimension {
         }
     }
 
-    /// Where a point stands.
+    /// The value of a point on the axis.
     fn value(self, analysis: &Analysis<'_>, at: &PointAnalysis<'_>) -> f64 {
         let point = at.point;
         let size_bytes = analysis.campaign.plan.scenario.load.size_bytes;
@@ -105,7 +105,7 @@ impl Dimension {
         }
     }
 
-    /// What a point has in common with others of its facet: everything else about it.
+    /// The properties that a point has in common with the others of its facet: all but the dimension.
     fn rest(self, point: &Point) -> Point {
         let rest = Point { sweep: String::new(), ..point.clone() };
         match self {
@@ -155,7 +155,7 @@ impl Dimension {
         facets
     }
 
-    /// What the points of a facet have in common, to compare and in words.
+    /// The properties that the points of a facet have in common, to compare and in words.
     fn key(self, point: &Point, sweep: &Sweep) -> (Point, String) {
         let rest = self.rest(point);
         if self != Self::Connections {

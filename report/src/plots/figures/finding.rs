@@ -1,12 +1,12 @@
-//! What a figure shows, in a sentence: its title. Nothing is told that an interval does not carry.
+//! The title of a figure: a sentence that says what it shows, and nothing that no interval supports.
 
 use crate::format;
 use crate::rounds::headline::extreme;
 use crate::rounds::{Analysis, Comparison, Extreme, Metric, PointAnalysis, Shown, answer};
 use stats::Relation;
 
-/// What the intervals say of `metrics` at `points`, without an end: of the first by which anything differs from the reference, or else of
-/// all of them.
+/// The finding from the intervals of `metrics` at `points`, without a full stop: by the first metric in which anything
+/// differs from the reference, or else by all of them.
 pub fn of(analysis: &Analysis<'_>, metrics: &[&Metric], points: &[&PointAnalysis<'_>]) -> String {
     let told = metrics.iter().find_map(|metric| differences(analysis, metric, points));
     told.unwrap_or_else(|| undistinguished(analysis, metrics, points))
@@ -40,7 +40,7 @@ fn saturated(metric: &Metric, points: &[&PointAnalysis<'_>]) -> Option<String> {
     Some(format!("{} {verb} saturated at {}{more}", format::and(&names), format::place_in_short(point)))
 }
 
-/// What is to be said where nothing differs.
+/// The finding where nothing differs.
 fn undistinguished(analysis: &Analysis<'_>, metrics: &[&Metric], points: &[&PointAnalysis<'_>]) -> String {
     let reference = &analysis.campaign.plan.reference;
     let rows = || points.iter().flat_map(|point| point.rows()).map(|(_, candidate)| candidate);

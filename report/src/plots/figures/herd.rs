@@ -8,7 +8,7 @@ use crate::plots::chart::Figure;
 use crate::rounds::{Analysis, Metric, PointAnalysis, Shown, table};
 use model::schema::Sweep;
 
-/// What is drawn, by the keys of the metrics.
+/// The metrics that are drawn, by their keys.
 const DRAWN: [&str; 2] = ["accept_wakeups", "wakeups"];
 
 /// A figure for each sweep in which connections come and go, and which varies how they are accepted.

@@ -17,8 +17,8 @@ const PERCENTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 /// Fields of a column, from the least latency to the greatest.
 const FIELDS: i32 = 48;
 
-/// What a run has data for: time × latency, where it has a series of intervals, and the distributions of its response and service
-/// times.
+/// The figures that a run has data for: time × latency, where it has a series of intervals, and the distributions of
+/// its response and service times.
 ///
 /// # Errors
 ///
@@ -71,7 +71,7 @@ fn heat(load: &LoadReport) -> Result<Option<Figure>, DecodeError> {
     Ok(Some(figure(load, "heat-map", (finding(&stretches, what), subtitle), panel, reading)))
 }
 
-/// When the worst stretch was, against the median of all: what a reader looks for in such a figure.
+/// The finding that a reader looks for in such a figure: the longest time and when it was, against the median of all.
 fn finding(stretches: &[Stretch], what: &str) -> String {
     let longest = |stretch: &&Stretch| (!stretch.latency.is_empty()).then(|| stretch.latency.max());
     let worst = stretches.iter().max_by_key(longest);

@@ -66,7 +66,7 @@ fn fields(sweep: &Sweep, metric: &Metric, points: &[&PointAnalysis<'_>]) -> Fiel
     }
 }
 
-/// How many connections a scenario's `5%` or `100` makes of so many.
+/// The number of active connections that `5%` or `100` in a scenario means, of so many connections.
 fn active_of(active: &str, connections: u32) -> Option<f64> {
     match active.trim().strip_suffix('%') {
         Some(percent) => Some(percent.parse::<f64>().ok()? / 100.0 * f64::from(connections)),

@@ -1,4 +1,4 @@
-//! What a connection takes: of memory, and to be opened and closed.
+//! The costs of a connection: its memory, and to open and to close it.
 
 use super::finding;
 use super::provenance::of_measured;
@@ -52,7 +52,7 @@ pub fn memory(analysis: &Analysis<'_>) -> Option<Figure> {
     of_measured(figure, analysis)
 }
 
-/// What it costs to open and to close a connection, where the most are held.
+/// The costs of opening and of closing a connection, where the most are held.
 pub fn setup(analysis: &Analysis<'_>) -> Option<Figure> {
     let of_starts = METRICS.iter().filter(|metric| metric.phase.is_none() && metric.unit != Unit::Bytes);
     let metrics: Vec<&Metric> = of_starts.filter(|metric| largest(analysis, metric).is_some()).collect();

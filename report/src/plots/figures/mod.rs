@@ -1,4 +1,4 @@
-//! What each figure shows.
+//! The content of each figure.
 
 mod bench;
 mod course;

@@ -1,4 +1,4 @@
-//! What panels of lines have in common.
+//! The common parts of panels of lines.
 
 use crate::format;
 use crate::plots::axis::Axis;
@@ -73,7 +73,7 @@ pub fn log_axis(series: &[Series], unit: Unit) -> Axis {
     Axis::holding(extent(series.iter()), unit)
 }
 
-/// Where points stand.
+/// The x values of all points.
 pub fn measured<'a>(series: impl IntoIterator<Item = &'a Series>) -> Vec<f64> {
     series.into_iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect()
 }
@@ -86,7 +86,7 @@ pub fn fd_setsize(series: &[Series]) -> Vec<(f64, &'static str)> {
     if is_crossed { vec![(FD_SETSIZE, "FD_SETSIZE 1024")] } else { Vec::new() }
 }
 
-/// What the vertical line at FD_SETSIZE means.
+/// The note on the vertical line at FD_SETSIZE.
 pub fn rule_note() -> String {
     "Line at 1024: FD_SETSIZE ends here: glibc's select stops; muxbench's select uses its own bitmaps."
         .to_owned()

@@ -1,4 +1,4 @@
-//! What every figure says of where it was measured.
+//! The provenance that every figure states: where it was measured.
 
 use model::campaign::Length;
 use model::schema::Environment;
@@ -26,7 +26,7 @@ pub(super) fn of_measured(figure: Figure, analysis: &Analysis<'_>) -> Option<Fig
     })
 }
 
-/// Where and when a campaign was measured, and with what.
+/// The provenance of a campaign in two lines: the machine, the run and its time; the mitigations.
 fn provenance(analysis: &Analysis<'_>) -> [String; 2] {
     let campaign = analysis.campaign;
     let starts = analysis.points.iter().flat_map(|at| &at.groups).map(|group| group.starts).sum();
@@ -55,7 +55,7 @@ pub(super) fn mitigations(environment: &Environment) -> String {
     format!("mitigations: {}; vulnerable: {}", those("Mitigation"), those("Vulnerable"))
 }
 
-/// What becomes part of a file's name.
+/// `text` as part of a file's name: each character but ASCII letters and digits becomes `-`.
 pub(super) fn file_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

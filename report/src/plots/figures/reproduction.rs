@@ -16,7 +16,7 @@ pub fn reproductions(all: &Reproductions) -> Vec<Figure> {
     all.tables.iter().filter_map(|table| figure(all, table)).collect()
 }
 
-/// What a figure counts, as an axis has it: its unit, and by what it is multiplied.
+/// The unit of a table's figures on an axis, and the factor that converts them to it.
 fn unit(table: &Reproduction) -> (Unit, f64) {
     match table.unit.as_str() {
         "s" => (Unit::Nanoseconds, 1e9),

@@ -13,7 +13,7 @@ use crate::rounds::metrics::{CPU, RESPONSE, UTILISATION};
 use crate::rounds::{Analysis, Better, CandidateAnalysis, Metric, PointAnalysis, Shown, distinct, table};
 use model::schema::Sweep;
 
-/// What is drawn along offered rates: closed-loop throughput is the same at all of them.
+/// The metrics that are drawn along offered rates: closed-loop throughput is the same at all of them.
 const ALONG_RATES: [&Metric; 3] = [&RESPONSE, &CPU, &UTILISATION];
 
 /// A figure for each sweep that varies anything.
@@ -70,7 +70,7 @@ pub fn drawn(points: &[&PointAnalysis<'_>]) -> Vec<String> {
     distinct(points.iter().flat_map(|point| point.rows()).map(|(_, candidate)| candidate.name.to_owned()))
 }
 
-/// How to read `rows` of `facets`, which are those of `all` that are drawn.
+/// The notes on how to read `rows` of `facets`, which are those of `all` that are drawn.
 pub fn notes(rows: &[Row], all: &[Facet<'_>], facets: &[Facet<'_>]) -> Vec<String> {
     let lines = || {
         rows.iter().flat_map(|row| &row.panels).filter_map(|panel| match &panel.body {

@@ -1,4 +1,4 @@
-//! What titles, marks and captions say, and that it is no more than was measured.
+//! Tests of what titles, marks and captions say: no more than was measured.
 
 use super::campaigns;
 use super::drawings;
@@ -11,7 +11,7 @@ fn drawing(campaign: &str, name: &str) -> Drawing {
     found.unwrap_or_else(|| panic!("no {name} in {:?}", super::names(&all))).clone()
 }
 
-/// What the group of one candidate says on hovering over its points.
+/// The texts on hovering over the points of one candidate.
 fn hovers(svg: &str, candidate: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(svg).expect("well-formed");
     let groups = document.descendants().filter(|node| {

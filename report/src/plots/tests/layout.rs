@@ -76,7 +76,7 @@ fn published() -> Reproductions {
     }
 }
 
-/// Where a line of text stands, by the widths that the layout reckons with.
+/// A line of text and its place, by the widths that the layout uses.
 #[derive(Debug)]
 struct Written {
     text: String,

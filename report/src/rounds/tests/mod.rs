@@ -1,4 +1,4 @@
-//! What a campaign of rounds with known ratios says.
+//! Tests of the analysis of campaigns of rounds with known ratios.
 
 mod answers;
 mod figures;
@@ -20,7 +20,7 @@ fn with_poll(behaviour: &Behaviour) -> Campaign {
     })
 }
 
-/// What `check` sees of the analysis of a campaign.
+/// The result of `check` on the analysis of a campaign.
 fn analysed<T>(campaign: Campaign, check: impl FnOnce(&Analysis<'_>) -> T) -> T {
     let (campaign, histograms) = decoded(campaign);
     check(&Analysis::of(&campaign, &histograms))

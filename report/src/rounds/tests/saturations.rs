@@ -1,4 +1,4 @@
-//! Who is saturated, and who is not.
+//! Tests of saturation: which candidates are saturated, and which are not.
 
 use super::*;
 use crate::rounds::metrics::{CPU, RESPONSE, UTILISATION};

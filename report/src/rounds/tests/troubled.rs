@@ -1,4 +1,4 @@
-//! What candidates do wrong.
+//! Tests of what candidates do wrong.
 
 use super::*;
 use crate::rounds::metrics::RESPONSE;

@@ -9,7 +9,7 @@ use crate::server::Options;
 
 const BUFFERS: u16 = 4;
 
-/// What the kernel does next with the one connection.
+/// The next event at the one connection.
 #[derive(Debug, Clone)]
 enum Event {
     /// The peer sends so many bytes, and they are received if a receive is under way.
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// What the kernel says of an operation.
+    /// Reports the completion of an operation, as the kernel would.
     fn completed(
         &mut self,
         operation: Operation,

@@ -1,4 +1,4 @@
-//! Whether a call sleeps, told by the kernel rather than by a clock.
+//! Observes whether a call sleeps, from the kernel's accounts rather than by a clock.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sys::usage::voluntary_switches;
 
-/// How long to wait for a call to return after it was given cause to, before the cause is given again.
+/// The time that a call has to return once it was given cause to; after that the cause is given again.
 const BEFORE_ANOTHER_CAUSE: Duration = Duration::from_secs(2);
 
 /// Runs `call` on a thread of its own; when that sleeps, gives it `cause` to return. Returns what the call

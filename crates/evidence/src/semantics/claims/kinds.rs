@@ -1,4 +1,4 @@
-//! What epoll can watch, what its size means, and where it exists.
+//! Claims about the kinds of descriptor that epoll can watch, its size, and the systems that have it.
 
 use std::io;
 

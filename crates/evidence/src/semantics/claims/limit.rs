@@ -1,4 +1,4 @@
-//! How many connections a limit of descriptors leaves.
+//! Counts the connections that a limit of descriptors allows.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};

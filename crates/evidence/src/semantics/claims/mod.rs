@@ -33,13 +33,13 @@ pub struct Claim {
     pub section: &'static str,
     /// The claim in one sentence.
     pub text: &'static str,
-    /// What decides it.
+    /// The experiments that decide it.
     pub parts: &'static [Part],
 }
 
 /// One experiment that bears on a claim.
 pub struct Part {
-    /// What is done.
+    /// The experiment, in words.
     pub what: &'static str,
     /// The outcome that is claimed; `None` of context.
     pub claimed: Option<&'static str>,
@@ -52,7 +52,7 @@ pub struct Part {
 /// An outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// What the kernel did, in the notation of the claim.
+    /// The kernel's behaviour, in the notation of the claim.
     Is(String),
     /// The same, with what else is worth knowing.
     With(String, String),
@@ -61,7 +61,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Whether the call failed for want of a resource, which says nothing about the claim.
+    /// Returns whether the call failed for want of a resource, which says nothing about the claim.
     fn is_exhaustion(&self) -> bool {
         let (Self::Is(text) | Self::With(text, _)) = self else { return false };
         ["EMFILE", "ENFILE", "ENOMEM"].iter().any(|name| text.contains(name))
@@ -101,7 +101,7 @@ const fn context(what: &'static str, look: fn() -> io::Result<Seen>) -> Part {
 }
 
 impl Part {
-    /// What `seen` means to the claim.
+    /// Returns the evidence that `seen` is for the claim or against it.
     pub fn weigh(&self, seen: &Seen) -> Evidence {
         let (observed, note) = match seen {
             Seen::Is(observed) => (Some(observed.clone()), None),
@@ -143,7 +143,7 @@ impl Claim {
         self.judge(&vec![Seen::Open(why.to_string()); self.parts.len()])
     }
 
-    /// What follows from `seen`, the outcome of each part.
+    /// Returns the result that follows from `seen`, the outcome of each part.
     pub fn judge(&self, seen: &[Seen]) -> ClaimResult {
         let evidence: Vec<Evidence> =
             self.parts.iter().zip(seen).map(|(part, seen)| part.weigh(seen)).collect();
@@ -173,12 +173,12 @@ fn scene(name: &str) -> io::Result<Scene> {
     (situation.set_up)()
 }
 
-/// What epoll, without waiting, says of a set.
+/// Returns epoll's report on a set, without waiting.
 fn look(set: &std::os::fd::OwnedFd) -> String {
     system::epoll_look(set).map_or_else(refused, of_epoll).to_string()
 }
 
-/// What a set of one says of `fd`, watched with `flags`, on each of `waits` waits in turn.
+/// Returns the reports on `fd`, alone in a set with `flags`, from `waits` waits in turn, or the refusal to add it.
 fn watched(fd: std::os::fd::RawFd, flags: libc::c_int, waits: usize) -> io::Result<Seen> {
     let set = system::epoll()?;
     Ok(match system::epoll_add(&set, fd, flags) {

@@ -90,7 +90,7 @@ const TRIED: [&str; 13] = [
     "pipe-reader-gone",
 ];
 
-/// What part `bit` plays: looked for in every situation, asked for and not.
+/// Finds the role of `bit`: whether it is returned in the situations of [`TRIED`] if asked for, and if not.
 fn role(bit: libc::c_short) -> io::Result<Seen> {
     let [mut asked, mut unasked] = [Vec::new(), Vec::new()];
     for name in TRIED {
@@ -109,7 +109,7 @@ fn role(bit: libc::c_short) -> io::Result<Seen> {
     })
 }
 
-/// Whether `bit` is returned in the situation, where it is asked for.
+/// Observes whether `bit` is returned in the situation if it is asked for.
 fn raised(bit: libc::c_short, situation: &str) -> io::Result<Seen> {
     let scene = scene(situation)?;
     Ok(is_returned(poll_one(scene.fd, bit)? & bit != 0))

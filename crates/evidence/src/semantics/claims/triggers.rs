@@ -17,7 +17,7 @@ struct Connection {
     own: OwnedFd,
     peer: OwnedFd,
     set: OwnedFd,
-    /// What each wait so far reported.
+    /// The report of each wait so far.
     waits: Vec<String>,
 }
 

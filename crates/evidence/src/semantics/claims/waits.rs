@@ -1,4 +1,4 @@
-//! What epoll_wait(2) answers when it cannot wait.
+//! The claim about the errors of epoll_wait(2).
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -70,7 +70,7 @@ fn poll_for_ever(fd: RawFd) -> rustix::io::Result<()> {
     crate::semantics::system::poll(&mut fds, -1).map(|_| ())
 }
 
-/// What `wait` returns when the handler of a signal, installed with SA_RESTART, runs while it sleeps.
+/// Returns the outcome of `wait` if the handler of a signal, installed with SA_RESTART, runs while it sleeps.
 fn interrupted(wait: fn(RawFd) -> rustix::io::Result<()>) -> io::Result<Seen> {
     let idle = scene("fifo-no-writer")?;
     let handler = signal_hook::flag::register(SIGNAL, Arc::new(AtomicBool::new(false)))?;

@@ -1,4 +1,4 @@
-//! What has no way to wait for it: files, folders, and devices that are always ready.
+//! Situations of objects that cannot be waited for: files, folders, and devices that are always ready.
 
 use std::io::{self, Seek, Write};
 

@@ -23,11 +23,11 @@ pub use self::tcp::{await_settled, fill, pair as tcp_pair, small_send_buffer};
 pub struct Situation {
     /// Its name on the command line, in JSON and in tables.
     pub name: &'static str,
-    /// What the descriptor is and what has happened to it.
+    /// A description of the descriptor, and of what has happened to it.
     pub about: &'static str,
     /// Brings it about, with real objects.
     pub set_up: fn() -> io::Result<Scene>,
-    /// What happens once the descriptor is watched, before the first wait.
+    /// The action once the descriptor is watched, before the first wait.
     pub once_watched: Option<Action>,
     /// Reads a part of what is there.
     pub partial: Option<Action>,
@@ -50,9 +50,9 @@ const UNEVENTFUL: Situation = Situation {
 
 /// Something done to the objects of a situation.
 pub struct Action {
-    /// What, for a reader.
+    /// The action in words, for a reader.
     pub what: &'static str,
-    /// Whether it wakes whoever watches the descriptor, so that this can be awaited.
+    /// True if it wakes the watchers of the descriptor, so that the wake-up can be awaited.
     pub wakes: bool,
     /// Does it.
     pub act: fn(&mut Scene) -> io::Result<()>,
@@ -70,7 +70,7 @@ impl Action {
     }
 }
 
-/// What a reader of the watched end does first in most situations.
+/// Reads 1 byte from the watched end: the first action of a reader in most situations.
 const READ_ONE: Option<Action> =
     Action::silent("1 byte of it is read", |scene| read_up_to(scene.own()?, 1).map(|_| ()));
 
@@ -95,7 +95,7 @@ pub struct Scene {
     others: Vec<OwnedFd>,
     /// Bytes that one end has written and the other has not read.
     pending: usize,
-    /// What must outlive the descriptors: a folder, a process, a signal mask.
+    /// An object that must outlive the descriptors: a folder, a process, a signal mask.
     keep: Option<Box<dyn Any>>,
 }
 
@@ -134,7 +134,7 @@ pub fn find(name: &str) -> Option<&'static Situation> {
     all().find(|situation| situation.name == name)
 }
 
-/// Whether `error` says that this machine does not offer the object, rather than that something went wrong.
+/// Returns whether `error` says that this machine does not offer the object, rather than that something went wrong.
 pub fn is_not_offered(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, NotFound, PermissionDenied, Unsupported};
     matches!(error.kind(), AddrNotAvailable | NotFound | PermissionDenied | Unsupported)

@@ -15,7 +15,7 @@ pub struct Epoll {
     set: OwnedFd,
     fd: RawFd,
     flags: libc::c_int,
-    /// What epoll_ctl(2) said to the descriptor.
+    /// The answer of epoll_ctl(2) when the descriptor was added.
     added: Result<(), Errno>,
 }
 

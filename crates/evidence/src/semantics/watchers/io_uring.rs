@@ -40,7 +40,7 @@ impl Watcher for Ring {
     }
 }
 
-/// Why no ring can be set up, where none can.
+/// Returns the reason that no ring can be set up; `None` if one can.
 pub fn refusal() -> Option<String> {
     let errno = Poll::new().err()?;
     let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();

@@ -33,12 +33,12 @@ pub trait Watcher {
 pub struct Mechanism {
     /// Its name, as everywhere in muxbench; `io-uring-once` is the single-shot form of `io-uring-poll`.
     pub name: &'static str,
-    /// Which calls with which flags.
+    /// The calls that it makes, and their flags.
     pub about: &'static str,
     /// Begins to watch a descriptor. Its refusal is what the first wait answers; an error is a lack of
     /// descriptors or memory.
     pub watch: fn(RawFd) -> Result<Box<dyn Watcher>, Errno>,
-    /// Why it cannot be had, where it cannot.
+    /// Returns the reason that it is not available; `None` if it is.
     pub unavailable: fn() -> Option<String>,
 }
 
