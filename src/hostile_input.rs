@@ -42,7 +42,7 @@ fn a_scenario_is_read_whatever_it_is() {
     let bound = Bound { bytes: 8 << 20, per_byte: 4096 };
     check(&[SCENARIO.as_bytes()], bound, &|bytes| {
         fs::write(&path, bytes).expect("written");
-        let machine = Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() };
+        let machine = Capacity { descriptors_per_table: 1 << 30, ..Capacity::default() };
         scenario::draft(&name)
             .is_ok_and(|draft| scenario::Overrides::default().apply(draft, &machine).is_ok())
     });

@@ -216,7 +216,7 @@ static ALL: &[Mechanism] = &[
         family: "library",
         serve: compiled!("tokio", Serve::Pool(tokio::serve)),
         accept: &[Shared],
-        about: "tokio 1: a task a connection, on the current-thread or the multi-thread runtime",
+        about: "tokio 1: one task per connection, on the current-thread or the multi-thread runtime",
         echo_calls: &[EPOLL_WAIT, "recvfrom", "sendto"],
         connection_calls: &["accept4", "setsockopt", "epoll_ctl", "write", "close"],
         counts_calls: false,

@@ -16,9 +16,9 @@
 //! fall due in 10 ms. Downwards, where a generator that waits for replies before it goes on would read next to nothing at all, it is
 //! 10 ms and 20 ms.
 //!
-//! Poisson arrivals are a sample: of n requests a second, the number beyond the quantile less the share of all that it should be
-//! has the variance q (1 - q) W n, and with m stalls m n requests a second of time pass it, so the quantile has the standard
-//! deviation sqrt(q (1 - q) W / n) / m: 4.7 ms at the 90th percentile with 20,000 requests a second. Two of those are allowed.
+//! Poisson arrivals are a sample: of n requests per second, the number beyond the quantile less the share of all that it should be
+//! has the variance q (1 - q) W n, and with m stalls m n requests per second of time pass it, so the quantile has the standard
+//! deviation sqrt(q (1 - q) W / n) / m: 4.7 ms at the 90th percentile with 20,000 requests per second. Two of those are allowed.
 
 mod support;
 

@@ -311,6 +311,6 @@ fn human_output_goes_to_standard_output_and_nothing_else() {
     let output =
         load_gen(&["--target", &target, "-d", "100ms", "--warmup", "0s"]).output().expect("load-gen starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("service") && text.contains("replies a second"), "{text}");
+    assert!(text.contains("service") && text.contains("replies per second"), "{text}");
     assert!(!stderr(&output).contains(['\x1b', '\r']), "no animation without a terminal");
 }

@@ -60,7 +60,7 @@ fn a_server_that_sends_its_end_and_goes_on_reading_is_named_lost() {
     });
     spoils_both_loops(target, |report| {
         all_four_failed(report, &["lost"]);
-        assert_eq!(report["completed"], 12, "three replies a connection came: {report}");
+        assert_eq!(report["completed"], 12, "three replies per connection came: {report}");
     });
 }
 

@@ -29,7 +29,7 @@ pub fn symptoms(connections: u32, machine: &Capacity) -> Vec<Symptom> {
 
 /// Returns `answer`, with a warning if one loop, with one descriptor table, cannot hold the connections.
 fn one_table(answer: Symptom, connections: u32, machine: &Capacity) -> Symptom {
-    let (needed, limit) = (u64::from(connections) + DESCRIPTORS_RESERVED, machine.descriptors_a_table);
+    let (needed, limit) = (u64::from(connections) + DESCRIPTORS_RESERVED, machine.descriptors_per_table);
     if needed <= limit || answer.state != Health::Pass {
         return answer;
     }
@@ -75,7 +75,7 @@ fn found(name: &str, machine: &Capacity) -> (String, &'static str) {
             "each end of a connection is an open file of the whole machine",
         ),
         "descriptors" => (
-            format!("{} a descriptor table", thousands(machine.descriptors_a_table)),
+            format!("{} per descriptor table", thousands(machine.descriptors_per_table)),
             "beyond this a server or a generator needs further threads, each with a table of its own",
         ),
         "local ports" => (
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_limits_passes() {
-        let roomy = Capacity { descriptors_a_table: 1 << 20, local_ports: 28_232, ..Capacity::default() };
+        let roomy = Capacity { descriptors_per_table: 1 << 20, local_ports: 28_232, ..Capacity::default() };
         let symptoms = symptoms(10_000, &roomy);
         assert_eq!(symptoms.len(), QUESTIONS.len());
         assert!(symptoms.iter().all(|symptom| symptom.state == Health::Pass), "{symptoms:?}");
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_one_loop_cannot_hold_takes_several() {
-        let small = Capacity { descriptors_a_table: 20_000, local_ports: 28_232, ..Capacity::default() };
+        let small = Capacity { descriptors_per_table: 20_000, local_ports: 28_232, ..Capacity::default() };
         let symptoms = symptoms(50_000, &small);
         let answer = symptoms.iter().find(|symptom| symptom.name == "descriptors").expect("asked");
         assert_eq!(answer.state, Health::Warn);
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_missing_fails_with_the_command_that_mends_it() {
         let poor = Capacity {
-            descriptors_a_table: 1 << 20,
+            descriptors_per_table: 1 << 20,
             local_ports: 28_232,
             files_most: Some(5_000),
             backlog_most: Some(128),

@@ -59,7 +59,7 @@ mod tests {
     use crate::experiment::scenario::{self, Overrides};
 
     fn plan(against: Option<&str>) -> Plan {
-        let machine = Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() };
+        let machine = Capacity { descriptors_per_table: 1 << 30, ..Capacity::default() };
         let overrides = Overrides {
             mechanisms: Some(vec!["poll".into(), "epoll-lt".into()]),
             connections: Some(vec!["10".into(), "10k".into()]),

@@ -7,16 +7,16 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Events taken with one wait.
-const EVENTS_A_WAIT: usize = 1024;
+const EVENTS_PER_WAIT: usize = 1024;
 
 /// Serves `listener` with epoll, edge-triggered, until it is shut down.
 ///
 /// The kernel reports a connection once when something *becomes* ready, so each event is followed until
 /// nothing is left, with a budget: a connection that uses it up is carried over, and while any is, waits do
-/// not block. The listener is watched level-triggered, because one turn does not always empty its queue.
+/// not block. The listener is watched level-triggered, because one step does not always empty its queue.
 /// Closing the only descriptor of a connection takes it out of the set (epoll(7), questions and answers).
 ///
 /// The call issued is epoll_pwait(2) without a signal mask, which is what epoll_wait(2) is on newer
@@ -34,7 +34,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN | exclusive)
         .map_err(ServeError::call("epoll_ctl"))?;
     calls.add(2);
-    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    let mut events = Vec::with_capacity(EVENTS_PER_WAIT);
     let mut carried = Vec::new();
     let mut unfinished = Vec::new();
     loop {
@@ -81,9 +81,9 @@ fn follow(
     unfinished: &mut Vec<RawFd>,
 ) -> Result<(), ServeError> {
     match connections.drain(fd, to_the_end) {
-        Turn::Short | Turn::Blocked | Turn::Closed => {}
-        Turn::More => unfinished.push(fd),
-        Turn::Await(interest) => {
+        Step::Short | Step::Blocked | Step::Closed => {}
+        Step::More => unfinished.push(fd),
+        Step::Await(interest) => {
             // EPOLL_CTL_MOD looks at the socket anew, so an edge that came before it is not lost.
             connections.server().counters().other_calls.add(1);
             epoll::modify(epoll, connections.descriptor(fd), token(fd), flags(interest))

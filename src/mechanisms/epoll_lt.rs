@@ -6,16 +6,16 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Events taken with one wait.
-const EVENTS_A_WAIT: usize = 1024;
+const EVENTS_PER_WAIT: usize = 1024;
 
 /// Serves `listener` with epoll, level-triggered, until it is shut down.
 ///
 /// The kernel keeps the set between the calls and hands over only what is ready: a connection costs one
 /// epoll_ctl(2) when it comes, and a wait costs by what is *ready*, not by what is watched. A connection is
-/// reported for as long as it is ready, so one turn an event loses nothing. Closing the only descriptor of
+/// reported for as long as it is ready, so one step per event loses nothing. Closing the only descriptor of
 /// a connection takes it out of the set (epoll(7), questions and answers).
 ///
 /// The call issued is epoll_pwait(2) without a signal mask, which is what epoll_wait(2) is on newer
@@ -33,7 +33,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     epoll::add(&epoll, &listener, token(listener.as_raw_fd()), EventFlags::IN | exclusive)
         .map_err(ServeError::call("epoll_ctl"))?;
     calls.add(2);
-    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    let mut events = Vec::with_capacity(EVENTS_PER_WAIT);
     loop {
         events.clear();
         match epoll::wait(&epoll, spare_capacity(&mut events), None) {
@@ -51,7 +51,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                         connections.give_up(fd);
                     }
                 }
-            } else if let Turn::Await(interest) = connections.turn(fd) {
+            } else if let Step::Await(interest) = connections.step(fd) {
                 calls.add(1);
                 epoll::modify(&epoll, connections.descriptor(fd), token(fd), flags(interest))
                     .map_err(ServeError::call("epoll_ctl"))?;

@@ -10,13 +10,13 @@ use rustix::io::Errno;
 use crate::server::{Interest, Listener, ServeError, Server, SharedConnections, on_a_thread_each};
 
 /// Events taken with one wait by a thread that is alone, as by the loops that share nothing.
-const EVENTS_A_WAIT: usize = 1024;
+const EVENTS_PER_WAIT: usize = 1024;
 
 /// The same for one of several threads: few, since no other can serve what one has taken.
-const EVENTS_A_WAIT_OF_SEVERAL: usize = 16;
+const EVENTS_PER_WAIT_OF_SEVERAL: usize = 16;
 
-/// Turns that one event may take before the connection queues up again.
-const TURNS_AN_EVENT: u32 = 16;
+/// The most steps that one event makes before the connection queues up again.
+const STEPS_PER_EVENT: u32 = 16;
 
 /// Serves `listener` with one epoll set and a thread for each of `servers`, until it is shut down.
 ///
@@ -53,11 +53,11 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
         own_listener().stop();
         let _ = arm(acceptor, Interest::Readable);
     };
-    let events_a_wait = if servers.len() == 1 { EVENTS_A_WAIT } else { EVENTS_A_WAIT_OF_SEVERAL };
+    let events_per_wait = if servers.len() == 1 { EVENTS_PER_WAIT } else { EVENTS_PER_WAIT_OF_SEVERAL };
     on_a_thread_each(servers, stop, |server| {
         let calls = &server.counters().other_calls;
         let mut connections = connections.share(server);
-        let mut events = Vec::with_capacity(events_a_wait);
+        let mut events = Vec::with_capacity(events_per_wait);
         loop {
             events.clear();
             match epoll::wait(epoll, spare_capacity(&mut events), None) {
@@ -80,7 +80,7 @@ pub fn serve(listener: Listener, servers: &[Arc<Server>]) -> Result<(), ServeErr
                     }
                     Some(Interest::Readable)
                 } else {
-                    connections.turns(fd, TURNS_AN_EVENT)
+                    connections.steps(fd, STEPS_PER_EVENT)
                 };
                 if let Some(interest) = interest {
                     calls.add(1);

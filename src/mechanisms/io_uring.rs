@@ -7,13 +7,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use sys::uring::{Completion, Operation, Ring, Want};
 
 use crate::server::uring::{self, Flows, Submission};
-use crate::server::{ACCEPTS_A_TURN, Admitted, Listener, ServeError, Server};
+use crate::server::{ACCEPTS_PER_ITERATION, Admitted, Listener, ServeError, Server};
 
 /// Serves `listener` with io_uring until it is shut down.
 ///
 /// One submission accepts every connection to come; one more a connection receives all that it will ever send,
 /// each time into a buffer that the kernel picks when bytes have come (multishot;
-/// io_uring_prep_recv_multishot(3)). So an echo is one submission, the send, and a turn of the loop is one
+/// io_uring_prep_recv_multishot(3)). So one request is one submission, the send, and an iteration of the loop is one
 /// io_uring_enter(2), however many connections it is for.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     ring.accept(listener.as_raw_fd());
     let mut is_listening = true;
     while is_listening || !flows.is_empty() {
-        // Those who wait to be taken in do not keep from their turns those who are.
+        // Those who wait to be taken in do not delay those who are.
         let want = if arrivals.is_empty() { flows.want() } else { Want::WhatIsThere };
         uring::wait(&mut ring, want, &mut completions, server)?;
         flows.completed(&mut completions, ring.has_told_all());
@@ -40,7 +40,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
         };
         arrivals.extend(completions.drain(..).filter(arrives));
         // The kernel accepts all that wait at once. Not all of them have to be looked at before others are served.
-        for completion in arrivals.drain(..arrivals.len().min(ACCEPTS_A_TURN)) {
+        for completion in arrivals.drain(..arrivals.len().min(ACCEPTS_PER_ITERATION)) {
             if completion.operation() == Operation::AwaitConnection {
                 ring.accept(listener.as_raw_fd());
                 continue;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use sys::uring::{Operation, Ring, Want};
 
 use crate::server::uring;
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Serves `listener` with polls through io_uring until it is shut down.
 ///
@@ -75,14 +75,14 @@ fn follow(ring: &mut Ring, connections: &mut Connections<'_>, fd: RawFd, unfinis
         return;
     }
     match connections.drain(fd, true) {
-        Turn::Short | Turn::Blocked => {}
-        Turn::More => unfinished.push(fd),
-        Turn::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable),
-        Turn::Await(Interest::Readable) => {
+        Step::Short | Step::Blocked => {}
+        Step::More => unfinished.push(fd),
+        Step::Await(Interest::Writable) => watch(ring, fd, Operation::AwaitWritable),
+        Step::Await(Interest::Readable) => {
             ring.cancel(Operation::AwaitWritable, fd as u32);
             unfinished.push(fd);
         }
-        Turn::Closed => {
+        Step::Closed => {
             // A poll under way holds the socket open, whatever close(2) has said: the peer would not be told.
             ring.cancel(Operation::AwaitReadable, fd as u32);
             ring.cancel(Operation::AwaitWritable, fd as u32);

@@ -7,19 +7,19 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Registry, Token};
 
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Events taken with one wait.
-const EVENTS_A_WAIT: usize = 1024;
+const EVENTS_PER_WAIT: usize = 1024;
 
-/// Turns that one event may take before others have theirs.
-const TURNS_AN_EVENT: u32 = 16;
+/// The most steps that one event makes before others have theirs.
+const STEPS_PER_EVENT: u32 = 16;
 
 /// Serves `listener` with mio until it is shut down.
 ///
 /// mio on Linux is epoll, always edge-triggered, the listener too. Its users are told to repeat an operation
 /// until it would block (`mio::Poll`, "Draining readiness"); a read that came short is not promised to be
-/// enough. So an echo costs a second recv(2), which a loop that knows that it runs on epoll spares.
+/// enough. So a request costs a second recv(2), which a loop that knows that it runs on epoll spares.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let mut connections = Connections::new(server);
     let calls = &server.counters().other_calls;
     let mut poll = Poll::new().map_err(ServeError::library("mio's Poll"))?;
-    let mut events = Events::with_capacity(EVENTS_A_WAIT);
+    let mut events = Events::with_capacity(EVENTS_PER_WAIT);
     let acceptor = listener.as_raw_fd();
     poll.registry()
         .register(&mut SourceFd(&acceptor), token(acceptor), mio::Interest::READABLE)
@@ -72,7 +72,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     }
 }
 
-/// Gives the connection `fd` its turns until it would block, or enters it into `unfinished`.
+/// Makes steps of the connection `fd` until it would block, or enters it into `unfinished`.
 #[inline]
 fn follow(
     registry: &Registry,
@@ -86,11 +86,11 @@ fn follow(
         calls.add(1);
         let _ = registry.deregister(&mut SourceFd(&fd));
     };
-    for _ in 0..TURNS_AN_EVENT {
-        match connections.turn_or_else(fd, deregister) {
-            Turn::More | Turn::Short => {}
-            Turn::Blocked | Turn::Closed => return Ok(()),
-            Turn::Await(interest) => {
+    for _ in 0..STEPS_PER_EVENT {
+        match connections.step_or_else(fd, deregister) {
+            Step::More | Step::Short => {}
+            Step::Blocked | Step::Closed => return Ok(()),
+            Step::Await(interest) => {
                 let interest = match interest {
                     Interest::Readable => mio::Interest::READABLE,
                     Interest::Writable => mio::Interest::WRITABLE,

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use libc::{POLLIN, POLLOUT, pollfd};
 use rustix::io::Errno;
 
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Serves `listener` with poll(2) until it is shut down.
 ///
@@ -41,10 +41,10 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                 continue;
             }
             ready -= 1;
-            match connections.turn(watched[at].fd) {
-                Turn::More | Turn::Short | Turn::Blocked => {}
-                Turn::Await(interest) => watched[at] = watch(watched[at].fd, interest),
-                Turn::Closed => drop(watched.swap_remove(at)),
+            match connections.step(watched[at].fd) {
+                Step::More | Step::Short | Step::Blocked => {}
+                Step::Await(interest) => watched[at] = watch(watched[at].fd, interest),
+                Step::Closed => drop(watched.swap_remove(at)),
             }
         }
         connections.end_iteration();

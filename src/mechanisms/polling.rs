@@ -5,10 +5,10 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use polling::{Event, Events, Poller};
 
-use crate::server::{Connections, Interest, Listener, ServeError, Server, Turn};
+use crate::server::{Connections, Interest, Listener, ServeError, Server, Step};
 
 /// Events taken with one wait.
-const EVENTS_A_WAIT: NonZeroUsize = NonZeroUsize::new(1024).expect("more than none");
+const EVENTS_PER_WAIT: NonZeroUsize = NonZeroUsize::new(1024).expect("more than none");
 
 /// System calls of a wait beside epoll_wait(2): the poller sets its timer, arms that, reads its eventfd and
 /// arms this.
@@ -17,7 +17,7 @@ const CALLS_BESIDE_A_WAIT: u64 = 4;
 /// Serves `listener` with polling until it is shut down.
 ///
 /// polling on Linux is epoll, oneshot unless asked otherwise: interest is modified after each event, as its
-/// users are told to, and modifying looks at the socket anew, so that one turn an event loses nothing.
+/// users are told to, and modifying looks at the socket anew, so that one step per event loses nothing.
 ///
 /// The poller tries again by itself when a signal interrupts a wait, so that this is not counted.
 ///
@@ -28,7 +28,7 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
     let mut connections = Connections::new(server);
     let calls = &server.counters().other_calls;
     let poller = Poller::new().map_err(ServeError::library("polling's Poller"))?;
-    let mut events = Events::with_capacity(EVENTS_A_WAIT);
+    let mut events = Events::with_capacity(EVENTS_PER_WAIT);
     let acceptor = listener.as_raw_fd();
     #[allow(unsafe_code)]
     // SAFETY: the listener outlives the poller, which is dropped first.
@@ -61,8 +61,8 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                 continue;
             }
             calls.add(1);
-            let turn = connections.turn_or_else(fd, |connection| drop(poller.delete(connection)));
-            if turn != Turn::Closed {
+            let step = connections.step_or_else(fd, |connection| drop(poller.delete(connection)));
+            if step != Step::Closed {
                 let (connection, interest) = connections.waiting(fd);
                 poller
                     .modify(connection, watch(fd, interest))

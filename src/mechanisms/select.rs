@@ -6,7 +6,7 @@ use std::ptr;
 use rustix::io::Errno;
 
 use crate::server::{
-    Connections, DescriptorSets, Interest, Listener, ServeError, Server, Turn, WORD_BITS, Word,
+    Connections, DescriptorSets, Interest, Listener, ServeError, Server, Step, WORD_BITS, Word,
 };
 
 /// Serves `listener` with select(2) until it is shut down.
@@ -47,10 +47,10 @@ pub fn serve(mut listener: Listener, server: &Server) -> Result<(), ServeError> 
                     accepted.iter().for_each(|&fd| sets.watch(fd, Interest::Readable));
                     continue;
                 }
-                match connections.turn(fd) {
-                    Turn::More | Turn::Short | Turn::Blocked => {}
-                    Turn::Await(interest) => sets.watch(fd, interest),
-                    Turn::Closed => sets.forget(fd),
+                match connections.step(fd) {
+                    Step::More | Step::Short | Step::Blocked => {}
+                    Step::Await(interest) => sets.watch(fd, interest),
+                    Step::Closed => sets.forget(fd),
                 }
             }
             word += 1;

@@ -46,7 +46,7 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
             let (theirs, part) = (Arc::clone(&socket), server.part());
             let thread = Builder::new().name("connection".into()).stack_size(STACK_BYTES);
             let converse = move || converse(theirs, peer, &part);
-            server.counters().other_calls.add(CALLS_A_THREAD);
+            server.counters().other_calls.add(CALLS_PER_THREAD);
             if server.open_connections() > most || thread.spawn_scoped(scope, converse).is_err() {
                 server.say_full(&socket);
                 drop(socket);
@@ -63,17 +63,17 @@ pub fn serve(listener: Listener, server: &Server) -> Result<(), ServeError> {
 
 /// The number of calls that starting and ending a thread takes: clone3(2), and around it those that the C library and
 /// the standard library make for its stack, its signals, its name and its end (19.3 with glibc 2.36; strace(1) -f -c).
-const CALLS_A_THREAD: u64 = 19;
+const CALLS_PER_THREAD: u64 = 19;
 
 /// Returns the number of threads that the system's limit of mappings leaves room for (vm.max_map_count), less a quarter
 /// for threads that are about to end. Each thread maps a stack, a stack for signal handlers, and a guard page for each
 /// stack. The standard library ends the process if a thread that runs already has no room for the second.
 pub fn most_threads() -> u64 {
-    const MAPPINGS_A_THREAD: u64 = 4;
+    const MAPPINGS_PER_THREAD: u64 = 4;
     const KERNEL_DEFAULT: u64 = 65_530;
     let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
     let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(KERNEL_DEFAULT);
-    limit / MAPPINGS_A_THREAD * 3 / 4
+    limit / MAPPINGS_PER_THREAD * 3 / 4
 }
 
 /// Serves one connection until it ends.

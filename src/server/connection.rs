@@ -19,10 +19,10 @@ pub enum Interest {
     Writable,
 }
 
-/// The outcome of one turn, and so what the mechanism has to do next.
+/// The outcome of one step, and so what the mechanism has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Turn {
+pub enum Step {
     /// A reply went out and the read had filled the buffer: more is likely to wait.
     More,
     /// The read, or the send of a rest, came short of what was asked for: the kernel has no more to give, or
@@ -75,15 +75,15 @@ impl Connection {
         }
     }
 
-    /// Gives the connection its turn: what is unsent goes out, or else one read is answered.
+    /// Makes one step: what is unsent goes out, or else one read is answered.
     ///
-    /// One turn is at most one recv(2) and one send(2), so that a busy peer cannot keep others waiting.
+    /// One step is at most one recv(2) and one send(2), so that a busy peer cannot keep others waiting.
     ///
     /// # Errors
     ///
-    /// The error that ends the connection. [`Turn::Closed`] means that the peer ended it.
+    /// The error that ends the connection. [`Step::Closed`] means that the peer ended it.
     #[inline]
-    pub fn turn(&mut self, buffer: &mut [u8], server: &Server) -> rustix::io::Result<Turn> {
+    pub fn step(&mut self, buffer: &mut [u8], server: &Server) -> rustix::io::Result<Step> {
         match self.state {
             None => self.answer(buffer, server.reply(), server.counters()),
             Some(_) => self.send_rest(server.counters()),
@@ -92,23 +92,23 @@ impl Connection {
 
     /// Reads once and answers what came.
     #[inline]
-    fn answer(&mut self, buffer: &mut [u8], reply: Reply, counters: &Counters) -> rustix::io::Result<Turn> {
+    fn answer(&mut self, buffer: &mut [u8], reply: Reply, counters: &Counters) -> rustix::io::Result<Step> {
         let received = loop {
             counters.recv.add(1);
             match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-                Ok((0, _)) => return Ok(Turn::Closed),
+                Ok((0, _)) => return Ok(Step::Closed),
                 Ok((received, _)) => break received,
                 Err(Errno::INTR) => {}
-                Err(errno) => return would_block(errno, counters).map(|_| Turn::Blocked),
+                Err(errno) => return would_block(errno, counters).map(|_| Step::Blocked),
             }
         };
         counters.echoes.add(1);
         let mut text = [0; ACK_BYTES_AT_MOST];
         let sent_all = self.send_or_keep(reply.to(&buffer[..received], &mut text), counters)?;
         Ok(match sent_all {
-            false => Turn::Await(Interest::Writable),
-            true if received == buffer.len() => Turn::More,
-            true => Turn::Short,
+            false => Step::Await(Interest::Writable),
+            true if received == buffer.len() => Step::More,
+            true => Step::Short,
         })
     }
 
@@ -129,18 +129,18 @@ impl Connection {
         self.state = Some(Box::new(Rest { bytes: rest.to_vec(), sent: 0 }));
     }
 
-    /// Sends more of what an earlier turn could not.
+    /// Sends more of what an earlier step could not.
     #[cold]
-    fn send_rest(&mut self, counters: &Counters) -> rustix::io::Result<Turn> {
-        let Some(unsent) = &mut self.state else { return Ok(Turn::Blocked) };
+    fn send_rest(&mut self, counters: &Counters) -> rustix::io::Result<Step> {
+        let Some(unsent) = &mut self.state else { return Ok(Step::Blocked) };
         let sent = send(&self.socket, &unsent.bytes[unsent.sent..], counters)?;
         unsent.sent += sent;
         Ok(match sent {
-            0 => Turn::Blocked,
-            _ if unsent.sent < unsent.bytes.len() => Turn::Short,
+            0 => Step::Blocked,
+            _ if unsent.sent < unsent.bytes.len() => Step::Short,
             _ => {
                 self.state = None;
-                Turn::Await(Interest::Readable)
+                Step::Await(Interest::Readable)
             }
         })
     }

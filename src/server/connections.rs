@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
-use super::{Connection, Counters, Interest, READ_BUFFER_BYTES, Server, Turn, Unsent};
+use super::{Connection, Counters, Interest, READ_BUFFER_BYTES, Server, Step, Unsent};
 
 /// A record of whether a wake-up led to anything.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl<'s, S: Default> Connections<'s, S> {
     /// # Panics
     ///
     /// When there is none: it is for what [`Listener::accept`](super::Listener::accept) or
-    /// [`Turn::Await`] has just named.
+    /// [`Step::Await`] has just named.
     pub fn descriptor(&self, fd: RawFd) -> BorrowedFd<'_> {
         let connection = self.table.get(fd as usize).and_then(Option::as_ref);
         connection.expect("the caller has just been given this connection").as_fd()
@@ -141,14 +141,14 @@ impl<'s, S: Default> Connections<'s, S> {
 
     /// Closes the connection `fd`; `errno` is the error that ended it, if one did.
     #[cold]
-    pub fn close(&mut self, fd: RawFd, errno: Option<Errno>) -> Turn {
+    pub fn close(&mut self, fd: RawFd, errno: Option<Errno>) -> Step {
         if let Some(connection) = self.table.get_mut(fd as usize).and_then(Option::take) {
             self.progress();
             drop(connection);
             let peer = self.peers.get_mut(fd as usize).and_then(Option::take);
             self.server.leave(peer, errno);
         }
-        Turn::Closed
+        Step::Closed
     }
 
     /// Closes a connection that the mechanism could not watch: the peer is told as if the server were full.
@@ -174,13 +174,13 @@ impl<S: Default> Table for Connections<'_, S> {
 }
 
 impl Connections<'_> {
-    /// Gives the connection `fd` its [turn](Connection::turn), and closes it if that was its last.
+    /// Makes one [step](Connection::step) of the connection `fd`, and closes it if that was its last.
     #[inline]
-    pub fn turn(&mut self, fd: RawFd) -> Turn {
-        self.turn_or_else(fd, |_| ())
+    pub fn step(&mut self, fd: RawFd) -> Step {
+        self.step_or_else(fd, |_| ())
     }
 
-    /// The connection `fd`, which [`turn`](Self::turn) has just not closed, and what it waits for.
+    /// The connection `fd`, which [`step`](Self::step) has just not closed, and what it waits for.
     ///
     /// # Panics
     ///
@@ -191,16 +191,16 @@ impl Connections<'_> {
         (connection.as_fd(), connection.interest())
     }
 
-    /// As [`turn`](Self::turn), for a watch that wants to be ended with `forget` before a connection is closed.
+    /// As [`step`](Self::step), for a watch that wants to be ended with `forget` before a connection is closed.
     #[inline]
-    pub fn turn_or_else(&mut self, fd: RawFd, forget: impl FnOnce(BorrowedFd<'_>)) -> Turn {
-        let Some(Some(connection)) = self.table.get_mut(fd as usize) else { return Turn::Closed };
-        let errno = match connection.turn(&mut self.buffer, self.server) {
-            Ok(Turn::Blocked) => return Turn::Blocked,
-            Ok(Turn::Closed) => None,
-            Ok(turn) => {
+    pub fn step_or_else(&mut self, fd: RawFd, forget: impl FnOnce(BorrowedFd<'_>)) -> Step {
+        let Some(Some(connection)) = self.table.get_mut(fd as usize) else { return Step::Closed };
+        let errno = match connection.step(&mut self.buffer, self.server) {
+            Ok(Step::Blocked) => return Step::Blocked,
+            Ok(Step::Closed) => None,
+            Ok(step) => {
                 self.progress();
-                return turn;
+                return step;
             }
             Err(errno) => Some(errno),
         };
@@ -208,23 +208,23 @@ impl Connections<'_> {
         self.close(fd, errno)
     }
 
-    /// Gives the connection `fd` its turns until nothing is left to do, for a mechanism that is told of a change
-    /// only once. The answer is [`Turn::More`] when it has used up the turns of one event: it has to be carried
+    /// Makes steps of the connection `fd` until nothing is left to do, for a mechanism that is told of a change
+    /// only once. The answer is [`Step::More`] when it has used up the steps of one event: it has to be carried
     /// over, so that others have theirs.
     ///
     /// A read that came short of the buffer has emptied the socket (epoll(7)), which saves the read that would
     /// block; bytes that arrive after it are an event of their own. With `to_the_end`, only a read that would
     /// block, or the end of the stream, is believed.
     #[inline]
-    pub fn drain(&mut self, fd: RawFd, to_the_end: bool) -> Turn {
-        const TURNS_AN_EVENT: u32 = 16;
-        for _ in 0..TURNS_AN_EVENT {
-            match self.turn(fd) {
-                Turn::More => {}
-                Turn::Short if to_the_end => {}
-                turn => return turn,
+    pub fn drain(&mut self, fd: RawFd, to_the_end: bool) -> Step {
+        const STEPS_PER_EVENT: u32 = 16;
+        for _ in 0..STEPS_PER_EVENT {
+            match self.step(fd) {
+                Step::More => {}
+                Step::Short if to_the_end => {}
+                step => return step,
             }
         }
-        Turn::More
+        Step::More
     }
 }

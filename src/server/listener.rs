@@ -11,7 +11,7 @@ use rustix::net::SocketFlags;
 use super::{ServeError, Server, Table};
 
 /// Connections accepted in one iteration of the loop, so that a flood of them cannot starve those served.
-pub const ACCEPTS_A_TURN: usize = 64;
+pub const ACCEPTS_PER_ITERATION: usize = 64;
 
 /// Pause when the machine, not this loop, is out of files or memory: see [`Listener::accept`].
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
@@ -90,7 +90,7 @@ impl Listener {
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
     }
 
-    /// Accepts the connections that wait, at most [`ACCEPTS_A_TURN`], and enters them into `connections`; those that find the
+    /// Accepts the connections that wait, at most [`ACCEPTS_PER_ITERATION`], and enters them into `connections`; those that find the
     /// server full are told so and closed. Returns their numbers, for the loop to watch; nothing, when the listener was shut
     /// down and the loop is to end.
     ///
@@ -103,7 +103,7 @@ impl Listener {
     pub fn accept(&mut self, connections: &mut impl Table) -> Result<Option<&[RawFd]>, ServeError> {
         self.batch.clear();
         self.more_may_wait = true;
-        for _ in 0..ACCEPTS_A_TURN {
+        for _ in 0..ACCEPTS_PER_ITERATION {
             match self.next(connections.server())? {
                 Admitted::Connection(socket, peer) => self.batch.push(connections.open(socket, peer)),
                 Admitted::Dismissed => connections.progress(),

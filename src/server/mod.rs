@@ -27,10 +27,10 @@ use sys::ring_size::RingSize;
 
 use self::counters::Place;
 pub use admission::REFUSAL;
-pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Turn, Unsent};
+pub use connection::{Connection, Interest, READ_BUFFER_BYTES, Step, Unsent};
 pub use connections::{Connections, Table, Wakeup};
 pub use descriptor_sets::{DescriptorSets, WORD_BITS, Word};
-pub use listener::{ACCEPTS_A_TURN, Admitted, Listener};
+pub use listener::{ACCEPTS_PER_ITERATION, Admitted, Listener};
 pub use mechanism::{Mechanism, Probe, Serve, ServeLoop, ServePool};
 pub use pool::on_a_thread_each;
 pub use reply::{ACK_BYTES_AT_MOST, Reply};

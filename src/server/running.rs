@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use model::schema::ServerCounters;
 use rustix::io::Errno;
-use sys::descriptor_table::{self, DESCRIPTORS_A_THREAD, Table};
+use sys::descriptor_table::{self, DESCRIPTORS_PER_THREAD, Table};
 use sys::{limits, processors};
 
 use super::socket::listen_in_turn;
@@ -275,7 +275,7 @@ fn room_in_one_table(serve: Serve, loops: usize) -> Option<u64> {
     let limit = limits::descriptors().current.unwrap_or(u64::MAX);
     // Without /proc nothing is known to be open but what a server has when it starts.
     let open = descriptor_table::open_descriptors().map_or(OPEN_AT_START, |open| open.len() as u64);
-    let taken = open + loops as u64 * DESCRIPTORS_A_THREAD;
+    let taken = open + loops as u64 * DESCRIPTORS_PER_THREAD;
     Some(limit.saturating_sub(taken))
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use super::{Connection, Interest, READ_BUFFER_BYTES, Server, Table, Turn, Wakeup};
+use super::{Connection, Interest, READ_BUFFER_BYTES, Server, Step, Table, Wakeup};
 
 /// The first chunk holds so many connections, each further one as many as all before it together.
 const FIRST_CHUNK: usize = 1024;
@@ -75,24 +75,24 @@ impl Share<'_> {
         self.wakeup.end_iteration(self.server.counters());
     }
 
-    /// Gives the connection `fd` a [turn](Connection::turn), and up to `at_most` while its reads fill the
+    /// Makes one [step](Connection::step) of the connection `fd`, and up to `at_most` while its reads fill the
     /// buffer. Returns what it waits for then, or closes it if that was its last.
     #[inline]
-    pub fn turns(&mut self, fd: RawFd, at_most: u32) -> Option<Interest> {
+    pub fn steps(&mut self, fd: RawFd, at_most: u32) -> Option<Interest> {
         let mut slot = self.connections.get(fd)?;
         let connection = slot.as_mut()?;
-        let mut turn = connection.turn(&mut self.buffer, self.server);
+        let mut step = connection.step(&mut self.buffer, self.server);
         for _ in 1..at_most {
-            if turn != Ok(Turn::More) {
+            if step != Ok(Step::More) {
                 break;
             }
-            turn = connection.turn(&mut self.buffer, self.server);
+            step = connection.step(&mut self.buffer, self.server);
         }
         let interest = connection.interest();
         drop(slot);
-        let errno = match turn {
-            Ok(Turn::Blocked) => return Some(interest),
-            Ok(Turn::Closed) => None,
+        let errno = match step {
+            Ok(Step::Blocked) => return Some(interest),
+            Ok(Step::Closed) => None,
             Ok(_) => {
                 self.progress();
                 return Some(interest);

@@ -18,7 +18,7 @@ pub const TESTS: &[Test] = &[
         .with(&["--log"])
         .replies(&[Reply::Echo])
         .threads(&[1])
-        // With a thread a connection the order is the scheduler's.
+        // With one thread per connection the order is the scheduler's.
         .only(|mechanism| mechanism.family != "blocking"),
 ];
 

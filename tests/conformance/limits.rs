@@ -24,7 +24,7 @@ pub const TESTS: &[Test] = &[
     test!(a_flood_of_refused_connections_lets_those_served_have_their_turns)
         .with(&["--max-conns", "1", "--log"])
         .threads(&[1])
-        // With a thread a connection the order is the scheduler's.
+        // With one thread per connection the order is the scheduler's.
         .only(|mechanism| mechanism.family != "blocking"),
     test!(an_idle_connection_costs_few_bytes).needs(&[Promise::Control]).replies(&[Reply::Echo]),
 ];
@@ -196,6 +196,6 @@ fn an_idle_connection_costs_few_bytes(subject: &Subject) {
     subject.await_open(CONNECTIONS);
     subject.await_rest();
     let each = subject.resident_bytes().saturating_sub(before) / CONNECTIONS;
-    assert!(each <= subject.bounds.idle, "{each} bytes a connection");
+    assert!(each <= subject.bounds.idle, "{each} bytes per connection");
     clients.into_iter().for_each(Client::reset);
 }

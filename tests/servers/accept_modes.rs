@@ -85,7 +85,7 @@ fn switches(statuses: &[std::path::PathBuf]) -> u64 {
 fn of_loops_that_share_a_listener_the_exclusive_sleep_on_and_the_others_do_not() {
     println!("\n{LOOPS} loops, {CONNECTIONS} connections one at a time");
     println!("{:<14} {:<10} {:>8} {:>15}", "", "", "switches", "empty wake-ups");
-    println!("{:<14} {:<10} {:>24}  connections a loop", "mechanism", "--accept", "a connection");
+    println!("{:<14} {:<10} {:>24}  connections per loop", "mechanism", "--accept", "a connection");
     for mechanism in mechanisms::compiled().filter(|mechanism| mechanism.accept.len() > 1) {
         let mut switches_each = Vec::new();
         for &mode in mechanism.accept {

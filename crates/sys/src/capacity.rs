@@ -24,9 +24,9 @@ pub struct Capacity {
     /// Files open at this moment, of all processes (fs.file-nr).
     pub files_open: u64,
     /// Descriptors of one descriptor table: RLIMIT_NOFILE, the hard one, to which the soft one can be raised.
-    pub descriptors_a_table: u64,
+    pub descriptors_per_table: u64,
     /// The most that RLIMIT_NOFILE can be raised to (fs.nr_open).
-    pub descriptors_a_table_most: Option<u64>,
+    pub descriptors_per_table_most: Option<u64>,
     /// The kind of table that threads use: one of their own, or a shared one.
     pub table: Table,
     /// The limits on the number of threads.
@@ -65,8 +65,8 @@ impl Capacity {
             memory_bytes: [meminfo("MemAvailable:"), group_memory_left()].into_iter().flatten().min(),
             files_most: if may_exceed_file_max() { None } else { sysctl("fs/file-max") },
             files_open: numbers("/proc/sys/fs/file-nr").first().copied().unwrap_or(0),
-            descriptors_a_table: limits::descriptors().maximum.unwrap_or(u64::MAX),
-            descriptors_a_table_most: sysctl("fs/nr_open"),
+            descriptors_per_table: limits::descriptors().maximum.unwrap_or(u64::MAX),
+            descriptors_per_table_most: sysctl("fs/nr_open"),
             table: Table::probe(),
             threads_left: threads_left(),
             local_ports: local_ports(),
@@ -187,7 +187,7 @@ mod tests {
     fn this_machine_tells_what_it_has_room_for() {
         let here = Capacity::of_this_machine();
         assert!(here.memory_bytes > Some(1 << 20), "{here:?}");
-        assert!(here.files_open > 0 && here.descriptors_a_table > 0 && here.local_ports > 0, "{here:?}");
+        assert!(here.files_open > 0 && here.descriptors_per_table > 0 && here.local_ports > 0, "{here:?}");
         // The first network namespace alone tells the memory of TCP, which is the machine's.
         let tells = Path::new("/proc/sys/net/ipv4/tcp_mem").exists();
         assert!(here.backlog_most.is_some() && here.tcp_memory_pages.is_some() == tells, "{here:?}");

@@ -23,7 +23,7 @@ pub const REMEDY: &str = "docker run --security-opt seccomp=unconfined (or a pro
 
 /// Descriptors for each thread that shares a table with others, besides its connections: a listener, a reserve, an
 /// epoll instance or a ring, one that wakes it, and a connection that is being refused.
-pub const DESCRIPTORS_A_THREAD: u64 = 6;
+pub const DESCRIPTORS_PER_THREAD: u64 = 6;
 
 const AFTER_STANDARD_STREAMS: RawFd = 3;
 

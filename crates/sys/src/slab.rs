@@ -8,7 +8,7 @@ use model::schema::{Slab, SlabCache};
 use crate::capacity;
 
 /// Of a cache that did not gain at least this many objects a connection, what changed is somebody else's.
-const OBJECTS_A_CONNECTION: f64 = 0.1;
+const OBJECTS_PER_CONNECTION: f64 = 0.1;
 
 /// The slabs at one moment.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ impl Reading {
     /// The change from `before` that opening `connections` connections made; `None` where the kernel does not tell.
     pub fn since(&self, before: &Self, connections: u64) -> Option<Slab> {
         let (after_bytes, before_bytes) = self.all_bytes.zip(before.all_bytes)?;
-        let least = OBJECTS_A_CONNECTION * connections as f64;
+        let least = OBJECTS_PER_CONNECTION * connections as f64;
         let caches = self.caches.iter().filter_map(|(name, &(object_bytes, after))| {
             let before = before.caches.get(name).map_or(0, |(_, objects)| *objects);
             let gained = after.saturating_sub(before) as f64;

@@ -65,7 +65,7 @@ pub struct Cli {
     #[arg(long, short = 'a', value_name = "SHARE|N", default_value = "100%")]
     pub active: Active,
 
-    /// Open loop: requests a second over all connections (without it, closed loop); 10k..200k:10 measures ten
+    /// Open loop: requests per second over all connections (without it, closed loop); 10k..200k:10 measures ten
     /// rising rates, one after the other
     #[arg(long, short = 'R', value_name = "N|A..B:STEPS")]
     pub rate: Option<OfferedRate>,

@@ -18,7 +18,7 @@ const STEPS: u64 = 1_000;
 /// The rates that `--rate` asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OfferedRate {
-    /// One rate, in requests a second.
+    /// One rate, in requests per second.
     Constant(f64),
     /// So many rates, evenly spaced, the ends included.
     Steps {

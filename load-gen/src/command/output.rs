@@ -42,7 +42,7 @@ pub fn human(report: &LoadReport, paint: Paint) -> String {
     );
     text += &table(report).to_string();
     text += &format!(
-        "\n{:.0} replies a second; scheduled {} = completed {} + failed {} + outstanding {}{}; delayed {}\n",
+        "\n{:.0} replies per second; scheduled {} = completed {} + failed {} + outstanding {}{}; delayed {}\n",
         report.throughput_per_s,
         report.scheduled,
         report.completed,
@@ -126,7 +126,7 @@ fn shards(report: &LoadReport) -> String {
 fn memory(connections: &Connections) -> String {
     let of_each = |total: u64| match connections.opened {
         0 => String::new(),
-        opened => format!(" ({} bytes a connection)", total / opened),
+        opened => format!(" ({} bytes per connection)", total / opened),
     };
     let own = connections.rss_growth_bytes;
     let mut text = format!("memory: generator {}{}", bytes(own), of_each(own));

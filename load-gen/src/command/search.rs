@@ -5,7 +5,7 @@ use model::schema::{LoadReport, Objective, RateSearch, SearchEnd};
 /// The ratio of the lowest rate that is missed to the highest that is met at which the search stops narrowing.
 const CLOSE_ENOUGH: f64 = 1.05;
 /// Tries at a rate at which the generator is not sound.
-const TRIES_A_RATE: u32 = 3;
+const TRIES_PER_RATE: u32 = 3;
 /// Tries in all: far more than halving a range takes, so that only contradictions use them up.
 const TRIES: u32 = 60;
 /// The rate at which a search without a range ends, in requests per second.
@@ -127,7 +127,7 @@ impl Search {
         match trial {
             Trial::Unsound => {
                 self.unsound += 1;
-                if self.unsound == TRIES_A_RATE {
+                if self.unsound == TRIES_PER_RATE {
                     self.generator_is_the_limit = true;
                     self.miss();
                 }

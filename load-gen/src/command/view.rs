@@ -87,7 +87,7 @@ enum Shown {
     Nothing,
     /// One line, redrawn.
     Redrawn(ProgressBar),
-    /// A line a second.
+    /// One line per second.
     Lines,
 }
 

@@ -21,7 +21,9 @@ pub struct Placement {
 
 /// More connections than descriptor tables can hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the descriptor limit is {limit}: too low for even one connection a table; raise it with ulimit -n")]
+#[error(
+    "the descriptor limit is {limit}: too low for even one connection per descriptor table; raise it with ulimit -n"
+)]
 pub struct LimitTooLow {
     limit: u64,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use report::format::{bytes, plural};
 use sys::capacity::Capacity;
-use sys::descriptor_table::{self, DESCRIPTORS_A_THREAD};
+use sys::descriptor_table::{self, DESCRIPTORS_PER_THREAD};
 use sys::listen_queue::is_of_this_machine;
 
 use crate::plan::placement::Placement;
@@ -155,10 +155,10 @@ fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
     if !machine.table.is_own() {
         return Some(one_table(plan, machine));
     }
-    let limit = machine.descriptors_a_table;
+    let limit = machine.descriptors_per_table;
     let all_in_one = u64::from(plan.conns) + DESCRIPTORS_RESERVED;
     // Nobody can set a limit beyond fs.nr_open.
-    let too_much = machine.descriptors_a_table_most.is_some_and(|most| all_in_one > most);
+    let too_much = machine.descriptors_per_table_most.is_some_and(|most| all_in_one > most);
     let raise = match too_much {
         true => format!("sysctl -w fs.nr_open={all_in_one} && ulimit -n {all_in_one}"),
         false => format!("ulimit -n {all_in_one}"),
@@ -193,7 +193,7 @@ fn threads(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
 fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
     let (table, room) = (machine.table, room_in_one_table(machine, plan.threads));
     let conns = u64::from(plan.conns);
-    let needed = (machine.descriptors_a_table + conns.saturating_sub(room)).to_string();
+    let needed = (machine.descriptors_per_table + conns.saturating_sub(room)).to_string();
     Finding {
         is_fatal: conns > room,
         missing: match conns > room {
@@ -208,8 +208,8 @@ fn one_table(plan: &Plan<'_>, machine: &Capacity) -> Finding {
 
 /// Connections that `threads` threads have room for together, where all have one descriptor table.
 pub fn room_in_one_table(machine: &Capacity, threads: u32) -> u64 {
-    let besides = DESCRIPTORS_RESERVED + u64::from(threads) * DESCRIPTORS_A_THREAD;
-    machine.descriptors_a_table.saturating_sub(besides)
+    let besides = DESCRIPTORS_RESERVED + u64::from(threads) * DESCRIPTORS_PER_THREAD;
+    machine.descriptors_per_table.saturating_sub(besides)
 }
 
 fn local_ports(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
@@ -219,7 +219,7 @@ fn local_ports(plan: &Plan<'_>, machine: &Capacity) -> Option<Finding> {
     let endpoint = endpoints.iter().find(one_source)?;
     let (ports, each) =
         (u64::from(machine.local_ports), u64::from(plan.conns).div_ceil(endpoints.len() as u64));
-    // Beyond this connect(2) tries port after port, a thousand connections a second.
+    // Beyond this connect(2) tries port after port, a thousand connections per second.
     let comfortable = ports * 7 / 10;
     // Whose they are is not known: towards a few connections they say nothing.
     let tight = each > ports / 4 && each + machine.time_wait.min(ports) > ports;
@@ -296,9 +296,14 @@ impl Plan<'_> {
 
     /// Descriptor tables, each on a thread of its own, that hold the connections; none where a table holds none.
     fn tables(&self, machine: &Capacity) -> Option<u64> {
-        let placement =
-            Placement::new(self.conns, self.active, self.threads, machine.descriptors_a_table, machine.table)
-                .ok()?;
+        let placement = Placement::new(
+            self.conns,
+            self.active,
+            self.threads,
+            machine.descriptors_per_table,
+            machine.table,
+        )
+        .ok()?;
         Some(placement.tables.into())
     }
 }

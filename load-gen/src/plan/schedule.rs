@@ -73,7 +73,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule over `connections` connections with `rate_per_s` requests a second in all.
+    /// A schedule over `connections` connections with `rate_per_s` requests per second in all.
     ///
     /// # Panics
     ///

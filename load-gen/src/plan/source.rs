@@ -7,7 +7,7 @@ use crate::plan::target::{Endpoint, Target};
 /// Connections from one loopback source address to one port: beyond a few thousand, connect(2) spends
 /// its time searching the ephemeral range for a free port (net/ipv4/inet_hashtables.c,
 /// `__inet_hash_connect`) and falls from tens of thousands a second to about one thousand.
-const CONNECTIONS_A_SOURCE: u32 = 4_000;
+const CONNECTIONS_PER_SOURCE: u32 = 4_000;
 
 /// Addresses of 127.0.0.0/8 that connections may come from; 127.0.0.1 is left to everybody else on the machine.
 const LOOPBACK_SOURCES: u32 = (1 << 24) - 3;
@@ -29,7 +29,7 @@ impl Sources {
     pub fn new(target: &Target, connections: u32, ports: u32) -> Self {
         let endpoints = target.endpoints().len() as u32;
         // A search among ports half of which are free is short.
-        let a_source = (ports / 2).clamp(1, CONNECTIONS_A_SOURCE);
+        let a_source = (ports / 2).clamp(1, CONNECTIONS_PER_SOURCE);
         let addresses = connections.div_ceil(endpoints).div_ceil(a_source).min(LOOPBACK_SOURCES);
         Self { endpoints, addresses }
     }

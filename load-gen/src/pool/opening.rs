@@ -22,7 +22,7 @@ use crate::record::live::Live;
 /// Connections on their way at once, over all workers: well below the backlog of an ordinary listener (somaxconn, 4096).
 const ON_THEIR_WAY: usize = 1024;
 /// Connections on their way that one worker may have, at least and at most.
-const ON_THEIR_WAY_A_WORKER: std::ops::RangeInclusive<usize> = 16..=256;
+const UNDER_WAY_PER_WORKER: std::ops::RangeInclusive<usize> = 16..=256;
 /// Connections that a worker opens in one turn, about.
 const A_TURN: u32 = 64;
 /// Connections of the whole run that a turn may run ahead of those that wait for theirs, at least.
@@ -134,7 +134,7 @@ impl<K: FnMut(u32, OwnedFd) -> Result<(), Errno>> Opening<'_, K> {
     fn run(&mut self) {
         let Shared { placement, turns, .. } = self.shared;
         let on_their_way = (ON_THEIR_WAY / placement.tables as usize)
-            .clamp(*ON_THEIR_WAY_A_WORKER.start(), *ON_THEIR_WAY_A_WORKER.end());
+            .clamp(*UNDER_WAY_PER_WORKER.start(), *UNDER_WAY_PER_WORKER.end());
         let ahead = A_TURN.saturating_mul(placement.tables).max(AHEAD);
         let mut mine = placement.of_table(self.table).peekable();
         while let Some(&next) = mine.peek() {

@@ -45,7 +45,7 @@ pub trait Observer {
     fn edge(&mut self, _edge: Edge, _answered: u64) {}
     /// Called every [`Observer::period`].
     fn progress(&mut self, _progress: &Progress) {}
-    /// Called a few times a second while all is open and the load is to begin `left` from now.
+    /// Called a few times per second while all is open and the load is to begin `left` from now.
     fn waiting(&mut self, _left: Duration) {}
     /// The interval between two reports of progress.
     fn period(&self) -> Duration {

@@ -56,7 +56,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// An empty sample of a schedule of `rate_per_s` requests a second.
+    /// An empty sample of a schedule of `rate_per_s` requests per second.
     pub fn new(window: Window, rate_per_s: f64) -> Self {
         const UNTOUCHED: Arrival = Arrival { intended_ns: 1, tried_ns: 1 };
         // Writing to it takes the page faults now rather than in the window.

@@ -54,5 +54,5 @@ fn an_idle_connection_costs_at_most_a_hundred_bytes() {
     limits::raise_descriptors();
     let (few, many) = (resident_with(FEW), resident_with(FEW + MORE));
     let each = many.saturating_sub(few) as f64 / MORE as f64;
-    assert!(each <= 100.0, "{each:.1} bytes a connection: {few} with {FEW}, {many} with {}", FEW + MORE);
+    assert!(each <= 100.0, "{each:.1} bytes per connection: {few} with {FEW}, {many} with {}", FEW + MORE);
 }

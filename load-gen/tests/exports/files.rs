@@ -38,7 +38,7 @@ fn an_export_to_standard_output_has_it_for_itself() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("target,scope,") && text.ends_with('\n'), "{text}");
     assert!(text.lines().all(|line| line.matches(',').count() == 7), "{text}");
-    assert!(stderr(&output).contains("replies a second"), "the table is still there to see");
+    assert!(stderr(&output).contains("replies per second"), "the table is still there to see");
     assert_eq!(stderr(&run(&["--export", "csv=-", "--quiet"])), "");
 }
 

@@ -77,7 +77,7 @@ mod tests {
     fn a_point_may_say_how_many_are_alive() {
         let mut scenario = crate::experiment::scenario::load("many-idle-few-active").expect("embedded");
         scenario.mechanisms = ["epoll-lt", "poll", "select", "epoll-et"].map(str::to_owned).into();
-        let machine = Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() };
+        let machine = Capacity { descriptors_per_table: 1 << 30, ..Capacity::default() };
         for (alive, sizes) in
             [(None, vec![5]), (Some(9), vec![5]), (Some(3), vec![4, 3]), (Some(2), vec![3; 3])]
         {

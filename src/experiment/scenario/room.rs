@@ -124,7 +124,7 @@ fn too_small<'a>(
 
 /// Connections that a server of `mechanism` with so many threads has room for.
 fn room(mechanism: &Mechanism, threads: u32, machine: &Capacity) -> u64 {
-    let table = machine.descriptors_a_table.saturating_sub(DESCRIPTORS_RESERVED);
+    let table = machine.descriptors_per_table.saturating_sub(DESCRIPTORS_RESERVED);
     let descriptors = match mechanism.serve {
         Some(Serve::Loop(_)) if threads > 1 && !machine.table.is_own() => {
             preflight::room_in_one_table(machine, threads)
@@ -138,7 +138,7 @@ fn room(mechanism: &Mechanism, threads: u32, machine: &Capacity) -> u64 {
 fn advice(most: u64, point: &Point, names: &[&str], machine: &Capacity) -> String {
     let connections = format::thousands(point.connections.into());
     let all_in_one = u64::from(point.connections) + DESCRIPTORS_RESERVED;
-    let raise = match machine.descriptors_a_table < all_in_one {
+    let raise = match machine.descriptors_per_table < all_in_one {
         true => format!("ulimit -n {all_in_one}, more threads, "),
         false => String::new(),
     };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn machine() -> Capacity {
-        Capacity { descriptors_a_table: 1016, memory_bytes: Some(1 << 30), ..Capacity::default() }
+        Capacity { descriptors_per_table: 1016, memory_bytes: Some(1 << 30), ..Capacity::default() }
     }
 
     fn fatal(scenario: &Scenario, point: Point) -> Vec<String> {
@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn the_connections_that_memory_holds_are_told_for_each_server() {
-        let machine = Capacity { descriptors_a_table: 1 << 30, memory_bytes: Some(250_000_000), ..machine() };
+        let machine =
+            Capacity { descriptors_per_table: 1 << 30, memory_bytes: Some(250_000_000), ..machine() };
         let reason = &left_out(10_000, false, &machine)[0].reason;
         let (_, advised) = reason.rsplit_once("--conns to ").expect(reason);
         let advised: u32 = advised.parse().expect(reason);
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_mechanism_may_have_a_limit_of_its_own() {
-        let machine = Capacity { descriptors_a_table: 1 << 30, ..machine() };
+        let machine = Capacity { descriptors_per_table: 1 << 30, ..machine() };
         let threads = mechanisms::find("threads").expect("registered");
         assert_eq!(room(threads, 1, &machine), crate::mechanisms::threads::most_threads());
     }

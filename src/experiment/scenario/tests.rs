@@ -8,7 +8,7 @@ const TEXT: &str = include_str!("../../../scenarios/many-idle-few-active.toml");
 
 /// A machine that has room for anything.
 fn roomy() -> Capacity {
-    Capacity { descriptors_a_table: 1 << 30, ..Capacity::default() }
+    Capacity { descriptors_per_table: 1 << 30, ..Capacity::default() }
 }
 
 fn of(text: &str) -> Draft {
@@ -206,7 +206,7 @@ mod of_a_default_build {
     #[test]
     fn a_reference_alone_needs_room_for_its_twin_and_whoever_is_compared_for_one_more() {
         let machine = Capacity {
-            descriptors_a_table: 1016,
+            descriptors_per_table: 1016,
             table: Table::Shared(Errno::PERM),
             memory_bytes: None,
             ..Capacity::default()

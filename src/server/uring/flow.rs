@@ -69,7 +69,7 @@ enum Receiving {
     Cancelled,
     /// Ended for want of a buffer.
     Starved,
-    /// The mechanism knows that, and [feeds](Flow::feed) it in its turn.
+    /// The mechanism knows that, and [feeds](Flow::feed) it.
     Queued,
 }
 

@@ -19,7 +19,7 @@ pub struct Flows<'s> {
     touched: Vec<RawFd>,
     /// Connections that found no buffer to receive into, the longest waiting first.
     starved: VecDeque<RawFd>,
-    /// The number of them that may receive in this turn: more would find no buffer again.
+    /// The number of them that may receive in this iteration: more would find no buffer again.
     spare: usize,
     /// Connections with a send in the submission to come.
     sending: Vec<RawFd>,

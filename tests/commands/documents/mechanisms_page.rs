@@ -45,7 +45,7 @@ fn section(mechanism: &Mechanism, analyses: &[Analysis<'_>], benches: &[BenchGro
     let costs = mechanism_costs::of(name, analyses, benches)
         .unwrap_or_else(|| format!("Not in the reference campaign: `muxbench run --mechanisms {name}`.\n"));
     format!(
-        "[{file}](../{file}): {about}.\n\n- **Calls of a turn**: {}\n- **Calls of a connection besides**: {}\n- **Limit**: {limit}\n\n{costs}",
+        "[{file}](../{file}): {about}.\n\n- **Calls per iteration**: {}\n- **Calls of a connection besides**: {}\n- **Limit**: {limit}\n\n{costs}",
         calls(echo_calls),
         calls(connection_calls),
     )

@@ -359,7 +359,7 @@ fn an_interval_that_holds_one_and_more_leaves_a_claim_open_and_asks_for_a_longer
 
 #[test]
 fn a_saturated_point_gives_no_verdict_and_is_named() {
-    // At 10,000 connections poll and select do not sustain 1,000 requests a second any more.
+    // At 10,000 connections poll and select do not sustain 1,000 requests per second any more.
     let steep = |name: &str, n: f64| if [POLL, SELECT].contains(&name) { 1.0 + n / 50.0 } else { 1.0 };
     let result = World::of(idle(steep)).decide("many-idle-few-active");
     assert_eq!(result.verdict, Confirmed, "{:#?}", result.evidence);

@@ -16,7 +16,7 @@ use crate::client::payload::LONGEST_SLICE;
 use crate::fault::Fault;
 
 /// Events taken from the kernel at once.
-const EVENTS_A_WAIT: usize = 256;
+const EVENTS_PER_WAIT: usize = 256;
 /// The data of an event that is no conversation's: no index is that large.
 const WAKE: u64 = u64::MAX;
 
@@ -57,7 +57,7 @@ impl Engine for Epoll {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             sockets: Vec::new(),
             buffer: vec![0; LONGEST_SLICE].into_boxed_slice(),
-            events: Vec::with_capacity(EVENTS_A_WAIT),
+            events: Vec::with_capacity(EVENTS_PER_WAIT),
             handled: 0,
         })
     }

@@ -19,9 +19,9 @@ use crate::fault::Fault;
 /// Sends handed over by one call: all of them bear the instant before it, and each waits for those before it, a
 /// microsecond or two a send on loopback. So few that the last is hardly later than it says, and as many as one call
 /// brings replies (20 since Linux 6.13), so that in closed loop a turn is one call.
-const SENDS_A_CALL: usize = 20;
+const SENDS_PER_CALL: usize = 20;
 /// Events handled at one reading of the clock, so that a long batch makes no request late.
-const EVENTS_A_READING: u32 = 32;
+const EVENTS_PER_READING: u32 = 32;
 /// The longest wait for cancelled operations to end, in nanoseconds: they end at once unless the kernel is at fault.
 const CANCEL_NS: u64 = 5_000_000_000;
 
@@ -40,7 +40,7 @@ struct Line {
 /// Sockets on one ring; a completion says the index of its conversation.
 ///
 /// The instant of a send is that of the call that submits it: the clock is read right before the call, once for at
-/// most [`SENDS_A_CALL`] sends, which the kernel then makes one after the other. So a service time is never shorter
+/// most [`SENDS_PER_CALL`] sends, which the kernel then makes one after the other. So a service time is never shorter
 /// than it was, and the last of a full batch leaves some microseconds after the instant that it bears.
 pub struct Uring {
     ring: Ring,
@@ -75,7 +75,7 @@ impl Engine for Uring {
             buffers: ManuallyDrop::new(buffers),
             lines: Vec::new(),
             queued: VecDeque::new(),
-            batch: Vec::with_capacity(SENDS_A_CALL),
+            batch: Vec::with_capacity(SENDS_PER_CALL),
             arrived: VecDeque::new(),
             unfinished: Vec::new(),
             under_way: 0,
@@ -119,7 +119,7 @@ impl Engine for Uring {
         let mut completion = self.arrived.pop_front()?;
         if self.is_good_for == 0 {
             self.now_ns = now_ns();
-            self.is_good_for = EVENTS_A_READING;
+            self.is_good_for = EVENTS_PER_READING;
         }
         self.is_good_for -= 1;
         let index = completion.number();
@@ -201,7 +201,7 @@ impl Uring {
     #[inline]
     fn turn(&mut self, timeout_ns: Option<u64>, conversations: &mut Conversations) -> Result<(), Errno> {
         loop {
-            self.ring.make_room(SENDS_A_CALL);
+            self.ring.make_room(SENDS_PER_CALL);
             let is_all = self.prepare_batch(conversations);
             self.buffers.publish();
             let at_ns = if self.batch.is_empty() { 0 } else { now_ns() };
@@ -225,7 +225,7 @@ impl Uring {
     #[inline]
     fn prepare_batch(&mut self, conversations: &Conversations) -> bool {
         let mut is_all = true;
-        while self.batch.len() < SENDS_A_CALL
+        while self.batch.len() < SENDS_PER_CALL
             && let Some(index) = self.queued.pop_front()
         {
             let line = &mut self.lines[index as usize];

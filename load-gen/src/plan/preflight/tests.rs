@@ -12,8 +12,8 @@ fn machine(spoil: impl FnOnce(&mut Capacity)) -> Capacity {
         memory_bytes: Some(22_000_000_000),
         files_most: Some(2_400_000),
         files_open: 3_000,
-        descriptors_a_table: 20_000,
-        descriptors_a_table_most: Some(1_048_576),
+        descriptors_per_table: 20_000,
+        descriptors_per_table_most: Some(1_048_576),
         table: Table::Own,
         threads_left: vec![threads],
         local_ports: 28_232,
@@ -60,7 +60,7 @@ fn a_machine_with_room_is_asked_for_nothing() {
         asked(
             "127.0.0.1:7777",
             1_000_000,
-            &Capacity { local_ports: 1, descriptors_a_table: 20_000, ..Capacity::default() }
+            &Capacity { local_ports: 1, descriptors_per_table: 20_000, ..Capacity::default() }
         ),
         [],
         "what is not known limits nothing"
@@ -105,7 +105,7 @@ fn file_max_is_raised_by_what_is_missing() {
 #[test]
 fn too_few_threads_for_the_tables_is_fatal_and_a_larger_table_mends_it_too() {
     let found = only(&machine(|machine| {
-        machine.descriptors_a_table = 1_024;
+        machine.descriptors_per_table = 1_024;
         machine.threads_left.push(ThreadLimit { setting: "kernel.pid_max".into(), most: 1_000, left: 600 });
     }));
     assert!(found.is_fatal);
@@ -117,11 +117,11 @@ fn too_few_threads_for_the_tables_is_fatal_and_a_larger_table_mends_it_too() {
     let group = only(&machine(|machine| {
         let setting = "/sys/fs/cgroup/user/pids.max".to_owned();
         machine.threads_left.push(ThreadLimit { setting, most: 40, left: 30 });
-        machine.descriptors_a_table_most = Some(500_000);
+        machine.descriptors_per_table_most = Some(500_000);
     }));
     assert!(group.remedy.contains("sysctl -w fs.nr_open=1000016 && ulimit -n 1000016"), "{group}");
     assert!(group.remedy.ends_with("echo 69 > /sys/fs/cgroup/user/pids.max"), "{group}");
-    assert!(only(&machine(|machine| machine.descriptors_a_table = 10)).is_fatal);
+    assert!(only(&machine(|machine| machine.descriptors_per_table = 10)).is_fatal);
 }
 
 #[test]

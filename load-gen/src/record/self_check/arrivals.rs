@@ -36,7 +36,7 @@ const EQUAL_GAP_OFF_NS: f64 = 2.0;
 /// exponential, and each depend on the next.
 const FINEST_GAP_NS: f64 = 100.0;
 /// Requests that a part of the window must be expected to have for its count to be tested.
-const FEWEST_A_PART: f64 = 5.0;
+const FEWEST_PER_PART: f64 = 5.0;
 
 /// The checks of the arrivals, realised and intended.
 pub fn checks(run: &Run<'_>) -> Vec<Check> {
@@ -230,7 +230,7 @@ fn rate(run: &Run<'_>) -> Option<Check> {
         }
         due += run.samples.iter().map(|sample| sample.due_by_part()[part]).sum::<u64>() as f64;
         expected += run.rate_per_s * seconds(end_ns - begin_ns);
-        if expected >= FEWEST_A_PART {
+        if expected >= FEWEST_PER_PART {
             counts.push((due, expected));
             (due, expected) = (0.0, 0.0);
         }

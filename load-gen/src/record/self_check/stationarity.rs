@@ -17,7 +17,7 @@ const CHANGE: f64 = 0.5;
 /// Change that does not matter, in nanoseconds.
 const CHANGE_NS: f64 = 50_000.0;
 /// Responses that a part must have for its median to be one.
-const FEWEST_A_PART: u64 = 25;
+const FEWEST_PER_PART: u64 = 25;
 /// Into how many parts the window is cut: as many as have enough responses.
 const CUTS: [usize; 3] = [PARTS, PARTS / 2, PARTS / 4];
 
@@ -66,7 +66,7 @@ fn medians(run: &Run<'_>, parts: usize) -> Option<Vec<f64>> {
 
 fn median_of(run: &Run<'_>, parts: std::ops::Range<usize>) -> Option<f64> {
     let counts = counts(run, parts);
-    (counts.iter().sum::<u64>() >= FEWEST_A_PART).then(|| live::median(&counts))
+    (counts.iter().sum::<u64>() >= FEWEST_PER_PART).then(|| live::median(&counts))
 }
 
 fn counts(run: &Run<'_>, parts: std::ops::Range<usize>) -> Vec<u64> {
