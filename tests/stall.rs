@@ -12,8 +12,8 @@
 //!
 //! A stall of a test is as long as it was, not as it was meant to be: the instants are measured, and expected is what follows
 //! from them. Upwards the tolerance is the time C in which the server catches up, for that is up to the machine: who fell due t before
-//! the server went on waits t + C at most, who fell due later C. C is how long after the stall more requests were outstanding than
-//! fall due in 10 ms. Downwards, where a generator that waits for replies before it goes on would read next to nothing at all, it is
+//! the server went on waits t + C at most, who fell due later C. C is the time beyond the stalls for which more requests were outstanding
+//! than fall due in 10 ms, per stall: after them, and before one whose first attempt took too long. Downwards, where a generator that waits for replies before it goes on would read next to nothing at all, it is
 //! 10 ms and 20 ms.
 //!
 //! Poisson arrivals are a sample: of n requests per second, the number beyond the quantile less the share of all that it should be
@@ -60,8 +60,6 @@ struct Stalls {
     /// Their lengths, and how much of each may be unknown.
     lengths_ms: Vec<f64>,
     uncertain_ns: u64,
-    /// The instants at which the server went on.
-    continued_ns: Vec<u64>,
 }
 
 impl Observer for Staller {
@@ -82,7 +80,7 @@ impl Observer for Staller {
 }
 
 fn stall(server: &Server, plan: &[Stretch], begin_ns: u64) -> Stalls {
-    let mut stalls = Stalls { lengths_ms: Vec::new(), uncertain_ns: 0, continued_ns: Vec::new() };
+    let mut stalls = Stalls { lengths_ms: Vec::new(), uncertain_ns: 0 };
     for (begin_ms, end_ms) in plan {
         sleep_until(begin_ns + begin_ms * 1_000_000);
         let (stopped_ns, uncertain_ns) = stop_at_an_instant(server);
@@ -91,7 +89,6 @@ fn stall(server: &Server, plan: &[Stretch], begin_ns: u64) -> Stalls {
         server.signal(Signal::CONT);
         stalls.lengths_ms.push((continued_ns - stopped_ns) as f64 / 1e6 + uncertain_ns as f64 / 2e6);
         stalls.uncertain_ns = stalls.uncertain_ns.max(uncertain_ns);
-        stalls.continued_ns.push(continued_ns);
     }
     stalls
 }
@@ -141,7 +138,7 @@ impl Case {
         if self.arrivals == "uniform" { 0.0 } else { 2e3 * variance.sqrt() / self.plan.len() as f64 }
     }
 
-    /// The report, the stalls, and how long it took at most to catch up with one, in milliseconds.
+    /// The report, the stalls, and the time beyond each for which it was behind, in milliseconds.
     fn measure(&self, server: &Arc<Server>, generator: &mut Generator) -> (LoadReport, Stalls, f64) {
         let (rate, window) = (self.rate_per_s().to_string(), format!("{WINDOW_S}s"));
         let load = ["--rate", &rate, "--arrivals", self.arrivals, "-d", &window, "--wait", "sleep"];
@@ -160,17 +157,14 @@ impl Case {
         panic!("the machine is too busy to stop a process in time");
     }
 
-    /// Returns the longest time, in milliseconds, for which more requests were outstanding after a stall than fall due
-    /// between two looks.
+    /// Returns the time, in milliseconds per stall, for which more requests were outstanding than fall due between two looks,
+    /// without the stalls themselves: what it took to catch up, and what the machine did besides. A quantile is later by that.
     fn catch_up_ms(&self, stalls: &Stalls, seen: &[(u64, u64)]) -> f64 {
         let few = u64::from(self.rate_per_s()) * LOOK_EVERY.as_millis() as u64 / 1_000;
-        let after = |continued_ns: u64| {
-            let mut looks = seen.iter().filter(|(at_ns, _)| *at_ns >= continued_ns);
-            let caught_up =
-                looks.clone().find(|(_, outstanding)| *outstanding <= few).or_else(|| looks.next_back());
-            caught_up.map_or(0, |(at_ns, _)| at_ns - continued_ns)
-        };
-        stalls.continued_ns.iter().map(|&ns| after(ns)).max().unwrap_or(0) as f64 / 1e6
+        let behind = seen.windows(2).filter(|looks| looks.iter().any(|(_, outstanding)| *outstanding > few));
+        let behind_ms = behind.map(|looks| (looks[1].0 - looks[0].0) as f64 / 1e6).sum::<f64>();
+        let stalled_ms = stalls.lengths_ms.iter().sum::<f64>();
+        (behind_ms - stalled_ms).max(0.0) / stalls.lengths_ms.len() as f64
     }
 
     fn assert_is_seen(&self, report: &LoadReport, stalls: &Stalls, catch_up_ms: f64) {
