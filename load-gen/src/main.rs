@@ -123,7 +123,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     })
 }
 
-/// What is to be measured, if the options allow it.
+/// Returns the measurement that the options ask for, if they allow it.
 fn plan(cli: &Cli) -> anyhow::Result<Plan> {
     let processors = processors::allowed().context("cannot tell the processors")?;
     if let Some(cpu) = cli.cpu.filter(|cpu| !processors.contains(cpu)) {

@@ -119,7 +119,7 @@ pub fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
-/// What `words` say of so many further things; nothing where there are none.
+/// The `words` for so many further things; nothing where there are none.
 pub fn further(count: usize, words: impl Fn(usize) -> String) -> String {
     if count == 0 { String::new() } else { words(count) }
 }

@@ -34,7 +34,7 @@ struct Part {
     report: LoadReport,
 }
 
-/// Why results cannot be merged: one line that names the results concerned.
+/// The reason that results cannot be merged: one line that names the results concerned.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("{0}")]
 pub struct Refusal(String);

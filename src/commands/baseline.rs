@@ -18,7 +18,7 @@ const FOLDER: &str = "results/baselines";
 /// The share that a figure may be worse by in a run with a baseline, unless that is said.
 const USUAL_BOUND: f64 = 0.1;
 
-/// What `run` is asked to do with baselines and gates.
+/// The baselines and gates of a `run`.
 #[derive(Debug, clap::Args)]
 pub struct Baselines {
     /// Keep the campaign as a baseline of this name, for --baseline, if it is complete and has no gaps; with a gate too, only if it passes. Otherwise

@@ -109,14 +109,14 @@ pub struct Server {
 /// The process of a server.
 struct Process {
     child: Child,
-    /// Where it listens; of a server of our own, once it has said so.
+    /// The address that it listens on; of a server of our own, once it has said so.
     address: SocketAddrV4,
     errors: LastLine,
     /// Set when the campaign should end.
     stop: Arc<AtomicBool>,
 }
 
-/// Who made a server, and what is to be had of it therefore.
+/// The maker of a server, with what only its servers have.
 enum Maker {
     /// `muxbench serve`.
     Own(Own),
@@ -174,7 +174,7 @@ impl Server {
         self.process.address.into()
     }
 
-    /// What reads its accounts without its taking part: of an external server, those of all processes of its group.
+    /// Returns a reader of its accounts that it takes no part in: of an external server, those of all processes of its group.
     ///
     /// # Errors
     ///
@@ -274,7 +274,7 @@ impl Server {
         false
     }
 
-    /// How it ended, if the process that was started has.
+    /// Returns how it ended, if the process that was started has.
     pub fn ended(&mut self) -> Option<String> {
         match &self.maker {
             Maker::Own(_) => self.process.ended(),
@@ -297,7 +297,7 @@ impl Server {
 }
 
 impl Process {
-    /// How it ended, if it has; it is waited for then.
+    /// Returns how it ended, if it has; it is waited for then.
     fn ended(&mut self) -> Option<String> {
         self.child.try_wait().ok().flatten().map(|status| describe(status.signal(), status.code()))
     }

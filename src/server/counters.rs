@@ -1,4 +1,4 @@
-//! Where a loop counts while it serves.
+//! The counters of a loop while it serves.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What it costs to share a listener: eight loops, connections that come one at a time, and for each way to accept
+//! The cost of a shared listener: eight loops, connections that come one at a time, and for each way to accept
 //! how many loops woke up for nothing and how evenly the connections fell, printed as a table.
 //!
 //! Two counts of wake-ups, since most of a herd never gets out of the kernel: a loop that is woken looks again

@@ -76,7 +76,7 @@ pub fn for_every_mechanism(test: impl Fn(&Server)) {
     }
 }
 
-/// What a command that has ended wrote to standard error.
+/// The standard error of a command that has ended.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -1,4 +1,4 @@
-//! What the claims of a widespread tutorial on poll and epoll, and published figures, come to on a machine.
+//! The claims of a widespread tutorial on poll and epoll, and published figures, put to the test on a machine.
 //!
 //! [`cost`] has the claims about cost and scale, as data, each decided from campaigns and micro-benchmarks ([`base`]). [`semantics`]
 //! observes what the kernel reports through each mechanism, and decides the claims about that. [`reproductions`] measures again what

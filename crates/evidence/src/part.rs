@@ -23,7 +23,7 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// What it says of the claim that a part of this weight is as claimed, or is not; `None` where nobody can tell.
+    /// Returns the finding where a part of this weight is as claimed, or is not; `None` where it cannot be told.
     pub fn finding(self, holds: Option<bool>) -> Finding {
         match (self, holds) {
             (Self::Context, _) => Finding::Context,

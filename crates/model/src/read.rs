@@ -17,7 +17,7 @@ use crate::schema::{BenchGroup, LoadReport, Reproductions, SCHEMA_VERSION, Seman
 /// The mark that some editors and shells write at the head of a text; it is no JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Why a result file could not be read: one line that names the file.
+/// The reason that a result file could not be read: one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is JSON, but not the kind of result that was asked for.

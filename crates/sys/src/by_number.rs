@@ -12,7 +12,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 /// A word of the sets of select(2); bit 0 of the first is descriptor 0.
 pub type Word = libc::c_ulong;
 
-/// What -1 and errno, or another value, mean.
+/// The result of a call: the error in errno after -1, or else the value.
 #[inline]
 pub(crate) fn result(returned: libc::c_int) -> Result<usize, Errno> {
     usize::try_from(returned)

@@ -1,4 +1,5 @@
-//! What the loops of a server count, also in memory that another process reads: the server has no part in that, and there is no system call.
+//! The counters of the loops of a server, also in memory that another process reads: the server has no part in that, and there is
+//! no system call.
 
 use std::fmt;
 use std::fs::File;

@@ -184,7 +184,7 @@ pub fn this_thread() -> ThreadUsage {
     thread_of("/proc/thread-self/schedstat")
 }
 
-/// What the hypervisor took from the machine.
+/// The time that the hypervisor took from the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SystemUsage {
     /// Time that it gave to others, in seconds.
@@ -193,7 +193,7 @@ pub struct SystemUsage {
     pub processors: u32,
 }
 
-/// What was taken from the machine since it started (/proc/stat, in ticks of usually 10 ms).
+/// The time taken from the machine since it started (/proc/stat, in ticks of usually 10 ms).
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ pub(crate) fn parse_system(text: &str) -> Option<SystemUsage> {
     })
 }
 
-/// What was taken between two readings of the machine.
+/// The time taken from the machine between two readings.
 #[must_use]
 pub fn system_since(later: SystemUsage, earlier: SystemUsage) -> SystemUsage {
     SystemUsage { steal_s: later.steal_s - earlier.steal_s, ..later }

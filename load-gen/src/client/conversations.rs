@@ -95,7 +95,7 @@ pub struct Conversations {
     pub alive: usize,
     /// Conversations that failed, by fault.
     pub failed: Faults,
-    /// What is counted and timed of their requests: the recorder of a run, or an idle one.
+    /// The counts and times of their requests: the recorder of a run, or an idle one.
     pub recorder: Recorder,
 }
 

@@ -31,7 +31,7 @@ impl<E: Engine> Exchange<E> {
         Ok(Self { engine: E::new(ring)?, conversations, sizes })
     }
 
-    /// What is counted and timed.
+    /// The recorder of the run.
     #[inline]
     pub fn recorder(&mut self) -> &mut Recorder {
         &mut self.conversations.recorder

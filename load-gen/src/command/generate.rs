@@ -7,7 +7,7 @@ use clap_mangen::Man;
 
 use crate::command::cli::Cli;
 
-/// What `--generate` prints.
+/// The output of `--generate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Generate {
     /// Completions for bash

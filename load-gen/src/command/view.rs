@@ -12,7 +12,7 @@ use report::format::{ABSENT, duration_ns, nominal_rate, rate, thousands};
 use crate::command::curve::CurveObserver;
 use crate::record::observer::{Edge, Observer, Progress, Recent};
 
-/// When colours are used.
+/// The use of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
     /// On a terminal, unless NO_COLOR is set

@@ -1,14 +1,14 @@
-//! Which connections are replaced, and when.
+//! The replacement of connections: which of them, and when.
 
 use crate::plan::schedule::{Due, Schedule};
 use crate::pool::dialer::{Dialed, Dialer};
 
-/// What a new connection is for.
+/// The purpose of a new connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Replacement {
     /// The conversation that it carries; one that is idle carries none.
     pub conversation: Option<u32>,
-    /// Whether it fell due inside the window.
+    /// True if it fell due inside the window.
     pub is_counted: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::plan::source::Sources;
 use crate::plan::target::{Endpoint, Target};
 
-/// How long to wait before a full queue of a Unix socket is tried again: nothing tells when there is room.
+/// The pause before a full queue of a Unix socket is tried again: the kernel does not report room in it.
 const TRY_AGAIN_NS: u64 = 500_000;
 
 /// Opens connections to one target, each of them for some `purpose`.
@@ -26,7 +26,7 @@ pub struct Dialer<'a, P> {
     epoll: Option<OwnedFd>,
     events: Vec<epoll::Event>,
     on_their_way: Vec<OnItsWay<P>>,
-    /// When to look at all of them, since one may be out of time or find room in a queue.
+    /// The instant at which to look at all of them: one may be out of time or find room in a queue.
     look_ns: u64,
 }
 
@@ -39,7 +39,7 @@ struct OnItsWay<P> {
     awaits: Awaits,
 }
 
-/// What a connection on its way waits for.
+/// The event that a connection on its way waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Awaits {
     /// The server's answer.
@@ -48,15 +48,15 @@ enum Awaits {
     Queue,
 }
 
-/// What became of a connection.
+/// The outcome of a connection.
 pub struct Dialed<P> {
     /// Its number.
     pub number: u32,
-    /// What it was for.
+    /// Its purpose.
     pub purpose: P,
-    /// When connect(2) was called.
+    /// The instant at which connect(2) was called.
     pub began_ns: u64,
-    /// When it was established or had failed.
+    /// The instant at which it was established or had failed.
     pub at_ns: u64,
     /// The connection.
     pub outcome: Result<OwnedFd, Fault>,
@@ -76,13 +76,13 @@ impl<'a, P: Copy> Dialer<'a, P> {
         }
     }
 
-    /// How many connections are on their way.
+    /// The number of connections on their way.
     #[inline]
     pub fn on_their_way(&self) -> usize {
         self.on_their_way.len()
     }
 
-    /// When there is something to do next, but for [`news`](Self::news).
+    /// The instant at which there is something to do next, but for [`news`](Self::news).
     #[inline]
     pub fn look_ns(&self) -> u64 {
         self.look_ns
@@ -205,7 +205,7 @@ impl<'a, P: Copy> Dialer<'a, P> {
         Dialed { number, purpose, began_ns, at_ns: now_ns(), outcome: outcome.map(|()| socket) }
     }
 
-    /// Whether connection `number`, which found the queue of its Unix socket full, has found room in it now.
+    /// Returns whether connection `number`, which found the queue of its Unix socket full, has found room in it now.
     fn try_again(&self, socket: &OwnedFd, number: u32) -> Result<bool, Errno> {
         match connect(socket, self.target.endpoint(number)) {
             Ok(()) | Err(Errno::ISCONN) => Ok(true),
@@ -267,7 +267,7 @@ fn connect(socket: &OwnedFd, endpoint: &Endpoint) -> Result<(), Errno> {
     }
 }
 
-/// Whether this machine has an address to reach `endpoint` from, where connect(2) says EADDRNOTAVAIL, which also means that
+/// Returns whether this machine has an address to reach `endpoint` from, where connect(2) says EADDRNOTAVAIL, which also means that
 /// no port is left. A datagram socket is given an address in the same way, from ports of its own, and sends nothing.
 fn has_source(endpoint: &Endpoint, family: AddressFamily) -> bool {
     let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None);

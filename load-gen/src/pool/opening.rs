@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The longest wait: how soon an end is noticed.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
-/// How opening connections went: a worker's share of them, or all.
+/// The outcome of opening connections: a worker's share of them, or all.
 pub struct Opened {
     /// From connect(2) to the established connection.
     pub durations: Histogram,
@@ -73,7 +73,7 @@ impl Opened {
         self.last_ns = self.last_ns.max(other.last_ns);
     }
 
-    /// How the connections to each place of `target` fared, with the addresses of names that nothing was opened to.
+    /// The outcome of the connections to each place of `target`, with the addresses of names that nothing was opened to.
     pub fn by_place(&self, target: &Target) -> Vec<TargetReport> {
         let none = Faults::default();
         let failed_at = |place: usize| self.failed_at.get(&place).unwrap_or(&none);

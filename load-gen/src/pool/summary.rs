@@ -103,7 +103,7 @@ impl Pool {
         }
     }
 
-    /// How the connections fared until the end of a window in which `recorder` saw them move; `lost` since they were opened.
+    /// The outcome of the connections until the end of a window in which `recorder` saw them move; `lost` since they were opened.
     fn connections_after(&self, recorder: &Recorder, lost: &Faults) -> Connections {
         let workload = &self.shared.options.workload;
         let mut connections = self.connections.clone();

@@ -24,9 +24,9 @@ const MISSED_RATE: f64 = 0.01;
 
 /// The facts that the rules look at.
 pub struct Facts {
-    /// What was counted and timed, by all workers together.
+    /// The counts and times of all workers together.
     pub recorder: Recorder,
-    /// What happened to the generator and its machine meanwhile.
+    /// The judgement of the generator and its machine in that time.
     pub judgement: Judgement,
     /// Connections asked for.
     pub asked: u64,

@@ -20,7 +20,7 @@ pub(super) fn place(point: &Point) -> String {
     format!("{connections} × {active} ({further})")
 }
 
-/// What is missing of a candidate at a point, all of it, for `reason`.
+/// A candidate of which all is missing at a point, for `reason`.
 pub(super) fn of(candidate: &str, point: &Point, reason: String) -> Missing {
     let (candidate, point) = (candidate.to_owned(), point.clone());
     Missing { candidate, point, metric: None, other_reference: None, reason }

@@ -86,7 +86,7 @@ fn warnings(campaign: &Campaign) -> Vec<&'static str> {
     all.into_iter().flatten().collect()
 }
 
-/// How many rounds were dropped for which reason, where any were.
+/// The numbers of dropped rounds by reason, where any were dropped.
 fn dropped(analysis: &Analysis<'_>, name: &str) -> Option<Value> {
     let row = |(reason, rounds): &(String, usize)| -> Vec<Cell> {
         vec![reason.as_str().into(), format::thousands(*rounds as u64).into()]

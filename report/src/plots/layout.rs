@@ -6,7 +6,7 @@ pub const TEXT_SIZE: f64 = 13.0;
 pub const SMALL_SIZE: f64 = 12.0;
 /// From one line of text to the next, as a multiple of its size.
 pub const LINE: f64 = 1.35;
-/// What an axis takes below a plot: the labels of its ticks, and its title.
+/// The room that an axis takes below a plot: the labels of its ticks, and its title.
 pub const FOOT: f64 = 2.0 * SMALL_SIZE * LINE + 8.0;
 /// Radius of the marker of a point.
 pub const MARKER_RADIUS: f64 = 4.0;

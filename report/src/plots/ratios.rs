@@ -49,7 +49,7 @@ pub struct Column {
 pub struct Dot {
     /// The ratio, its interval, and what that says: in colour where it differs, otherwise grey. `None` of what is saturated.
     pub compared: Option<Comparison>,
-    /// Whether the ratio understates a difference, or does not mean it: hollow.
+    /// True if the ratio understates a difference, or does not mean it: hollow.
     pub is_bound: bool,
     /// The words behind the row; empty where there are none.
     pub note: String,

@@ -37,7 +37,7 @@ pub struct Analysis<'a> {
     pub false_differences: Option<Proportion>,
 }
 
-/// Who leads by a metric.
+/// The candidates that lead by a metric.
 #[derive(Debug)]
 pub struct Lead<'a> {
     /// The metric.
@@ -46,7 +46,7 @@ pub struct Lead<'a> {
     pub leaders: Vec<(&'a str, usize)>,
     /// The number of points that have an order.
     pub points: usize,
-    /// Whether the generator was full with a candidate somewhere, so that its figure is a lower bound.
+    /// True if the generator was full with a candidate somewhere, so that its figure is a lower bound.
     pub is_bounded: bool,
     /// The candidates that are saturated in place of a value somewhere, with the index of the first such point and the number of all.
     pub saturated: Vec<(&'a str, usize, usize)>,
@@ -76,7 +76,7 @@ pub struct Dropped {
     pub rounds: usize,
     /// All rounds.
     pub of: usize,
-    /// Why, the most frequent reason first: the words of the first such round, and how many there were.
+    /// The reasons, the most frequent first: the words of the first such round, and how many there were.
     pub reasons: Vec<(String, usize)>,
 }
 
@@ -109,7 +109,7 @@ pub struct GroupAnalysis<'a> {
     /// For each of the [main metrics](MAIN) the candidates, best first, as the greatest sets of which no two can be distinguished;
     /// without the twin, and without whoever has no ratio.
     pub order: Vec<Vec<Vec<usize>>>,
-    /// What its figures are computed from.
+    /// The samples that its figures are computed from.
     pub(crate) samples: Samples<'a>,
 }
 
@@ -158,7 +158,7 @@ pub struct Comparison {
     pub ratio: f64,
     /// Its interval, which holds together with those of the other candidates of the family.
     pub interval: Interval,
-    /// What the interval says: no difference where the ratio lies within the [resolution](super::resolution).
+    /// The relation that the interval shows: no difference where the ratio lies within the [resolution](super::resolution).
     pub relation: Relation,
     /// True if the generator was full with either of the two, so that the true ratio may be another.
     pub generator_full: bool,

@@ -18,7 +18,7 @@ const SLICE_MS: RangeInclusive<u32> = 1..=60_000;
 /// Candidates that are alive at a time: one is the reference, and there is something to compare it with.
 const ALIVE: RangeInclusive<u32> = 2..=1000;
 
-/// What an entry of a list makes of a point.
+/// The change that an entry of a list makes to a point.
 type Setter = Box<dyn Fn(&mut Point)>;
 
 /// The points of `sweeps`, in order, each once; what is wrong with them goes to `wrong`. `form` is what stands before
@@ -123,7 +123,7 @@ impl Reader<'_> {
     }
 }
 
-/// What sets each of `values`; of a list that is left out one entry, which leaves a point as it is.
+/// The setters of `values`, one each; of a list that is left out one entry, which leaves a point as it is.
 fn setters<T: Clone + 'static>(values: Vec<T>, is_left_out: bool, set: fn(&mut Point, T)) -> Vec<Setter> {
     if is_left_out {
         return vec![Box::new(|_| ())];

@@ -22,7 +22,7 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 /// The longest time that the server may take to close its end of the first connection, which carries nothing.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What an external server has beside its process.
+/// The parts of an external server besides its process.
 pub struct External {
     /// All of its processes.
     pub(super) group: ProcessGroup,

@@ -19,9 +19,9 @@ use super::last_line::LastLine;
 use super::{Maker, Process, Server};
 use crate::server::SharedCounters;
 
-/// What a `muxbench serve` has beside its process.
+/// The parts of a `muxbench serve` besides its process.
 pub struct Own {
-    /// What it answers.
+    /// Its answers.
     lines: Receiver<String>,
     /// Absent where the system refuses shared memory.
     pub(super) counters: Option<SharedCounters>,
@@ -88,7 +88,7 @@ impl Own {
         Server::listening(process, Maker::Own(Self { lines, counters }))
     }
 
-    /// Where it listens, once it does.
+    /// Returns the address that it listens on, once it does.
     pub(super) fn address(&self, process: &mut Process) -> Result<SocketAddrV4, ServerError> {
         self.read(process).map(|Listening { address }| address)
     }
@@ -106,7 +106,7 @@ impl Own {
         }
     }
 
-    /// What it answers next.
+    /// Returns its next answer.
     pub(super) fn read<T: for<'de> Deserialize<'de>>(&self, process: &mut Process) -> Result<T, ServerError> {
         match self.next_line(process) {
             Ok(line) => serde_json::from_str(&line).map_err(|_| ServerError::Silent),

@@ -1,4 +1,4 @@
-//! What is committed for readers: the reference results with their figures and page, the claims, the README, the links.
+//! Tests of what is committed for readers: the reference results with their figures and page, the claims, the README, the links.
 
 mod claims;
 mod links;

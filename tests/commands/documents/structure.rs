@@ -108,7 +108,7 @@ fn folders(folder: PathBuf) -> Vec<PathBuf> {
     [vec![folder], inner].concat()
 }
 
-/// What each file of a folder of sources uses of the others there.
+/// The other files of a folder of sources that each file there uses.
 fn uses_within(folder: &Path) -> Arrows {
     let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
     let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());

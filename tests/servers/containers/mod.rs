@@ -38,7 +38,7 @@ active = "5"
 /// A folder that everybody may use, with programs that everybody may run.
 struct Place {
     folder: tempfile::TempDir,
-    /// Whether programs are run as nobody.
+    /// True if programs are run as the user nobody.
     as_nobody: bool,
 }
 
@@ -97,7 +97,7 @@ impl Place {
     }
 }
 
-/// Whether the folder has a campaign in which no candidate failed.
+/// Returns whether the folder has a campaign in which no candidate failed.
 fn is_measured(folder: &Path) -> bool {
     read::campaign(&folder.join("campaign.json")).is_ok_and(|(campaign, _)| {
         let mut started = campaign.starts.iter().flat_map(|start| &start.candidates);
@@ -109,7 +109,7 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Whether `output` is the report of a run of which every request was answered; a busy machine may have made it invalid.
+/// Returns whether `output` is the report of a run of which every request was answered; a busy machine may have made it invalid.
 fn answered(output: &Output) -> bool {
     let Ok(ResultFile::Load(report)) = serde_json::from_slice(&output.stdout) else { return false };
     let connections = &report.connections;

@@ -36,12 +36,12 @@ pub const TABLES: [&str; 6] = [
     perf::NAME,
 ];
 
-/// Why there is no server.
+/// The reason that there is no server.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Echo servers, one a mechanism.
 pub trait Servers {
-    /// Whether this build and this kernel have one of `mechanism`.
+    /// Returns whether this build and this kernel have one of `mechanism`.
     fn has(&self, mechanism: &str) -> bool;
 
     /// Starts one for the connections of `point`, on the processor `cpu` if there is one for it.
@@ -54,7 +54,7 @@ pub trait Servers {
 
 /// A server that runs. Dropping it ends it.
 pub trait Server {
-    /// Where it listens.
+    /// The address that it listens on.
     fn address(&self) -> SocketAddr;
 
     /// Waits until it has accepted `opened` connections.

@@ -276,7 +276,7 @@ impl<E: Engine> Run<'_, E> {
         is_late || is_answered && !self.turnover.is_connecting()
     }
 
-    /// What was recorded, once nothing more will be entered; `idle` takes its place.
+    /// Returns the recorder, once nothing more will be entered; `idle` takes its place.
     fn finish(self, idle: Recorder) -> Recorder {
         let Self { exchange, turnover, live, .. } = self;
         turnover.finish(exchange);

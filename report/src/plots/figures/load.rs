@@ -12,7 +12,7 @@ use model::schema::{LoadMode, LoadReport, LoadSettings, Point};
 
 /// Columns beyond which intervals are put together.
 const COLUMNS_AT_MOST: usize = 120;
-/// What is told of each stretch.
+/// The percentiles that are drawn of each stretch.
 const PERCENTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 /// Fields of a column, from the least latency to the greatest.
 const FIELDS: i32 = 48;

@@ -43,7 +43,7 @@ pub struct Part {
     pub what: &'static str,
     /// The outcome that is claimed; `None` of context.
     pub claimed: Option<&'static str>,
-    /// What another outcome means to the claim.
+    /// The meaning of another outcome to the claim.
     pub weight: Weight,
     /// Does it on this kernel.
     pub look: fn() -> io::Result<Seen>,
