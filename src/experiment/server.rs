@@ -309,7 +309,7 @@ impl Drop for Server {
             Maker::Own(_) => {
                 // Neither this nor the wait does anything to a child that has been waited for already.
                 let _ = self.process.child.kill();
-                // Whoever interrupts the campaign does not wait until the kernel has closed all of its connections.
+                // After an interruption it is not waited for: the kernel closes all of its connections first.
                 !self.process.stop.load(Relaxed)
             }
             Maker::External(external) => external.end(&self.process.stop),

@@ -80,7 +80,7 @@ fn path_of<'a>(line: &'a str, version: Version, controller: &str) -> Option<&'a 
     is_it.then_some(path)
 }
 
-/// Where a hierarchy of control groups that has a controller is mounted.
+/// The mount of a hierarchy of control groups.
 struct Mount {
     /// The group that is the root of what is mounted.
     root: PathBuf,

@@ -272,8 +272,7 @@ mod tests {
     fn a_process_that_waits_for_its_input_is_counted_when_it_comes() {
         use std::io::{BufRead, BufReader, Write};
         use std::process::{Command, Stdio};
-        use std::sync::atomic::{AtomicBool, Ordering};
-        // All on one processor, which a child inherits, and which another thread keeps busy: so it has to wait for it.
+        // All on one processor, which a child inherits, and which this thread keeps busy: so it has to wait for it.
         let one = crate::processors::allowed().expect("some")[0];
         crate::processors::pin_to(&[one]).expect("one of those allowed");
         let mut cat =
@@ -288,19 +287,17 @@ mod tests {
         let scheduling = Scheduling::of(cat.id()).expect("one thread");
         assert_eq!(scheduling.named(), 0);
         let before = scheduling.read().expect("it lives");
-        let has_ended = AtomicBool::new(false);
         let has_waited = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !has_ended.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
+            let exchanges = scope.spawn(|| {
+                (0..10_000).any(|_| {
+                    exchange();
+                    scheduling.read().is_some_and(|now| now.starved_s > before.starved_s)
+                })
             });
-            let has_waited = (0..10_000).any(|_| {
-                exchange();
-                scheduling.read().is_some_and(|now| now.starved_s > before.starved_s)
-            });
-            has_ended.store(true, Ordering::Relaxed);
-            has_waited
+            while !exchanges.is_finished() {
+                std::hint::spin_loop();
+            }
+            exchanges.join().expect("it reads and writes")
         });
         let after = scheduling.read().expect("it lives");
         assert!(after.wakeups > before.wakeups && has_waited, "{before:?} {after:?}");

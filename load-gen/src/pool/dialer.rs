@@ -168,8 +168,8 @@ impl<'a, P: Copy> Dialer<'a, P> {
         Ok(())
     }
 
-    /// The first connection on its way that is out of time, or has found room in a queue or the end of it. Whoever has news
-    /// besides is looked at next.
+    /// The first connection on its way that has timed out, or that has found room in a queue or has been refused there. The next
+    /// call finds the next one.
     fn look(&mut self, now_ns: u64) -> Option<Dialed<P>> {
         let mut look_ns = u64::MAX;
         for at in 0..self.on_their_way.len() {

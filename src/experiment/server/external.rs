@@ -98,7 +98,7 @@ impl External {
         self.group.signal(Signal::TERM);
         if !self.await_end(stop) {
             match self.guard.take() {
-                // Whoever pressed Ctrl-C does not wait for it: the guard does, once this process has ended.
+                // After an interruption the guard waits for it, once this process has ended.
                 Some(guard) if stop.load(Relaxed) => {
                     guard.keep_watch();
                     return false;
